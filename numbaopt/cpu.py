@@ -1,0 +1,186 @@
+"""Text to compiled CPU steps, serial and parallel; the only module that names JIT options and the cache."""
+
+import functools
+import hashlib
+import linecache
+import os
+import pickle
+import tempfile
+import threading
+from pathlib import Path
+
+import numba
+from numba import njit, types
+from numba.core.caching import FunctionCache
+
+from numbaopt import passes
+
+OPTIONS = {"nogil": True, "error_model": "numpy"}  # no fastmath: vector body, scalar tail, serial, parallel: same bits
+PARALLEL_FROM = 50_000  # entries; below, waking a second thread costs more than it brings
+CHUNK = 16_384  # entries a thread takes at a time
+BLOCK = 4096  # entries of one partial sum: fixed, so that sums do not depend on the number of threads
+_lock = threading.RLock()
+_forked = False
+
+
+class _Cache(FunctionCache):
+    """Numba's cache, except that what cannot be read is compiled again and what cannot be written is let go."""
+
+    def load_overload(self, sig, target_context):
+        try:
+            return super().load_overload(sig, target_context)
+        except (EOFError, OSError, pickle.UnpicklingError, ValueError, AttributeError, IndexError, KeyError, ImportError):
+            try:
+                self.flush()
+            except OSError:
+                pass
+            return None
+
+    def save_overload(self, sig, data):
+        try:
+            super().save_overload(sig, data)
+        except OSError:
+            pass
+
+
+def jit(function=None, **options):
+    """Compile with the options shared by every kernel here, at the first call; cached on disk where that can be."""
+    if function is None:
+        return functools.partial(jit, **options)
+    dispatcher = njit(**(OPTIONS | options))(function)
+    if hasattr(dispatcher, "_cache"):  # not so under NUMBA_DISABLE_JIT
+        try:
+            dispatcher._cache = _Cache(function)
+        except RuntimeError:  # no writable place
+            pass
+    return dispatcher
+
+
+def emit(name, program, parallel=False):
+    """Return the text of a lowered rule's CPU step: readable Python that compiles as it stands."""
+    out, lines = [], []
+    for k, sweep in enumerate(passes.passes(program)):
+        entering = sweep.numbers + sweep.tests
+        terms = [f"w_{z}" for z in sweep.sums]
+        scalars = f"scalars{k}({', '.join(['t', 'h', *sweep.totals])})"
+        results = ", ".join(entering) + "," * (len(entering) == 1)
+        if entering:
+            body = [f"def {scalars}:", *(f"    {line}" for line in sweep.scalars), f"    return {results}"]
+            out += ["@jit\n" + "\n".join(body)]
+            lines += [f"{results} = {scalars}"]
+        body = [f"def sweep{k}({', '.join([*sweep.arrays, *terms, *entering])}):"]
+        body += [f"    for i in range({sweep.arrays[0]}.size):", *(f"        {line}" for line in sweep.body)]
+        body += [f"        w_{z}[i] = {term}" for z, term in sweep.sums.items()]
+        out += ["@jit\n" + "\n".join(body)]
+
+        row = {name: f"s[{i}]" for i, name in enumerate(program.slots)}
+        cast = [f"T({c})" for c in sweep.numbers] + sweep.tests
+        if not sweep.sums and not parallel:
+            lines += [f"sweep{k}({', '.join([*(row.get(a, a) for a in sweep.arrays), *cast])})"]
+            continue
+        size = BLOCK if sweep.sums else CHUNK
+        lines += [f"blocks = (n + {size - 1}) // {size}", *(f"parts_{z} = empty(blocks)" for z in sweep.sums)]
+        lines += ["for b in prange(blocks):", f"    lo = int64(b) * {size}", f"    hi = min(lo + {size}, n)"]
+        lines += [f"    {w} = empty(hi - lo, T)" for w in terms]
+        views = [f"{row[a][:-1]}, lo:hi]" if a in row else f"{a}[lo:hi]" for a in sweep.arrays]
+        lines += [f"    sweep{k}({', '.join([*views, *terms, *cast])})"]
+        lines += [f"    parts_{z}[b] = total(w_{z})" for z in sweep.sums]
+        lines += [f"{z} = in_order(parts_{z})" for z in sweep.sums]
+    check = [
+        "n = x.size",
+        f"if g.size != n or s.shape != ({len(program.slots)}, n) or h.size != {passes.layout(program)[1]}:",
+        f'    raise ValueError("{name}: x, g and the rows of s have one length, and s and h are made for this rule")',
+        "T = x.dtype.type",
+    ]
+    out += ["\n".join(["@step", "def step(t, x, g, s, h):", *(f"    {line}" for line in check + lines)]) + "\n"]
+    return passes.assemble(name, program, "numpy", out)
+
+
+def _directory():
+    """Return the directory where texts lie, beside which Numba puts what it made of them; None if there is none."""
+    base = os.environ.get("NUMBA_CACHE_DIR")
+    if not base:
+        base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    path = Path(base) / "numbaopt"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return path if os.access(path, os.W_OK) else None
+
+
+def _file(text, name):
+    """Keep the text in a file named after its hash: Numba's cache is keyed by that file."""
+    key = f"{name}_{hashlib.sha256(f'{numba.__version__}{text}'.encode()).hexdigest()[:16]}"
+    directory = _directory()
+    if directory is not None:
+        path = directory / f"{key}.py"
+        try:
+            if not path.exists() or path.read_text() != text:
+                handle, temporary = tempfile.mkstemp(dir=directory, text=True)
+                with os.fdopen(handle, "w") as file:
+                    file.write(text)
+                os.replace(temporary, path)
+            return str(path), key
+        except OSError:
+            pass
+    return f"<numbaopt {key}>", key
+
+
+@functools.cache
+def load(text, name, parallel=False):
+    """Compile a text (lazily: at its first call or `signature`); return its ``step``."""
+    filename, key = _file(text, name)
+    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    namespace = {
+        "__name__": f"numbaopt_{key}",
+        "__file__": filename,
+        "jit": jit,
+        "step": functools.partial(jit, parallel=parallel),
+        "prange": numba.prange,
+    }
+    exec(compile(text, filename, "exec"), namespace)
+    return namespace["step"]
+
+
+def signature(dtype):
+    """Return the types of ``step(t, x, g, s, h)``."""
+    real = numba.from_dtype(dtype)
+    return (types.int64, real[::1], real[::1], real[:, ::1], types.float64[::1])
+
+
+def kernel(step, dtype):
+    """Compile ``step`` for ``dtype`` now and for nothing else: what does not fit is a TypeError, not a compilation."""
+    if not hasattr(step, "compile"):
+        return step
+    types_ = signature(dtype)
+    if types_ not in step.overloads:
+        with _lock:
+            step.disable_compile(False)
+            step.compile(types_)
+            step.disable_compile()
+    return step
+
+
+def parallel_pays(n):
+    """Tell whether to step ``n`` entries on several threads: enough work, a thread-safe layer, not a forked child."""
+    return n >= PARALLEL_FROM and not _forked and numba.get_num_threads() > 1 and _layer() in ("omp", "tbb")
+
+
+@functools.cache
+def _layer():
+    """Return Numba's threading layer; under workqueue two threads entering at once would abort the process."""
+    try:
+        numba.np.ufunc.parallel._launch_threads()
+        return numba.threading_layer()
+    except (ValueError, ImportError):
+        return "none"
+
+
+def _in_child():
+    global _forked
+    _forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)

@@ -1,0 +1,89 @@
+"""A rule's function, read: its signature taken apart, its statements as a syntax tree, errors that point at its lines."""
+
+import ast
+import inspect
+import textwrap
+from dataclasses import dataclass, replace
+
+
+class RuleError(SyntaxError):
+    """A rule that cannot be lowered; the message says what is not accepted, the location is the rule's own line."""
+
+
+@dataclass(frozen=True, eq=False)
+class Math:
+    """One rule, or one stage of a chain, as its author wrote it."""
+
+    name: str
+    function: object
+    file: str
+    line: int
+    lines: list
+    coordinates: tuple = ()  # x, g, then the slots; a stage may have only one of x and g
+    starts: dict = None  # slot -> expression for its start, None for zero
+    hyper: dict = None  # hyperparameter -> default
+    body: list = None  # statements before the return
+    returns: list = None  # expressions: the new x (or g), then the slots
+    constants: dict = None  # numbers of the author's own module
+
+    @property
+    def slots(self):
+        """Names of the slots, in order."""
+        return [name for name in self.coordinates if name not in ("x", "g")]
+
+    def error(self, node, message):
+        """Return a RuleError that points at ``node`` in the author's file."""
+        line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1
+        return RuleError(f"{self.name}: {message}", (self.file, self.line + line - 1, column, self.lines[line - 1]))
+
+
+def read(function):
+    """Take a rule's function apart and check its form."""
+    name = getattr(function, "__name__", repr(function))
+    try:
+        lines, line = inspect.getsourcelines(function)
+    except (OSError, TypeError):
+        raise RuleError(f"{name}: no source to read; define it with `def`, in a file or a notebook cell") from None
+    source = textwrap.dedent("".join(lines))
+    try:
+        tree = ast.parse(source).body[0]
+    except SyntaxError:  # a lambda in the middle of a larger expression
+        tree = None
+    math = Math(name, function, inspect.getsourcefile(function) or "<unknown>", line, source.splitlines())
+    if not isinstance(tree, ast.FunctionDef):
+        raise math.error(tree, "a rule is a function written with `def`")
+
+    a = tree.args
+    names = [arg.arg for arg in a.args]
+    if a.vararg or a.kwarg or a.kwonlyargs or a.posonlyargs:
+        raise math.error(tree, "the signature is coordinates, t, hyperparameters with defaults; no *, / or **")
+    if "t" not in names or names[0] not in ("x", "g"):
+        raise math.error(tree, "the signature starts with x, g and has the step number t before the hyperparameters")
+    split = names.index("t")
+    if len(a.defaults) != len(names) - split - 1:
+        raise math.error(tree, "hyperparameters (after t) have defaults, coordinates (before t) have none")
+    body = tree.body[1:] if ast.get_docstring(tree) is not None else tree.body
+    if not body or not isinstance(body[-1], ast.Return) or body[-1].value is None:
+        raise math.error(tree, "the last statement returns the new x, then the slots in order")
+
+    value = body[-1].value
+    math = replace(
+        math,
+        coordinates=tuple(names[:split]),
+        starts={arg.arg: start(arg.annotation) for arg in a.args[:split] if arg.arg not in ("x", "g")},
+        hyper=dict(zip(names[split + 1 :], function.__defaults__ or (), strict=True)),
+        body=body[:-1],
+        returns=value.elts if isinstance(value, ast.Tuple) else [value],
+        constants={k: v for k, v in function.__globals__.items() if type(v) in (int, float)},
+    )
+    if len(math.returns) != 1 + len(math.slots):
+        expected = ", ".join([f"the new {names[0]}", *math.slots])
+        raise math.error(body[-1], f"returns {len(math.returns)} values; it should return {expected}")
+    return math
+
+
+def start(annotation):
+    """Return the text of a slot's start: ``z: "x"`` and ``z: x`` alike; None without annotation."""
+    if annotation is None:
+        return None
+    return annotation.value if isinstance(getattr(annotation, "value", None), str) else ast.unparse(annotation)

@@ -1,0 +1,174 @@
+"""The items of a lowered rule, arranged in passes over memory and written out as lines of text.
+
+What a pass needs and memory does not hold, it computes; only what nothing later asks for is overwritten.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+
+from numbaopt.lower import resting_on
+
+
+@dataclass
+class Pass:
+    """One sweep over memory."""
+
+    scalars: list  # lines that compute the numbers, once a step, in float64
+    totals: list  # names of the sums of earlier passes that these lines need
+    numbers: list  # what enters the loop, cast to x's dtype...
+    tests: list  # ...and what enters as a truth value
+    arrays: list  # coordinates read or written
+    body: list  # lines for one coordinate i
+    sums: dict  # name -> expression to be summed
+
+
+def passes(program):
+    """Return the passes, each with only what it needs.
+
+    A pass that has a slot's new value stores it, unless the old one is asked for later: then it is computed again.
+    """
+    live, _ = resting_on(program.end.values(), program.items)
+    vectors = [item for item in live if item.scope == "vector"]
+    sums = [item for item in live if item.scope == "sum"]
+    held, passes = {}, []  # held: new value -> the slot that holds it by now
+    last = max((program.level.get(end, 0) for end in program.end.values()), default=0)
+    for level in range(last + 1):
+        here = [item for item in sums if program.level[item.names[0]] == level + 1]
+        later = [item for item in sums if program.level[item.names[0]] > level + 1]
+        wanted = set().union(*(item.uses for item in here), program.end.values() if level == last else ())
+        body, used = resting_on(wanted, vectors, held.keys())
+        store = {new: name for name, new in program.end.items() if new in used and name != "x" and new not in held}
+        while level < last:
+            after = set().union(*(item.uses for item in later), program.end.values())
+            lost = resting_on(after, vectors, held.keys() | store.keys())[1].intersection(store.values())
+            if not lost:
+                break
+            store = {new: name for new, name in store.items() if name not in lost}
+        if level == last:
+            store |= {program.end["x"]: "x"}
+        passes.append(sweep(program, body, used, here, store, held))
+        held |= store
+    return passes
+
+
+def sweep(program, body, used, sums, store, held):
+    """Write one pass out as text."""
+    place = {name: f"{name}[i]" for name in program.inputs} | {new: f"{slot}[i]" for new, slot in held.items()}
+    lines = [replace(line, place) for item in body for line in item.lines]
+    lines += [f"{name}[i] = {replace(new, place)}" for new, name in store.items() if new != name]
+    terms = {item.names[0]: replace(item.lines[0], place) for item in sums}
+    words = dict.fromkeys(re.findall(r"[a-z_A-Z]\w*", "\n".join([*lines, *terms.values()])))
+    inside = {name for item in body for name in item.names}
+    entering = [w for w in words if program.kind.get(w, "vector") != "vector" and w not in inside]
+    scalars, needed = resting_on(entering, [item for item in program.items if item.scope == "scalar"])
+    header, source = [], layout(program)[0]
+    needed |= {name.removesuffix("_t") for name in needed if name in source}
+    header += [f"{name} = {text}" for name, text in source.items() if name in needed]
+    header += ["t = float(t)"] * ("t" in needed)
+    return Pass(
+        scalars=header + [line for item in scalars for line in item.lines],
+        totals=[item.names[0] for item in program.items if item.scope == "sum" and item.names[0] in needed],
+        numbers=[name for name in entering if program.kind[name] == "number"],
+        tests=[name for name in entering if program.kind[name] == "test"],
+        arrays=[name for name in ["x", "g", *program.slots] if name in words],
+        body=lines,
+        sums=terms,
+    )
+
+
+def layout(program):
+    """Say where in ``h`` each hyperparameter, schedule and table of powers lies: {name: text}, and the length."""
+    source, k = {}, 0
+    for name, value in program.hyper.items():
+        number = isinstance(value, (int, float))
+        source[name] = f"h[{k}]" if number else value.text("(t - 1)", k)
+        k += 1 if number else len(value.values)
+    for name in program.powers:
+        source[f"{name}_t"] = f"power(t, h, {k}, {name})"
+        k += TABLE
+    return source, k
+
+
+def replace(text, new):
+    """Replace whole identifiers in a line of text."""
+    return re.sub(r"[a-z_A-Z]\w*", lambda word: new.get(word[0], word[0]), text)
+
+
+TABLE = 97
+
+
+def powers(b):
+    """Return the table that the helper `power` reads: b to the digits of t in base 32, and log b for what is beyond.
+
+    Python's scalar power is correctly rounded where NumPy's vector one is not: RAdam's first rectified steps show it.
+    """
+    table = [float(b) ** (digit * place) for place in (1, 32, 1024) for digit in range(32)]
+    return [*table, 32768 * math.log(b) if b > 0 else -math.inf]
+
+
+HELPERS = {  # what a text may call besides NumPy's or math's functions; only what is called is put in
+    "power": """
+@jit
+def power(t, h, k, b):
+    \"\"\"Return b**t for the step number t >= 0, from the table of b's powers that begins at h[k].\"\"\"
+    if h[k + 1] != b:
+        raise ValueError("h was edited: a hyperparameter b of which b**t is taken no longer fits its table; make a new h")
+    p = h[k + (t & 31)] * h[k + 32 + (t >> 5 & 31)] * h[k + 64 + (t >> 10 & 31)]
+    return p if t < 32768 else p * exp((t >> 15) * h[k + 96])
+""",
+    "max": """
+@jit
+def max(a, b):
+    return a if a > b or a != a else b
+""",
+    "min": """
+@jit
+def min(a, b):
+    return a if a < b or a != a else b
+""",
+    "sign": """
+@jit
+def sign(a, zero=0.0, one=1.0):
+    return one if a > zero else -one if a < zero else a
+""",
+    "total": """
+@jit(fastmath={"reassoc", "nsz"})
+def total(w):
+    \"\"\"Return the sum of one block.\"\"\"
+    z = 0.0
+    for i in range(w.size):
+        z += w[i]
+    return z
+""",
+    "in_order": """
+@jit
+def in_order(parts):
+    z = 0.0
+    for b in range(parts.size):
+        z += parts[b]
+    return z
+""",
+}
+
+
+def assemble(name, program, library, body):
+    """Return a whole text: the imports, helpers and schedules that ``body`` calls, then ``body``."""
+    parts = [*schedules(program), *body]
+    called = set(re.findall(r"[a-z_0-9]+(?=[(])", "\n".join(parts)))
+    helpers = [text for helper, text in HELPERS.items() if helper in called]
+    called |= set(re.findall(r"[a-z_0-9]+(?=[(])|\bpi\b", "\n".join(parts + helpers)))
+    imports = f"from {library} import {', '.join(sorted(called & LIBRARY))}\n" if called & LIBRARY else ""
+    return "\n\n\n".join([f"# {name}, lowered by numbaopt\n{imports}".strip(), *(p.strip("\n") for p in helpers + parts)]) + "\n"
+
+
+LIBRARY = {"cos", "empty", "exp", "int64", "log", "pi", "sqrt"}
+
+
+def schedules(program):
+    """Return the texts of the schedules that a program's hyperparameters follow, each once."""
+    texts = {}
+    for value in program.hyper.values():
+        if not isinstance(value, (int, float)):
+            texts |= value.texts()
+    return [f"\n@jit\n{text}\n" for text in texts.values()]

@@ -1,0 +1,381 @@
+"""@rule: a method of optimization is one function, written as in the paper.
+
+The function's signature declares everything: coordinates (the parameter ``x``, its gradient ``g``, then the slots,
+zero at first unless annotated), the step number ``t``, and the hyperparameters with their defaults. It returns the
+new x, then the slots in order.
+"""
+
+import difflib
+import functools
+import importlib
+import inspect
+import numbers
+import pkgutil
+
+import numpy as np
+from numpy import inf
+
+from numbaopt import cpu, passes
+from numbaopt.lower import Lowering
+from numbaopt.parse import RuleError, read
+
+__all__ = ["Rule", "RuleError", "State", "chain", "get", "names", "rule"]
+__all__ += ["abs", "exp", "log", "max", "min", "sign", "sqrt", "sum", "where"]
+
+
+def _plain(function):
+    """Make a NumPy function give a Python float where it gives a scalar, which leaves arrays their dtype."""
+
+    @functools.wraps(function)
+    def plain(*args):
+        value = function(*args)
+        return value if np.ndim(value) else float(value)
+
+    return plain
+
+
+# What a rule calls, for the undecorated function.
+abs, exp, log, sign, sqrt = (_plain(f) for f in (np.abs, np.exp, np.log, np.sign, np.sqrt))
+max, min, sum, where = (_plain(f) for f in (np.maximum, np.minimum, np.sum, np.where))
+
+# What a hyperparameter of this name may be: lowest, highest, and whether these are allowed themselves.
+RANGES = {
+    "lr": (0, inf, "[)"),
+    "eps": (0, inf, "[)"),
+    "wd": (0, inf, "[)"),
+    "momentum": (0, inf, "[)"),
+    "lr_decay": (0, inf, "[)"),
+    "initial_accumulator": (0, inf, "[)"),
+    "alpha": (0, 1, "[]"),
+    "dampening": (-inf, inf, "()"),
+    **dict.fromkeys(["b1", "b2", "b3", "rho"], (0, 1, "[)")),
+}
+
+
+class State:
+    """What a rule remembers between steps.
+
+    Attributes
+    ----------
+    t : int
+        Steps done.
+    s : ndarray, shape (k, n)
+        The slots, in x's dtype. Each is also an attribute under its own name and in x's shape, a view: ``state.m``.
+    """
+
+    __slots__ = ("t", "s", "rule", "shape", "_step")
+
+    def __init__(self, rule, s, shape, step):
+        self.t, self.s, self.rule, self.shape, self._step = 0, s, rule, shape, step
+
+    def __getattr__(self, name):
+        if name in State.__slots__:  # not yet set: being unpickled or copied
+            raise AttributeError(name)
+        if name in self.rule.slots_of:
+            return self.s[self.rule.slots_of.index(name)].reshape(self.shape)
+        raise AttributeError(f"the state of {self.rule.name} has {', '.join(['t', 's', *self.rule.slots_of])}; no {name!r}")
+
+    def __repr__(self):
+        return f"State({self.rule!r}, t={self.t}, slots: {', '.join(self.rule.slots_of) or 'none'}, shape={self.shape})"
+
+
+class Rule:
+    """A method: its math, its hyperparameters, and everything that follows from them.
+
+    Called with keywords it gives a copy with other hyperparameters, ``adam(lr=1e-2)``; called with an objective it
+    minimises, ``adam(fun, x0)``, which is what lets a rule stand as ``method`` in `scipy.optimize.minimize`.
+
+    Attributes
+    ----------
+    name : str
+    hyper : dict
+        Hyperparameters by name: numbers, or schedules.
+    slots_of : tuple of str
+        The slots that this setting of the hyperparameters needs.
+    elementwise : bool
+        Whether a coordinate's step depends on that coordinate alone.
+    """
+
+    def __init__(self, stages, hyper):
+        self._stages = stages  # ((Math, ((author's name, name in the whole), ...)), ...)
+        self.hyper = hyper
+        self.name = self.__name__ = "_".join(math.name for math, _ in stages)
+        self.__doc__ = inspect.getdoc(stages[0][0].function)
+        on = tuple((k, v if is_schedule(v) else bool(v)) for k, v in hyper.items())
+        self.program = _lowered(stages, on)
+        self.slots_of = tuple(self.program.slots)
+        self.elementwise = all(item.scope != "sum" for item in self.program.items)
+
+    def __call__(self, fun=None, x0=None, /, args=(), **options):
+        """Rebind hyperparameters (keywords only), or minimise ``fun`` from ``x0`` as a SciPy custom method."""
+        if fun is None and x0 is None and args == ():
+            return Rule(self._stages, self.hyper | {k: self.checked(k, v) for k, v in options.items()})
+        from numbaopt.minimize import as_scipy_method
+
+        return as_scipy_method(self, fun, x0, args, **options)
+
+    def checked(self, name, value):
+        """Return ``value`` as the hyperparameter ``name`` takes it; TypeError or ValueError if it does not."""
+        if name not in self.hyper:
+            near = difflib.get_close_matches(name, self.hyper, 1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise TypeError(f"{self.name} has no hyperparameter {name!r}; it has {', '.join(self.hyper) or 'none'}.{hint}")
+        if is_schedule(value):
+            return value
+        if isinstance(value, (bool, np.bool_)):
+            return bool(value)
+        if not isinstance(value, numbers.Real):
+            given = f"{value!r} of type {type(value).__name__}"
+            raise TypeError(f"{self.name}: {name} is a real number or a schedule, not {given}")
+        value = float(value)
+        low, high, ends = RANGES.get(name.rpartition(".")[2], (-inf, inf, "()"))
+        above = value > low or (value == low and ends[0] == "[")
+        if not (above and (value < high or (value == high and ends[1] == "]"))):
+            interval = f"{ends[0]}{low}, {high}{ends[1]}"
+            raise ValueError(f"{self.name}: {name} lies in {interval} and is finite; {value!r} does not")
+        return value
+
+    def __repr__(self):
+        return f"{self.name}({', '.join(f'{k}={v!r}' for k, v in self.hyper.items())})"
+
+    def __eq__(self, other):
+        return isinstance(other, Rule) and (self._stages, self.hyper) == (other._stages, other.hyper)
+
+    def __hash__(self):
+        return hash(self._stages)
+
+    def __reduce__(self):
+        return _unpickled, (tuple((m.function.__module__, m.function.__qualname__) for m, _ in self._stages), self.hyper)
+
+    def __copy__(self):
+        return self  # nothing here ever changes
+
+    def __deepcopy__(self, memo):
+        return self
+
+    @property
+    def __signature__(self):
+        kind = inspect.Parameter.KEYWORD_ONLY
+        return inspect.Signature([inspect.Parameter(k, kind, default=v) for k, v in self.hyper.items()])
+
+    @property
+    def math(self):
+        """The function as its author wrote it, for NumPy arrays: ``x, *slots = rule.math(x, g, *slots, t, ...)``."""
+        return self._stages[0][0].function
+
+    @functools.cached_property
+    def _h(self):
+        parts = [np.atleast_1d(np.asarray(v.values if is_schedule(v) else v, float)) for v in self.hyper.values()]
+        tables = [passes.powers(self.hyper[b]) for b in self.program.powers]
+        return np.concatenate([*parts, *tables, np.empty(0)])
+
+    @property
+    def h(self):
+        """The hyperparameters as a compiled step takes them: a new float64 array, in the order of the signature.
+
+        A schedule takes a place for each of its numbers. Behind lie tables of powers, one for every b of which the
+        rule asks b**t: lr may be edited in place, such a b may not (the step raises ValueError).
+        """
+        return self._h.copy()
+
+    def source(self, backend="cpu"):
+        """Return the text that the rule is lowered to, for ``"cpu"`` or ``"cuda"``."""
+        if backend not in ("cpu", "cuda"):
+            raise ValueError(f"backend is 'cpu' or 'cuda', not {backend!r}")
+        return importlib.import_module(f"numbaopt.{backend}").emit(self.name, self.program)
+
+    @property
+    def jit(self):
+        """The compiled step ``step(t, x, g, s, h)``, to be called from your own ``@njit`` code.
+
+        t : int, the step number, from 1. x, g : (n,) float arrays. s : (k, n), from ``rule.slots(x)``.
+        h : ``rule.h``. All C-contiguous; x, g, s of one dtype. x and s change in place, nothing is returned.
+        """
+        return _jit(self.name, self.program)
+
+    def slots(self, x, **fixed):
+        """Return the initial slots for a flat ``x``: shape (k, x.size), x's dtype; ``fixed`` gives some their values."""
+        s = np.zeros((len(self.slots_of), x.size), x.dtype)
+        for math_, pairs in self._stages:
+            own = {author: self.hyper[name] for author, name in pairs if name in self.hyper} | {"x": x}
+            for author, name in pairs:
+                if name in self.slots_of and name in fixed:
+                    s[self.slots_of.index(name)] = fixed[name]
+                elif name in self.slots_of and math_.starts[author] is not None:
+                    s[self.slots_of.index(name)] = eval(math_.starts[author], {"__builtins__": {}}, own)
+        return s
+
+    def kernel(self, x):
+        """Return the compiled step that suits x's dtype and size; it takes no other types."""
+        return cpu.kernel(_step(self.name, self.program, cpu.parallel_pays(x.size)), x.dtype)
+
+    def init(self, x):
+        """Return the state to start from.
+
+        Parameters
+        ----------
+        x : ndarray or device array (``__cuda_array_interface__``), float32 or float64, C-contiguous, any shape
+            The parameters; slots that start as a copy of x (or not at zero) are made from it.
+
+        Returns
+        -------
+        State
+
+        Raises
+        ------
+        TypeError, ValueError
+            When x is not such an array.
+        """
+        if hasattr(x, "__cuda_array_interface__"):
+            return importlib.import_module("numbaopt.cuda").init(self, x)
+        flat = contiguous(x, "x", writable=True)
+        return State(self, self.slots(flat), np.shape(x), self.kernel(flat))
+
+    def step(self, x, g, state):
+        """Do one step in place: ``x`` and ``state`` change, nothing else.
+
+        Parameters
+        ----------
+        x, g : ndarrays (or both device arrays) of the state's shape
+            The parameters and the gradient at them. x is C-contiguous and of the dtype that `init` saw.
+        state : State
+            From `init` of this rule. Other hyperparameters than at the last step are fine.
+
+        Raises
+        ------
+        TypeError, ValueError
+            When x, g and state do not fit each other. Nothing has changed then.
+        """
+        try:
+            state._step(state.t + 1, x, g, state.s, self._h)
+        except (TypeError, ValueError, AttributeError):
+            x, g = fitting(self, x, g, state)
+            state._step(state.t + 1, x, g, state.s, self._h)
+        state.t += 1
+
+
+def fitting(rule, x, g, state):
+    """Return x and g flat, as compiled steps take them, or say why they are not for this state."""
+    if not isinstance(state, State) or state.rule._stages != rule._stages or state.rule.slots_of != rule.slots_of:
+        raise TypeError(f"step takes a state made by {rule.name}.init(x), not {state!r}")
+    if np.shape(x) != state.shape or np.shape(g) != state.shape:
+        raise ValueError(f"x has shape {np.shape(x)} and g {np.shape(g)}; this state is for shape {state.shape}")
+    flat = contiguous(x, "x", writable=True)
+    if flat.dtype != state.s.dtype:
+        raise TypeError(f"x is {flat.dtype}; this state is for {state.s.dtype}")
+    kind = np.asarray(g).dtype
+    if kind.kind not in "fiub":
+        raise TypeError(f"g holds real numbers, not {kind}")
+    g = np.ascontiguousarray(g, flat.dtype).reshape(-1)
+    return flat, g if g.flags.writeable else g.copy()
+
+
+def contiguous(x, name, writable=False):
+    """Return the array flat, as a view, or say why it cannot be stepped in place."""
+    if not isinstance(x, np.ndarray):
+        raise TypeError(f"{name} is a NumPy array, changed in place; {type(x).__name__} is not: use numpy.array({name}, float)")
+    if x.dtype not in (np.float32, np.float64) or not x.dtype.isnative:
+        raise TypeError(f"{name} is float32 or float64 in native byte order, not {x.dtype}: use {name}.astype(float)")
+    if not x.flags.c_contiguous:
+        raise ValueError(f"{name} is changed in place and must be C-contiguous: use numpy.ascontiguousarray({name})")
+    if writable and not x.flags.writeable:
+        raise ValueError(f"{name} is changed in place and this array is read-only: use {name}.copy()")
+    return np.asarray(x).reshape(-1)
+
+
+def is_schedule(value):
+    """Tell whether a hyperparameter follows a schedule."""
+    return hasattr(value, "texts")
+
+
+@functools.lru_cache(512)
+def _lowered(stages, on):
+    return Lowering(stages, dict(on))
+
+
+@functools.lru_cache(512)
+def _step(name, program, parallel):
+    return cpu.load(cpu.emit(name, program, parallel), name, parallel)
+
+
+@functools.lru_cache(512)
+def _jit(name, program):
+    return cpu.load.__wrapped__(cpu.emit(name, program), name)
+
+
+def rule(function):
+    """Make a method of a function that states one step as in the paper.
+
+    Parameters
+    ----------
+    function : function
+        ``function(x, g, *slots, t, **hyperparameters)``, returning the new x and slots. Before ``t``: coordinates.
+        A slot starts at zero unless annotated with an expression of x and hyperparameters (``z: "x"``). After
+        ``t``: hyperparameters with defaults; one tested bare (``if nesterov:``) is decided before compiling.
+        The body is assignments, ``if`` on scalars, arithmetic, and sqrt, abs, sign, exp, log, min, max, where,
+        and sum (over all coordinates), all from this module.
+
+    Returns
+    -------
+    Rule
+
+    Raises
+    ------
+    RuleError
+        A SyntaxError at the line that cannot be lowered.
+
+    Examples
+    --------
+    >>> from numbaopt.rule import rule
+    >>> @rule
+    ... def gd(x, g, t, lr=0.1):
+    ...     return x - lr * g
+    >>> gd.hyper
+    {'lr': 0.1}
+    """
+    text = read(function)
+    return Rule(((text, tuple((name, name) for name in [*text.slots, *text.hyper])),), text.hyper)
+
+
+def chain(*rules):
+    """Join stages into one rule: what one returns, the next one sees; all in one pass over memory.
+
+    Exactly one of them is a rule ``(x, g, ...)``; a stage ``(g, ...)`` returns a new gradient and stands before it,
+    a stage ``(x, ...)`` returns a new x and stands after it. A name that several stages use is told apart by the
+    stage's own, ``box.lower``.
+    """
+    stages, hyper, taken = [], {}, {"x", "g", "t"}
+    for part in rules:
+        for math, pairs in part._stages:
+            new = {name: name if name not in taken else f"{math.name}_{name}" for _, name in pairs}
+            stages.append((math, tuple((author, new[name]) for author, name in pairs)))
+            hyper |= {new[name]: part.hyper[name] for _, name in pairs if name in part.hyper}
+            taken |= set(new.values())
+    return Rule(tuple(stages), hyper)
+
+
+def names():
+    """Return the names of all methods: the files of ``numbaopt.rules``."""
+    from numbaopt import rules
+
+    return sorted(module.name for module in pkgutil.iter_modules(rules.__path__))
+
+
+def get(method):
+    """Return the rule that ``method`` names (case does not matter), or ``method`` itself when it is a rule."""
+    if isinstance(method, Rule):
+        return method
+    if not isinstance(method, str):
+        raise TypeError(f"method is a name or a rule, not {method!r}")
+    name = method.lower()
+    if name not in names():
+        near = difflib.get_close_matches(name, names(), 1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"unknown method {method!r}; there are {', '.join(names())}.{hint}")
+    return getattr(importlib.import_module(f"numbaopt.rules.{name}"), name)
+
+
+def _unpickled(homes, hyper):
+    parts = [functools.reduce(getattr, name.split("."), importlib.import_module(module)) for module, name in homes]
+    joined = parts[0] if len(parts) == 1 else chain(*parts)
+    return Rule(joined._stages, hyper)

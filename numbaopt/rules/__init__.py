@@ -1,0 +1,1 @@
+"""One file a method; a new file here is a new method."""

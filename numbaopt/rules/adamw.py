@@ -1,0 +1,14 @@
+"""AdamW: Adam with weight decay apart from the gradient."""
+
+from numbaopt.rule import rule, sqrt
+
+
+@rule
+def adamw(x, g, m, v, t, lr=1e-3, b1=0.9, b2=0.999, eps=1e-8, wd=1e-2):
+    """AdamW (Loshchilov & Hutter 2019, Algorithm 2, arXiv:1711.05101); weight decay scaled by lr, as in torch."""
+    x = x * (1 - lr * wd)
+    m = b1 * m + (1 - b1) * g
+    v = b2 * v + (1 - b2) * g**2
+    mhat = m / (1 - b1**t)
+    vhat = v / (1 - b2**t)
+    return x - lr * mhat / (sqrt(vhat) + eps), m, v
