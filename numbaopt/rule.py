@@ -356,9 +356,7 @@ def chain(*rules):
 
 def names():
     """Return the names of all methods: the files of ``numbaopt.rules``."""
-    from numbaopt import rules
-
-    return sorted(module.name for module in pkgutil.iter_modules(rules.__path__))
+    return sorted(module.name for module in pkgutil.iter_modules(importlib.import_module("numbaopt.rules").__path__))
 
 
 def get(method):
