@@ -23,8 +23,18 @@ _lock = threading.RLock()
 _forked = False
 
 
+@functools.cache
+def _fingerprint():
+    """Return a hash of this package's own modules: Numba looks only at the file of the function it compiles."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
 class _Cache(FunctionCache):
     """Numba's cache, except that what cannot be read is compiled again and what cannot be written is let go."""
+
+    def _index_key(self, sig, codegen):
+        return (*super()._index_key(sig, codegen), _fingerprint())
 
     def load_overload(self, sig, target_context):
         try:

@@ -77,8 +77,9 @@ class Lowering:
             self.kind |= {name: "number" for name in names.values()} | {names[s]: "vector" for s in self.math.slots}
             env = {"t": "t"} | names | {name: now[name] for name in self.math.coordinates if name in now}
             self.statements(self.math.body, env, self.items)
-            first = self.math.coordinates[0]
-            ends = [self.returned(n, v, env) for n, v in zip([first, *self.math.slots], self.math.returns, strict=True)]
+            first, ends = self.math.coordinates[0], []
+            for name, value in zip([first, *self.math.slots], self.math.returns, strict=True):
+                ends.append(self.returned(name, value, env, ends))
             now[first] = ends[0]
             self.end |= {names[slot]: end for slot, end in zip(self.math.slots, ends[1:], strict=True)}
         used = resting_on({now["x"], *(end for slot, end in self.end.items() if end != slot)}, self.items)[1]
@@ -119,13 +120,13 @@ class Lowering:
         out.append(Item(scope, [name], lines, mentioned(expr)))
         return name
 
-    def returned(self, name, node, env):
-        """Return the name that holds a returned value, always a coordinate."""
+    def returned(self, name, node, env, ends):
+        """Return the name that holds a returned value: a coordinate, and no other value's name."""
         expr = self.resolve(node, env, self.items)
-        if isinstance(expr, ast.Name) and self.kind[expr.id] == "vector":
-            if expr.id not in self.inputs or expr.id == env[name]:  # another input may be overwritten by then
-                return expr.id
-        return self.assign(name, expr, self.items, "vector")
+        if not isinstance(expr, ast.Name) or self.kind[expr.id] != "vector":
+            return self.assign(name, expr, self.items, "vector")
+        elsewhere = expr.id in self.inputs and expr.id != env[name]  # memory that may be overwritten by then
+        return self.assign(name, expr, self.items, "vector") if elsewhere or expr.id in ends else expr.id
 
     def branch(self, node, env, out):
         """Lower an ``if`` that is decided once a step into one for the scalars and one inside the loop."""

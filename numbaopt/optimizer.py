@@ -163,7 +163,7 @@ class Optimizer:
                     "rule": group.rule.name,
                     "hyper": dict(group.rule.hyper),
                     "t": [state.t for state in group.states],
-                    "slots": [{k: np.array(getattr(state, k)) for k in group.rule.slots_of} for state in group.states],
+                    "slots": [{k: np.array(state[k]) for k in group.rule.slots_of} for state in group.states],
                 }
                 for group in self.groups
             ]

@@ -62,6 +62,9 @@ def read(function):
     split = names.index("t")
     if len(a.defaults) != len(names) - split - 1:
         raise math.error(tree, "hyperparameters (after t) have defaults, coordinates (before t) have none")
+    for name, default in zip(names[split + 1 :], function.__defaults__ or (), strict=True):
+        if not (isinstance(default, (bool, int, float)) or hasattr(default, "texts")):
+            raise math.error(tree, f"the default of {name} is a number, a flag or a schedule, not {default!r}")
     body = tree.body[1:] if ast.get_docstring(tree) is not None else tree.body
     if not body or not isinstance(body[-1], ast.Return) or body[-1].value is None:
         raise math.error(tree, "the last statement returns the new x, then the slots in order")

@@ -3,6 +3,7 @@
 What a pass needs and memory does not hold, it computes; only what nothing later asks for is overwritten.
 """
 
+import functools
 import math
 import re
 from dataclasses import dataclass
@@ -98,13 +99,14 @@ def replace(text, new):
 TABLE = 97
 
 
+@functools.lru_cache(256)
 def powers(b):
     """Return the table that the helper `power` reads: b to the digits of t in base 32, and log b for what is beyond.
 
     Python's scalar power is correctly rounded where NumPy's vector one is not: RAdam's first rectified steps show it.
     """
     table = [float(b) ** (digit * place) for place in (1, 32, 1024) for digit in range(32)]
-    return [*table, 32768 * math.log(b) if b > 0 else -math.inf]
+    return *table, 32768 * math.log(b) if b > 0 else -math.inf
 
 
 HELPERS = {  # what a text may call besides NumPy's or math's functions; only what is called is put in

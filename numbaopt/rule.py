@@ -11,6 +11,7 @@ import importlib
 import inspect
 import numbers
 import pkgutil
+import types
 
 import numpy as np
 from numpy import inf
@@ -60,7 +61,7 @@ class State:
     t : int
         Steps done.
     s : ndarray, shape (k, n)
-        The slots, in x's dtype. Each is also an attribute under its own name and in x's shape, a view: ``state.m``.
+        The slots, in x's dtype; ``state["m"]`` is one of them, in x's shape.
     """
 
     __slots__ = ("t", "s", "rule", "shape", "_step")
@@ -68,12 +69,11 @@ class State:
     def __init__(self, rule, s, shape, step):
         self.t, self.s, self.rule, self.shape, self._step = 0, s, rule, shape, step
 
-    def __getattr__(self, name):
-        if name in State.__slots__:  # not yet set: being unpickled or copied
-            raise AttributeError(name)
-        if name in self.rule.slots_of:
-            return self.s[self.rule.slots_of.index(name)].reshape(self.shape)
-        raise AttributeError(f"the state of {self.rule.name} has {', '.join(['t', 's', *self.rule.slots_of])}; no {name!r}")
+    def __getitem__(self, slot):
+        """Return one slot by its name, in x's shape: a view."""
+        if slot not in self.rule.slots_of:
+            raise KeyError(f"{self.rule.name} has the slots {', '.join(self.rule.slots_of) or '(none)'}; not {slot!r}")
+        return self.s[self.rule.slots_of.index(slot)].reshape(self.shape)
 
     def __repr__(self):
         return f"State({self.rule!r}, t={self.t}, slots: {', '.join(self.rule.slots_of) or 'none'}, shape={self.shape})"
@@ -88,8 +88,8 @@ class Rule:
     Attributes
     ----------
     name : str
-    hyper : dict
-        Hyperparameters by name: numbers, or schedules.
+    hyper : mapping
+        Hyperparameters by name: numbers, or schedules. To change one, call the rule: ``adam(lr=1e-2)``.
     slots_of : tuple of str
         The slots that this setting of the hyperparameters needs.
     elementwise : bool
@@ -98,13 +98,16 @@ class Rule:
 
     def __init__(self, stages, hyper):
         self._stages = stages  # ((Math, ((author's name, name in the whole), ...)), ...)
-        self.hyper = hyper
+        self.hyper = types.MappingProxyType(hyper)
         self.name = self.__name__ = "_".join(math.name for math, _ in stages)
         self.__doc__ = inspect.getdoc(stages[0][0].function)
         on = tuple((k, v if is_schedule(v) else bool(v)) for k, v in hyper.items())
         self.program = _lowered(stages, on)
         self.slots_of = tuple(self.program.slots)
         self.elementwise = all(item.scope != "sum" for item in self.program.items)
+        numbers = [value for v in hyper.values() for value in (v.values if is_schedule(v) else [v])]
+        tables = [power for b in self.program.powers for power in passes.powers(hyper[b])]
+        self._h = np.array([*numbers, *tables], float)
 
     def __call__(self, fun=None, x0=None, /, args=(), **options):
         """Rebind hyperparameters (keywords only), or minimise ``fun`` from ``x0`` as a SciPy custom method."""
@@ -145,7 +148,7 @@ class Rule:
         return hash(self._stages)
 
     def __reduce__(self):
-        return _unpickled, (tuple((m.function.__module__, m.function.__qualname__) for m, _ in self._stages), self.hyper)
+        return _unpickled, (tuple((m.function.__module__, m.function.__qualname__) for m, _ in self._stages), dict(self.hyper))
 
     def __copy__(self):
         return self  # nothing here ever changes
@@ -162,12 +165,6 @@ class Rule:
     def math(self):
         """The function as its author wrote it, for NumPy arrays: ``x, *slots = rule.math(x, g, *slots, t, ...)``."""
         return self._stages[0][0].function
-
-    @functools.cached_property
-    def _h(self):
-        parts = [np.atleast_1d(np.asarray(v.values if is_schedule(v) else v, float)) for v in self.hyper.values()]
-        tables = [passes.powers(self.hyper[b]) for b in self.program.powers]
-        return np.concatenate([*parts, *tables, np.empty(0)])
 
     @property
     def h(self):
@@ -247,11 +244,12 @@ class Rule:
             When x, g and state do not fit each other. Nothing has changed then.
         """
         try:
-            state._step(state.t + 1, x, g, state.s, self._h)
+            t = state.t + 1
+            state._step(t, x, g, state.s, self._h)
         except (TypeError, ValueError, AttributeError):
             x, g = fitting(self, x, g, state)
-            state._step(state.t + 1, x, g, state.s, self._h)
-        state.t += 1
+            state._step(t, x, g, state.s, self._h)
+        state.t = t
 
 
 def fitting(rule, x, g, state):
@@ -330,7 +328,7 @@ def rule(function):
     >>> @rule
     ... def gd(x, g, t, lr=0.1):
     ...     return x - lr * g
-    >>> gd.hyper
+    >>> dict(gd.hyper)
     {'lr': 0.1}
     """
     text = read(function)

@@ -1,0 +1,58 @@
+"""Bounds in every form that SciPy takes -> two arrays, lower and upper, in x's dtype."""
+
+import numpy as np
+
+
+def read_bounds(bounds, n, dtype):
+    """Return ``(lower, upper)``, each of shape (n,), -inf and inf where open; or None when nothing is bounded.
+
+    Parameters
+    ----------
+    bounds : sequence of (lower, upper), ndarray of shape (n, 2), `scipy.optimize.Bounds`, or None
+        None for an open side. A single pair, or a pair of numbers, holds for every entry.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Bounds that are not such, of another length than x0, inverted, NaN, or infinite on the wrong side.
+    """
+    if bounds is None:
+        return None
+    pairs = [bounds.lb, bounds.ub] if hasattr(bounds, "lb") else _columns(bounds)
+    try:
+        with np.errstate(over="ignore"):
+            lower, upper = (np.atleast_1d(np.asarray(side, float)).astype(dtype) for side in pairs)
+    except (TypeError, ValueError):
+        raise TypeError(f"bounds are pairs of numbers or None, not {bounds!r}") from None
+    try:
+        lower, upper = (np.array(np.broadcast_to(side, n)) for side in (lower, upper))
+    except ValueError:
+        given = np.broadcast_shapes(lower.shape[:1], upper.shape[:1]) if lower.shape == upper.shape else (len(lower), len(upper))
+        raise ValueError(
+            f"The number of bounds is not compatible with the length of `x0`. ({given[0]} given for {n} entries)"
+        ) from None
+    wrong = ~((lower < np.inf) & (upper > -np.inf))
+    if wrong.any():
+        i = int(np.argmax(wrong))
+        raise ValueError(f"bounds[{i}] is ({lower[i]}, {upper[i]}): no number lies between these; use None for an open side")
+    if (lower > upper).any():
+        i = int(np.argmax(lower > upper))
+        raise ValueError(
+            "An upper bound is less than the corresponding lower bound. "
+            f"(bounds[{i}] is ({lower[i]}, {upper[i]}))"
+        )
+    return None if np.isinf(lower).all() and np.isinf(upper).all() else (lower, upper)
+
+
+def _columns(bounds):
+    """Split pairs into lower and upper sides, None taken as open."""
+    try:
+        pairs = list(bounds)
+        if len(pairs) == 2 and not any(np.ndim(side) for side in pairs if side is not None):
+            pairs = [pairs]
+        lower, upper = zip(*[(lo, hi) for lo, hi in pairs], strict=True)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"bounds is a sequence of (lower, upper), one for each entry of x0, an (n, 2) array or a Bounds, not {bounds!r}"
+        ) from None
+    return [-np.inf if lo is None else lo for lo in lower], [np.inf if hi is None else hi for hi in upper]

@@ -1,0 +1,225 @@
+"""The two drivers: plain, for an objective in Python, and compiled, for a jitted one; each full-batch and minibatch.
+
+An iteration is a step and an evaluation. The plain driver adds two calls of compiled code to the objective's own time:
+the step and `look`. The compiled driver takes step and objective as first-class functions, so it is compiled once for
+all objectives, and cached; some twenty times a second it comes back to Python, for Ctrl-C and the clock.
+"""
+
+import functools
+import math
+from time import perf_counter
+
+import numba
+import numpy as np
+from numba import types
+
+from numbaopt.cpu import jit, signature
+from numbaopt.observe import (
+    BEST_X,
+    EPOCHS_DONE,
+    G,
+    GO_ON,
+    LOWER,
+    MAXFEV,
+    MAXITER,
+    MAXTIME,
+    NIT,
+    STOPPED,
+    SUM,
+    WEIGHT,
+    X,
+    look,
+    new_record,
+    observe,
+)
+
+SLICE = 0.05  # seconds of compiled iterations between two looks at the clock
+
+
+class Run:
+    """What one minimisation works in: iterate, gradient and best point in one block, the slots, the record.
+
+    Parameters
+    ----------
+    objective : Objective
+    rule : Rule
+        With bounds, a chain that ends in a projection.
+    limits : tuple of two ndarrays, or None
+        Lower and upper bounds.
+    options : dict
+        From `numbaopt.options.settle`.
+    epochs : number, or None
+        None for a full batch.
+
+    Attributes
+    ----------
+    block : ndarray, shape (3, 4 or 6, n)
+        Rows by the names in `numbaopt.observe`: for minibatches up to BEST_X, for a full batch up to BEST_G, and with
+        bounds up to UPPER.
+    record : ndarray
+        Entries by the names in `numbaopt.observe`.
+    leaves : list of (step, x, g, s)
+        What is stepped as one: all of x, or each array of x0 where the rule takes norms.
+    """
+
+    def __init__(self, objective, rule, limits, options, epochs=None):
+        x0 = objective.x0 if limits is None else np.clip(objective.x0, *limits)
+        unknown = np.full_like(x0, np.nan)
+        self.block = np.array([x0, unknown, x0] if epochs is not None else [x0, unknown, x0, unknown, *(limits or ())])
+        self.objective, self.limits, self.epochs = objective, limits, epochs
+        gtol, ftol = (-1.0 if options[name] is None else options[name] for name in ("gtol", "ftol"))
+        latest = epochs is not None or options["return"] == "last"
+        self.record = new_record(-1.0 if epochs is not None else gtol, ftol, latest)
+        self.maxiter, self.maxtime = options["maxiter"], options["maxtime"]
+        self.maxfev = np.inf if options["maxfev"] is None else options["maxfev"]
+        self.deadline = None if self.maxtime is None else perf_counter() + self.maxtime
+        self.limited = self.deadline is not None or self.maxfev < np.inf
+        self.h = rule.h
+        parts = [(0, x0.size)] if rule.elementwise else objective.segments
+        self.leaves = [self._leaf(rule, slice(lo, hi)) for lo, hi in parts]
+        self.step, _, _, self.s = self.leaves[0] if len(parts) == 1 else (self._step_leaves, None, None, None)
+
+    def _leaf(self, rule, part):
+        x = self.block[X, part]
+        fixed = {} if self.limits is None else {"lower": self.limits[0][part], "upper": self.limits[1][part]}
+        return rule.kernel(x), x, self.block[G, part], rule.slots(x, **fixed)
+
+    def _step_leaves(self, t, x, g, s, h):
+        for step, x_leaf, g_leaf, s_leaf in self.leaves:
+            step(t, x_leaf, g_leaf, s_leaf, h)
+
+    def over(self, t):
+        """Return why to stop after ``t`` steps, if a limit is reached."""
+        if t >= self.maxiter:
+            return MAXITER
+        if self.objective.nfev >= self.maxfev:
+            return MAXFEV
+        if self.deadline is not None and perf_counter() >= self.deadline:
+            return MAXTIME
+        return GO_ON
+
+
+def drive(run, callback=None, batches=None):
+    """Minimise with the driver that suits; return the verdict.
+
+    A callback is Python at every step, and so is a rule that takes a norm of each array of x0.
+    """
+    if callback is None and len(run.leaves) == 1:
+        pass
+    if batches is None:
+        return plain(run, callback)
+    return plain_batches(run, batches, callback)
+
+
+def plain(run, callback=None):
+    """Minimise a full-batch objective in Python; return the verdict."""
+    objective, block, record, step, s, h = run.objective, run.block, run.record, run.step, run.s, run.h
+    maxiter, limited = run.maxiter, run.limited
+    x, g = block[X], block[G]
+    t = 0
+    try:
+        verdict = look(objective(x, g), block, record)
+        while not verdict:
+            if t >= maxiter or limited:
+                if verdict := run.over(t):
+                    break
+            t += 1
+            step(t, x, g, s, h)
+            f = objective(x, g)
+            verdict = look(f, block, record)
+            if callback is not None and callback(x, f, t):
+                return STOPPED
+        return verdict
+    finally:  # also on the way out of an exception
+        record[NIT] = t
+
+
+def plain_batches(run, batches, epochs, callback=None):
+    """Minimise a minibatch objective in Python; return the verdict."""
+    objective, block, record, step, s, h, over = run.objective, run.block, run.record, run.step, run.s, run.h, run.over
+    x, g = block[X], block[G]
+    t = 0
+    total = weight = 0.0
+    try:
+        for epoch in range(epochs):
+            total = weight = 0.0
+            for k, (batch, size) in enumerate(batches.epoch(epoch)):
+                if verdict := over(t):
+                    return verdict
+                f = objective(x, g, *batch)
+                if verdict := look(f, block, record):
+                    return verdict
+                t += 1
+                step(t, x, g, s, h)
+                total += f * size
+                weight += size
+                if callback is not None and callback(x, f, t, epoch=epoch, step=k):
+                    return STOPPED
+        return EPOCHS_DONE
+    finally:
+        record[NIT], record[SUM], record[WEIGHT] = t, total, weight
+
+
+def compiled(run, fun, args):
+    """Minimise a jitted full-batch objective ``fun(x, g, args)``; return the verdict."""
+    block, record, objective = run.block, run.record, run.objective
+    dtype, kind = block.dtype, numba.typeof(args)
+    real = numba.from_dtype(dtype)
+    fun = first_class(fun, (real[::1], real[::1], kind))
+    drive = driver(_drive, dtype, types.float64(real[::1], real[::1], kind), kind, types.int64)
+    limit = math.ceil(min(run.maxiter, run.maxfev - 1, 2**53))
+    try:
+        objective.nfev = 1
+        began = perf_counter()
+        verdict = look(fun(block[X], block[G], args), block, record)
+        chunk, t = 1 + int(SLICE / (perf_counter() - began)), 0
+        while not verdict:
+            if verdict := run.over(t):
+                break
+            began = perf_counter()
+            verdict = drive(fun, run.step, block, run.s, run.h, record, args, min(t + chunk, limit))
+            chunk, t = paced(chunk, perf_counter() - began, run.deadline), int(record[NIT])
+            objective.nfev = 1 + t
+        return verdict
+    finally:
+        objective.nfev = objective.njev = 1 + int(record[NIT])
+
+
+def _drive(fun, step, block, s, h, record, args, stop):
+    x, g, best, box = block[X], block[G], block[BEST_X:LOWER], block[LOWER:]
+    t = int(record[NIT])
+    while t < stop:
+        t += 1
+        record[NIT] = t
+        step(t, x, g, s, h)
+        verdict = observe(fun(x, g, args), x, g, best, box, record)
+        if verdict:
+            return verdict
+    return GO_ON
+
+
+def first_class(function, kinds):
+    """Compile a jitted function for one signature and no other: so it can be an argument of a compiled driver."""
+    if kinds not in function.overloads:
+        function.disable_compile(False)
+        function.compile(kinds)
+    function.disable_compile()
+    return function
+
+
+@functools.cache
+def driver(function, dtype, objective, *rest):
+    """Compile a driver for this dtype and this type of objective, once; kept on disk."""
+    real = numba.from_dtype(dtype)
+    step = types.FunctionType(types.void(*signature(dtype)))
+    block = real[:, ::1]
+    compiled = jit(function)
+    compiled.compile((types.FunctionType(objective), step, block, block, types.float64[::1], types.float64[::1], *rest))
+    compiled.disable_compile()
+    return compiled
+
+
+def paced(chunk, seconds, deadline):
+    """Return how many iterations to do next, after ``chunk`` of them took ``seconds``."""
+    aim = SLICE if deadline is None else min(SLICE, deadline - perf_counter())
+    return max(1, int(chunk * min(10.0, aim / max(seconds, 1e-9))))

@@ -1,0 +1,88 @@
+"""What a driver looks at after each evaluation, in one compiled pass: is all finite, is it the best yet, is it enough.
+
+Both drivers call this, so they stop at the same step, with the same bits.
+"""
+
+import numpy as np
+from numba import types
+from numba.extending import intrinsic
+
+from numbaopt.cpu import jit
+
+# Rows of the block that a run works in.
+X, G, BEST_X, BEST_G, LOWER, UPPER = range(6)
+
+# Entries of the record that a run keeps, a float64 array.
+BEST, PREVIOUS, NORM, GTOL, FTOL, LATEST, NIT, SUM, WEIGHT, EPOCH = range(10)
+
+# Verdicts.
+GO_ON, GTOL_MET, FTOL_MET, BAD_FUN, BAD_JAC, MAXITER, MAXFEV, MAXTIME, STOPPED, EPOCHS_DONE = range(10)
+
+
+def new_record(gtol=-1.0, ftol=-1.0, latest=False):
+    """Return the record of a run that has not begun; a negative tolerance is never met."""
+    record = np.zeros(10)
+    record[BEST], record[PREVIOUS], record[NORM] = np.inf, np.nan, np.nan
+    record[GTOL], record[FTOL], record[LATEST] = gtol, ftol, latest
+    return record
+
+
+@intrinsic
+def _bits(context, a):
+    """Read a float as the integer of the same bits: without a sign these are ordered alike, with NaN at the top."""
+    integer = types.int32 if a == types.float32 else types.int64
+    return integer(a), lambda cg, builder, sig, args: builder.bitcast(args[0], cg.get_value_type(integer))
+
+
+@intrinsic
+def _real(context, b):
+    """Undo `_bits`."""
+    real = types.float32 if b == types.int32 else types.float64
+    return real(b), lambda cg, builder, sig, args: builder.bitcast(args[0], cg.get_value_type(real))
+
+
+@jit(inline="always")
+def observe(f, x, g, best, box, record):
+    """Judge the evaluation ``f, g`` at ``x`` and keep it if it is the best (or if the latest is wanted).
+
+    Inlined, and no function is called with an array: that would cost an atomic increment of its reference count.
+    The largest entry of the gradient is found in integers: that vectorises, where a maximum of floats that lets no
+    NaN slip does not.
+    """
+    top = _bits(g.dtype.type(0))
+    for i in range(g.size):
+        b = _bits(abs(g[i]))
+        if b > top:
+            top = b
+    norm = np.float64(_real(top))
+    previous = record[PREVIOUS]
+    record[PREVIOUS] = f
+    if not abs(f) < np.inf:
+        return BAD_FUN
+    if not norm < np.inf:
+        return BAD_JAC
+    if f < record[BEST] or record[LATEST] != 0.0:
+        record[BEST] = f
+        for i in range(x.size):
+            best[0, i] = x[i]
+        if best.shape[0] > 1:
+            for i in range(x.size):
+                best[1, i] = g[i]
+    if box.shape[0] > 0:  # of the gradient, what the bounds leave
+        norm = 0.0
+        for i in range(g.size):
+            p = g[i]
+            p = max(p, x[i] - box[1, i]) if p < 0 else min(p, x[i] - box[0, i])
+            norm = max(norm, np.float64(abs(p)))
+    record[NORM] = norm
+    if norm <= record[GTOL]:
+        return GTOL_MET
+    if abs(f - previous) <= record[FTOL] * max(abs(f), max(abs(previous), 1.0)):
+        return FTOL_MET
+    return GO_ON
+
+
+@jit
+def look(f, block, record):
+    """`observe` for callers in Python, for whom each further argument costs 50 ns."""
+    return observe(f, block[X], block[G], block[BEST_X:LOWER], block[LOWER:], record)

@@ -1,0 +1,124 @@
+"""What a run came to, as a result: x, fun, and why it ended, in a sentence."""
+
+import warnings
+
+import numpy as np
+
+from numbaopt.observe import (
+    BAD_FUN,
+    BAD_JAC,
+    BEST,
+    BEST_G,
+    BEST_X,
+    EPOCH,
+    EPOCHS_DONE,
+    FTOL,
+    FTOL_MET,
+    G,
+    GTOL,
+    GTOL_MET,
+    MAXFEV,
+    MAXITER,
+    MAXTIME,
+    NIT,
+    NORM,
+    PREVIOUS,
+    STOPPED,
+    SUM,
+    WEIGHT,
+    X,
+)
+from numbaopt.result import Result
+
+STATUS = {
+    GTOL_MET: 0,
+    FTOL_MET: 0,
+    EPOCHS_DONE: 0,
+    MAXITER: 1,
+    MAXFEV: 1,
+    MAXTIME: 2,
+    BAD_FUN: 3,
+    BAD_JAC: 3,
+    STOPPED: 99,
+}
+INTERRUPTED = 4
+
+
+def outcome(run, verdict, message=None):
+    """Return the result of a run that ended with ``verdict``, or that was broken off (None)."""
+    minibatch = run.epochs is not None
+    x, f, g = _mean(run, verdict) if minibatch else _best(run)
+    status = STATUS.get(verdict, INTERRUPTED)
+    restore = run.objective.restore
+    return Result(
+        message=message or _sentence(run, verdict),
+        success=status == 0,
+        status=status,
+        fun=f,
+        x=restore(x.copy()),
+        nit=int(run.record[NIT]),
+        jac=restore(g.copy()),
+        nfev=run.objective.nfev,
+        njev=run.objective.njev,
+    )
+
+
+def _best(run):
+    """Return the best point evaluated (or the latest, where that was asked for), its value and its gradient."""
+    if run.record[BEST] < np.inf:
+        return run.block[BEST_X], float(run.record[BEST]), run.block[BEST_G]
+    return run.block[BEST_X], float(run.record[PREVIOUS]), run.block[G]  # the start was not finite
+
+
+def _mean(run, verdict):
+    """Return the last iterate, the mean loss of the epoch, and the last batch's gradient."""
+    total, weight = run.record[SUM], run.record[WEIGHT]
+    mean = float(total / weight) if weight else float(run.record[PREVIOUS])
+    return run.block[BEST_X if verdict in (BAD_FUN, BAD_JAC) else X], mean, run.block[G]
+
+
+def _sentence(run, verdict):
+    record, nit = run.record, int(run.record[NIT])
+    if verdict == GTOL_MET:
+        entry = "The projected gradient's" if run.limits is not None else "The gradient's"
+        text = f"{entry} largest entry is {record[NORM]:.3g}, within gtol={record[GTOL]:.3g}."
+    elif verdict == FTOL_MET:
+        text = f"The last step changed the objective by less than ftol={record[FTOL]:.3g}."
+    elif verdict == EPOCHS_DONE:
+        text = f"All {run.epochs} epochs are done." if run.epochs != 1 else "The epoch is done."
+    elif verdict == MAXITER:
+        text = f"Maximum number of iterations has been exceeded (maxiter={run.maxiter:g})."
+    elif verdict == MAXFEV:
+        text = f"Maximum number of function evaluations has been exceeded (maxfev={run.maxfev:g})."
+    elif verdict == MAXTIME:
+        text = f"The time is over (maxtime={run.maxtime:g} s)."
+    elif verdict == BAD_FUN:
+        text = f"The objective is {record[PREVIOUS]} after {nit} steps; no step was taken from there."
+    elif verdict == BAD_JAC:
+        g = run.block[G]
+        i = int(np.argmin(np.isfinite(g)))
+        text = f"The gradient is not finite after {nit} steps (entry {i} is {g[i]}); no step was taken from there."
+    elif verdict == STOPPED:
+        text = "`callback` raised `StopIteration`."
+    else:
+        text = f"Broken off after {nit} steps."
+    if run.epochs is not None:
+        text += " x is the last iterate"
+        text += " with a finite loss" if verdict in (BAD_FUN, BAD_JAC) else ""
+        epoch = "the last epoch" if verdict == EPOCHS_DONE else f"epoch {int(record[EPOCH]) + 1}, as far as it went"
+        text += f"; fun is the mean of the batch losses over {epoch}, weighted by batch size."
+    return text
+
+
+def display(result, stacklevel):
+    """Print a result as SciPy does for disp=True; what is no success is a warning."""
+    if result.success:
+        print(result.message)
+    else:
+        from scipy.optimize import OptimizeWarning
+
+        warnings.warn(result.message, OptimizeWarning, stacklevel=stacklevel + 1)
+    print(f"         Current function value: {result.fun:f}")
+    print(f"         Iterations: {result.nit}")
+    print(f"         Function evaluations: {result.nfev}")
+    print(f"         Gradient evaluations: {result.njev}")

@@ -1,0 +1,106 @@
+"""The result of a minimisation, and the interrupt that carries one.
+
+`Result` is `scipy.optimize.OptimizeResult` in all but its cost: importing that takes as long as importing Numba, and a
+run that needs nothing else of SciPy should not pay for it.
+"""
+
+import sys
+
+import numpy as np
+
+_ORDER = ("message", "success", "status", "fun", "x", "nit")
+
+
+class Result(dict):
+    """What a minimisation came to: a dict whose keys are attributes too.
+
+    ``isinstance(result, scipy.optimize.OptimizeResult)`` holds.
+
+    Attributes
+    ----------
+    x : ndarray, or the structure of x0
+        The solution.
+    fun : float
+        The objective there; for minibatches, the mean that the message names.
+    jac : ndarray, or the structure of x0
+        The gradient.
+    success : bool
+        Whether a tolerance was met, or the epochs asked for are done.
+    status : int
+        0 success; 1 maxiter or maxfev; 2 maxtime; 3 objective or gradient not finite; 99 stopped by the callback.
+    message : str
+        Why it ended, in a sentence.
+    nit, nfev, njev : int
+        Steps, evaluations of the objective and of its gradient.
+
+    Examples
+    --------
+    >>> result = Result(x=[1.0], fun=0.5, nit=3)
+    >>> result.fun, result["nit"]
+    (0.5, 3)
+    """
+
+    def __getattr__(self, name):
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __setattr__(self, name, value):
+        self[name] = value
+
+    def __delattr__(self, name):
+        try:
+            del self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    @property
+    def __class__(self):  # what isinstance asks when type() does not settle it
+        optimize = sys.modules.get("scipy.optimize")
+        return getattr(optimize, "OptimizeResult", Result)
+
+    def __dir__(self):
+        return list(self)
+
+    def __reduce__(self):
+        return Result, (dict(self),)
+
+    def __repr__(self):
+        return _lines(self) if self else "Result()"
+
+
+class OptimizationInterrupted(KeyboardInterrupt):
+    """Ctrl-C during a minimisation: what was found so far is not lost.
+
+    Attributes
+    ----------
+    result : Result
+        The run as it stood.
+    """
+
+    def __init__(self, result):
+        super().__init__(result)
+        self.result = result
+
+    def __str__(self):
+        return f"{self.result.message} The result so far is this exception's `.result`."
+
+
+def _lines(value, indent=0, margin=1):
+    """Lay a dict out as SciPy lays out its results."""
+    if not isinstance(value, dict) or not value:
+        with np.printoptions(linewidth=76 - indent, edgeitems=2, threshold=12, formatter={"float_kind": _digits}):
+            return str(value)
+    width = max(len(str(key)) for key in value) + margin
+    lines = []
+    for key in sorted(value, key=lambda key: _ORDER.index(key) if key in _ORDER else len(_ORDER)):
+        text = _lines(value[key], indent + width + 2, 0)
+        lines.append(f"{key!s:>{width}}: " + text.replace("\n", "\n" + " " * (width + 2)))
+    return "\n".join(lines)
+
+
+def _digits(number):
+    if np.isfinite(number):
+        return np.format_float_scientific(number, precision=3, pad_left=2, unique=False)
+    return f"{number:10}"

@@ -1,0 +1,95 @@
+"""SciPy's own methods, under the same roof: users compare methods by changing a string.
+
+What SciPy knows passes untouched. What it does not, jac="inplace" and x0 of other shapes than one row of numbers, is
+brought into a form that it knows.
+"""
+
+import numpy as np
+
+from numbaopt.callbacks import wants_result
+from numbaopt.objective import Objective
+from numbaopt.rule import Rule
+from numbaopt.structure import Structure
+
+METHODS = (
+    "nelder-mead",
+    "powell",
+    "cg",
+    "bfgs",
+    "newton-cg",
+    "l-bfgs-b",
+    "tnc",
+    "cobyla",
+    "cobyqa",
+    "slsqp",
+    "trust-constr",
+    "dogleg",
+    "trust-ncg",
+    "trust-exact",
+    "trust-krylov",
+)
+
+
+def is_scipys(method):
+    """Tell whether a method is one of SciPy's, or a function by its protocol for custom methods."""
+    return method.lower() in METHODS if isinstance(method, str) else callable(method) and not isinstance(method, Rule)
+
+
+def through_scipy(fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options):
+    """Call `scipy.optimize.minimize`."""
+    from scipy import optimize
+
+    inplace = isinstance(jac, str) and jac == "inplace"
+    shaped = _shaped(x0)
+    if not (inplace or shaped):
+        return optimize.minimize(fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options)
+    if shaped and any(part is not None and part != () for part in (hess, hessp, constraints)):
+        raise ValueError("hess, hessp and constraints are for an x0 of one dimension: they would see it flat")
+    objective = Objective(fun, x0, args, jac)
+    restore = objective.restore
+    if inplace or jac is True or callable(jac):
+
+        def flat_fun(x):
+            g = np.empty_like(objective.x0)
+            return objective(x.astype(g.dtype, copy=False), g), g
+
+        flat_jac = True
+    else:  # SciPy's own finite differences
+
+        def flat_fun(x):
+            return fun(restore(x.copy()), *objective.args)
+
+        flat_jac = jac
+    result = optimize.minimize(
+        flat_fun, objective.x0, (), method, flat_jac, hess, hessp, bounds, constraints, tol,
+        _shaped_callback(callback, restore), options,
+    )  # fmt: skip
+    for name in ("x", "jac"):
+        if name in result:
+            result[name] = restore(result[name])
+    return result
+
+
+def _shaped(x0):
+    """Tell whether x0 is anything but a number or a row of numbers."""
+    if isinstance(x0, (dict, list, tuple)):
+        structure = Structure(x0)
+        return structure.tree != 0 or len(structure.shapes[0]) > 1
+    return np.ndim(x0) > 1
+
+
+def _shaped_callback(callback, restore):
+    if callback is None:
+        return None
+    if wants_result(callback):
+
+        def shaped(intermediate_result):
+            intermediate_result.x = restore(intermediate_result.x.copy())
+            return callback(intermediate_result=intermediate_result)
+
+    else:
+
+        def shaped(x, *state):
+            return callback(restore(x.copy()), *state)
+
+    return shaped
