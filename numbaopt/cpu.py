@@ -19,6 +19,7 @@ OPTIONS = {"nogil": True, "error_model": "numpy"}  # no fastmath: vector body, s
 PARALLEL_FROM = 50_000  # entries; below, waking a second thread costs more than it brings
 CHUNK = 16_384  # entries a thread takes at a time
 BLOCK = 4096  # entries of one partial sum: fixed, so that sums do not depend on the number of threads
+TAKEN = {"x", "g", "s", "n", "T", "b", "lo", "hi", "blocks", "total", "in_order", "empty", "int64", "prange"}  # by `step`
 _lock = threading.RLock()
 _forked = False
 
@@ -71,20 +72,21 @@ def emit(name, program, parallel=False):
     out, lines = [], []
     for k, sweep in enumerate(passes.passes(program)):
         entering = sweep.numbers + sweep.tests
+        named = {name: f"{name}_" if name in TAKEN else name for name in entering}  # in `step`
         terms = [f"w_{z}" for z in sweep.sums]
         scalars = f"scalars{k}({', '.join(['t', 'h', *sweep.totals])})"
-        results = ", ".join(entering) + "," * (len(entering) == 1)
+        one = "," * (len(entering) == 1)
         if entering:
-            body = [f"def {scalars}:", *(f"    {line}" for line in sweep.scalars), f"    return {results}"]
+            body = [f"def {scalars}:", *(f"    {line}" for line in sweep.scalars), f"    return {', '.join(entering)}{one}"]
             out += ["@jit\n" + "\n".join(body)]
-            lines += [f"{results} = {scalars}"]
+            lines += [f"{', '.join(named.values())}{one} = {scalars}"]
         body = [f"def sweep{k}({', '.join([*sweep.arrays, *terms, *entering])}):"]
         body += [f"    for i in range({sweep.arrays[0]}.size):", *(f"        {line}" for line in sweep.body)]
         body += [f"        w_{z}[i] = {term}" for z, term in sweep.sums.items()]
         out += ["@jit\n" + "\n".join(body)]
 
         row = {name: f"s[{i}]" for i, name in enumerate(program.slots)}
-        cast = [f"T({c})" for c in sweep.numbers] + sweep.tests
+        cast = [f"T({named[c]})" for c in sweep.numbers] + [named[c] for c in sweep.tests]
         if not sweep.sums and not parallel:
             lines += [f"sweep{k}({', '.join([*(row.get(a, a) for a in sweep.arrays), *cast])})"]
             continue
@@ -175,6 +177,11 @@ def kernel(step, dtype):
 def parallel_pays(n):
     """Tell whether to step ``n`` entries on several threads: enough work, a thread-safe layer, not a forked child."""
     return n >= PARALLEL_FROM and not _forked and numba.get_num_threads() > 1 and _layer() in ("omp", "tbb")
+
+
+def forked():
+    """Tell whether this process is a forked child, in which a parallel kernel may die."""
+    return _forked
 
 
 @functools.cache

@@ -16,6 +16,7 @@ from numba import types
 from numbaopt.cpu import jit, signature
 from numbaopt.observe import (
     BEST_X,
+    EPOCH,
     EPOCHS_DONE,
     G,
     GO_ON,
@@ -23,6 +24,7 @@ from numbaopt.observe import (
     MAXFEV,
     MAXITER,
     MAXTIME,
+    NFEV,
     NIT,
     STOPPED,
     SUM,
@@ -33,6 +35,7 @@ from numbaopt.observe import (
     observe,
 )
 
+_TABLE = types.int64[::1]  # how a compiled objective gets its args and data
 SLICE = 0.05  # seconds of compiled iterations between two looks at the clock
 
 
@@ -102,13 +105,14 @@ class Run:
 def drive(run, callback=None, batches=None):
     """Minimise with the driver that suits; return the verdict.
 
-    A callback is Python at every step, and so is a rule that takes a norm of each array of x0.
+    A callback is Python at every step, and so are steps of several leaves.
     """
-    if callback is None and len(run.leaves) == 1:
-        pass
+    compiled = None
+    if callback is None and len(run.leaves) == 1 and (batches is None or batches.columns is not None):
+        compiled = run.objective.compiled(None if batches is None else batches.columns)
     if batches is None:
-        return plain(run, callback)
-    return plain_batches(run, batches, callback)
+        return plain(run, callback) if compiled is None else jitted(run, compiled)
+    return plain_batches(run, batches, callback) if compiled is None else jitted_batches(run, compiled, batches)
 
 
 def plain(run, callback=None):
@@ -134,25 +138,27 @@ def plain(run, callback=None):
         record[NIT] = t
 
 
-def plain_batches(run, batches, epochs, callback=None):
+def plain_batches(run, batches, callback=None):
     """Minimise a minibatch objective in Python; return the verdict."""
-    objective, block, record, step, s, h, over = run.objective, run.block, run.record, run.step, run.s, run.h, run.over
+    objective, block, record, step, s, h = run.objective, run.block, run.record, run.step, run.s, run.h
     x, g = block[X], block[G]
     t = 0
     total = weight = 0.0
     try:
-        for epoch in range(epochs):
-            total = weight = 0.0
-            for k, (batch, size) in enumerate(batches.epoch(epoch)):
-                if verdict := over(t):
+        for epoch in range(batches.epochs):
+            for k, (batch, rows) in enumerate(batches.epoch(epoch)):
+                if verdict := run.over(t):
                     return verdict
+                if k == 0:
+                    record[EPOCH] = epoch
+                    total = weight = 0.0
                 f = objective(x, g, *batch)
                 if verdict := look(f, block, record):
                     return verdict
                 t += 1
                 step(t, x, g, s, h)
-                total += f * size
-                weight += size
+                total += f * rows
+                weight += rows
                 if callback is not None and callback(x, f, t, epoch=epoch, step=k):
                     return STOPPED
         return EPOCHS_DONE
@@ -160,32 +166,27 @@ def plain_batches(run, batches, epochs, callback=None):
         record[NIT], record[SUM], record[WEIGHT] = t, total, weight
 
 
-def compiled(run, fun, args):
-    """Minimise a jitted full-batch objective ``fun(x, g, args)``; return the verdict."""
-    block, record, objective = run.block, run.record, run.objective
-    dtype, kind = block.dtype, numba.typeof(args)
-    real = numba.from_dtype(dtype)
-    fun = first_class(fun, (real[::1], real[::1], kind))
-    drive = driver(_drive, dtype, types.float64(real[::1], real[::1], kind), kind, types.int64)
+def jitted(run, compiled):
+    """Minimise a jitted full-batch objective; return the verdict."""
+    block, record, fun, args = run.block, run.record, compiled.function, compiled.args
+    run_on = driver(_run_on, block.dtype, (_TABLE,), (_TABLE, types.int64))
     limit = math.ceil(min(run.maxiter, run.maxfev - 1, 2**53))
     try:
-        objective.nfev = 1
+        run.objective.nfev = run.objective.njev = 1
         began = perf_counter()
         verdict = look(fun(block[X], block[G], args), block, record)
-        chunk, t = 1 + int(SLICE / (perf_counter() - began)), 0
-        while not verdict:
-            if verdict := run.over(t):
-                break
+        chunk, t = paced(1, perf_counter() - began, run.deadline), 0
+        while not verdict and not (verdict := run.over(t)):
             began = perf_counter()
-            verdict = drive(fun, run.step, block, run.s, run.h, record, args, min(t + chunk, limit))
+            verdict = run_on(fun, run.step, block, run.s, run.h, record, args, min(t + chunk, limit))
             chunk, t = paced(chunk, perf_counter() - began, run.deadline), int(record[NIT])
-            objective.nfev = 1 + t
+            run.objective.nfev = 1 + t
         return verdict
     finally:
-        objective.nfev = objective.njev = 1 + int(record[NIT])
+        run.objective.nfev = run.objective.njev = 1 + int(record[NIT])
 
 
-def _drive(fun, step, block, s, h, record, args, stop):
+def _run_on(fun, step, block, s, h, record, args, stop):
     x, g, best, box = block[X], block[G], block[BEST_X:LOWER], block[LOWER:]
     t = int(record[NIT])
     while t < stop:
@@ -198,23 +199,61 @@ def _drive(fun, step, block, s, h, record, args, stop):
     return GO_ON
 
 
-def first_class(function, kinds):
-    """Compile a jitted function for one signature and no other: so it can be an argument of a compiled driver."""
-    if kinds not in function.overloads:
-        function.disable_compile(False)
-        function.compile(kinds)
-    function.disable_compile()
-    return function
+def jitted_batches(run, compiled, batches):
+    """Minimise a jitted minibatch objective; return the verdict."""
+    block, record, fun, args, size = run.block, run.record, compiled.function, compiled.args, batches.batch_size
+    place = types.int64
+    run_on = driver(_run_on_batches, block.dtype, (place, place, _TABLE, _TABLE), (_TABLE, _TABLE, place, place, place))
+    chunk = 1
+    try:
+        for epoch in range(batches.epochs):
+            begun = False
+            for columns in batches.chunks(epoch):
+                data, rows, lo = compiled.pack(columns), len(columns[0]), 0
+                while lo < rows:
+                    if verdict := run.over(record[NIT]):
+                        return verdict
+                    if not begun:
+                        record[EPOCH], record[SUM], record[WEIGHT], begun = epoch, 0.0, 0.0, True
+                    count = math.ceil(min(chunk, run.maxiter - record[NIT], run.maxfev - record[NFEV]))
+                    hi = min(lo + count * size, rows)
+                    began = perf_counter()
+                    if verdict := run_on(fun, run.step, block, run.s, run.h, record, data, args, lo, hi, size):
+                        return verdict
+                    chunk, lo = paced(chunk, perf_counter() - began, run.deadline), hi
+                    run.objective.nfev = int(record[NFEV])
+        return EPOCHS_DONE
+    finally:
+        run.objective.nfev = run.objective.njev = int(record[NFEV])
+
+
+def _run_on_batches(fun, step, block, s, h, record, data, args, lo, end, size):
+    x, g, best, box = block[X], block[G], block[BEST_X:LOWER], block[LOWER:]
+    t = int(record[NIT])
+    while lo < end:
+        hi = min(lo + size, end)
+        record[NFEV] += 1
+        f = fun(x, g, lo, hi, data, args)
+        verdict = observe(f, x, g, best, box, record)
+        if verdict:
+            return verdict
+        t += 1
+        record[NIT] = t
+        step(t, x, g, s, h)
+        record[SUM] += f * (hi - lo)
+        record[WEIGHT] += hi - lo
+        lo = hi
+    return GO_ON
 
 
 @functools.cache
-def driver(function, dtype, objective, *rest):
-    """Compile a driver for this dtype and this type of objective, once; kept on disk."""
+def driver(function, dtype, objective, rest):
+    """Compile a driver for this dtype, once; kept on disk. It takes any objective and any rule."""
     real = numba.from_dtype(dtype)
     step = types.FunctionType(types.void(*signature(dtype)))
-    block = real[:, ::1]
+    objective = types.FunctionType(types.float64(real[::1], real[::1], *objective))
     compiled = jit(function)
-    compiled.compile((types.FunctionType(objective), step, block, block, types.float64[::1], types.float64[::1], *rest))
+    compiled.compile((objective, step, real[:, ::1], real[:, ::1], types.float64[::1], types.float64[::1], *rest))
     compiled.disable_compile()
     return compiled
 
@@ -222,4 +261,4 @@ def driver(function, dtype, objective, *rest):
 def paced(chunk, seconds, deadline):
     """Return how many iterations to do next, after ``chunk`` of them took ``seconds``."""
     aim = SLICE if deadline is None else min(SLICE, deadline - perf_counter())
-    return max(1, int(chunk * min(10.0, aim / max(seconds, 1e-9))))
+    return max(1, int(chunk * min(1e4, aim / max(seconds, 1e-9))))

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, field
 
 CALLS = {"sqrt": 1, "abs": 1, "sign": 1, "exp": 1, "log": 1, "min": 2, "max": 2, "where": 3, "sum": 1}
+RESERVED = {"h", "i", "power", "bool", "float", "range", *CALLS}  # what the text itself calls by these names
 ACCEPTED = (ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Call, ast.Name, ast.Constant)
 OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow, ast.BitAnd, ast.BitOr)
 
@@ -34,6 +35,11 @@ def rebuild(node, f):
             value = [f(v) if isinstance(v, ast.expr) else v for v in value]
         fields[key] = f(value) if isinstance(value, ast.expr) and key != "func" else value
     return type(node)(**fields)
+
+
+def literal(value):
+    """Return a number as it is parsed: with its minus as an operator, so that ``(-0.5) ** 2`` keeps its brackets."""
+    return ast.parse(ast.unparse(ast.Constant(float(value))), mode="eval").body
 
 
 def mentioned(node):
@@ -71,7 +77,7 @@ class Lowering:
         now, self.end = {"x": "x", "g": "g"}, {}
         self.kind |= {"x": "vector", "g": "vector", "t": "number"}
         self.inputs = {"x", "g"} | {dict(names)[slot] for math, names in self.stages for slot in math.slots}
-        self.taken = {"t", "h", "i", *CALLS} | self.inputs.union(self.hyper, (f"{b}_t" for b in self.hyper))
+        self.taken = {"t"} | RESERVED | self.inputs.union(self.hyper, (f"{b}_t" for b in self.hyper))
         for self.math, pairs in self.stages:
             names = dict(pairs)
             self.kind |= {name: "number" for name in names.values()} | {names[s]: "vector" for s in self.math.slots}
@@ -184,14 +190,14 @@ class Lowering:
             case ast.Name(id=name) if name in env:
                 return ast.Name(env[name])
             case ast.Name(id=name) if name in self.math.constants:
-                return ast.Constant(float(self.math.constants[name]))
+                return literal(self.math.constants[name])
             case ast.Name(id=name):
                 raise self.math.error(node, f"{name!r} is not known here, or is set in only one arm of an `if`")
             case ast.Constant(value=value) if type(value) not in (int, float, bool):
                 raise self.math.error(node, f"{value!r} is not a number")
             case ast.IfExp(test=test, body=a, orelse=b) if (decided := self.switch(test, env)) is not None:
                 return self.resolve(a if decided else b, env, out)
-            case ast.BinOp(left=ast.Name(id=b), op=ast.Pow(), right=ast.Name(id="t")) if self.is_number(env.get(b)):
+            case ast.BinOp(left=ast.Name(id=b), op=ast.Pow(), right=ast.Name(id="t")) if self.has_table(b, env):
                 self.powers += [env[b]] * (env[b] not in self.powers)
                 self.kind[f"{env[b]}_t"] = "number"
                 return ast.Name(f"{env[b]}_t")
@@ -223,8 +229,8 @@ class Lowering:
             case ast.BinOp(op=ast.Div(), left=left, right=right) if self.is_scalar(right):
                 inverse = self.scalar(ast.BinOp(ast.Constant(1), ast.Div(), right), out)
                 return ast.BinOp(self.hoist(left, out), ast.Mult(), inverse)
-            case ast.BinOp(op=ast.Pow() as op, left=left, right=ast.Constant(value=2 | 3 | 4) as power):
-                return ast.BinOp(self.hoist(left, out), op, power)
+            case ast.BinOp(op=ast.Pow() as op, left=left, right=ast.Constant(value=2 | 3 | 4 as power)):
+                return ast.BinOp(self.hoist(left, out), op, ast.Constant(int(power)))
             case ast.Call(func=ast.Name(id="sign") as func, args=[a]):  # its constants, in x's dtype
                 return ast.Call(func, [self.hoist(a, out), *(self.scalar(ast.Constant(c), out) for c in (0.0, 1.0))], [])
             case ast.IfExp(test=test, body=a, orelse=b) if self.is_scalar(test):
@@ -237,7 +243,7 @@ class Lowering:
             return node
         text = f"bool({ast.unparse(node)})" if kind == "test" else ast.unparse(node)
         for item in out:
-            if item.lines[0].partition(" = ")[2] == text and item.scope == "scalar":
+            if item.scope == "scalar" and item.lines == [f"{item.names[0]} = {text}"]:
                 return ast.Name(item.names[0])
         name = self.fresh("c1")
         self.kind[name], self.level[name] = kind, max((self.level.get(n, 0) for n in mentioned(node)), default=0)
@@ -247,8 +253,8 @@ class Lowering:
     def is_scalar(self, node):
         return all(self.kind[name] != "vector" for name in mentioned(node))
 
-    def is_number(self, name):
-        return isinstance(self.hyper.get(name), (int, float))
+    def has_table(self, b, env):
+        return env["t"] == "t" and isinstance(self.hyper.get(env.get(b)), (int, float))
 
     def fresh(self, name):
         """Return ``name``, or its next version when it is taken."""

@@ -1,16 +1,16 @@
-"""Data -> minibatches: arrays that share their first axis, shuffled by seed; or a stream that makes its own batches.
+"""Data -> minibatches: arrays that share their first axis, shuffled by seed; or a stream that makes its own.
 
-The order of an epoch follows from the seed and the epoch's number alone. So every driver sees the same batches, and a
-run can be taken up again at any epoch. A batch is a copy: a function may overwrite what it is given.
+The order of an epoch follows from the seed and the epoch's number alone. So every driver sees the same batches, and
+a run can be taken up again at any epoch. A batch is a copy: a function may overwrite what it is given.
 """
 
-import operator
 from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
 
-from numbaopt.structure import describe
+from numbaopt.checks import describe, whole
+from numbaopt.columns import Column, length
 
 CHUNK = 2**22  # bytes that `chunks` gathers at a time: so few that they are still in cache when they are read
 
@@ -21,20 +21,20 @@ class Batches:
     Parameters
     ----------
     data : tuple of arrays, array, or iterable of batches
-        A tuple (or a list of arrays): things that share their first axis: arrays, memmaps, CSR matrices, data frames,
-        lists, anything else that has a length and takes a slice. One array stands for a tuple of one;
+        A tuple (or a list of arrays) holds things that share their first axis: arrays, memmaps, CSR matrices, data
+        frames, lists, anything else that has a length and takes a slice. One array stands for a tuple of one;
         ``np.arange(n)`` hands over indices, for data that only the function knows how to reach.
-        Anything else that can be iterated over is a stream: it yields batches, a tuple or one thing each, and is
+        Anything else that can be iterated over is a stream. It yields batches, a tuple or one thing each, and is
         iterated over anew at each epoch.
     batch_size : int, optional
-        Rows a batch, at most those of the data; by default 200, or all where there are fewer, as in scikit-learn. The
-        last batch of an epoch may be shorter. A stream decides itself.
+        Rows a batch, at most those of the data; by default 200, or all where there are fewer, as in scikit-learn.
+        The last batch of an epoch may be shorter. A stream decides itself.
     epochs : int, optional
         Passes over the data, by default 1.
     shuffle : bool
         Whether each epoch takes the rows in a new order. A stream decides itself.
     seed : int or numpy.random.Generator, optional
-        What the order follows from: the same seed, the same batches. By default another each time, see `seed`.
+        What the order follows from: same seed, same batches. By default another each time: the attribute tells.
     drop_last : bool
         Whether a shorter last batch is left out.
 
@@ -43,10 +43,10 @@ class Batches:
     rows, batch_size, steps : int or None
         Rows of the data, rows a batch, batches an epoch; None for a stream.
     epochs : int
-    seed : int
-        The seed in use: to repeat a run for which none was given.
+    seed : int or None
+        The seed in use: with it a run for which none was given can be repeated.
     columns : tuple of ndarray, or None
-        Empty arrays with the dtypes and dimensions of what `chunks` yields; None where there are no arrays to chunk.
+        Empty arrays with the dtypes and dimensions of what `chunks` yields; None where there is more than arrays.
 
     Raises
     ------
@@ -64,53 +64,59 @@ class Batches:
         for name, flag in (("shuffle", shuffle), ("drop_last", drop_last)):
             if not isinstance(flag, (bool, np.bool_)):
                 raise TypeError(f"{name} must be True or False, not {describe(flag)}.")
-        self.epochs = 1 if epochs is None else _positive(epochs, "epochs")
-        self.rows = self.batch_size = self.steps = self.columns = None
+        self.epochs = 1 if epochs is None else whole(epochs, "epochs", 1)
+        self.rows = self.batch_size = self.steps = self.seed = self.columns = self._stream = None
         things = _things(data)
         if things is None:
-            for name, value in (("batch_size", batch_size), ("seed", seed), ("drop_last", drop_last or None)):
-                if value is not None:
-                    raise ValueError(f"{name} is for arrays; data is a stream, which makes its own batches.")
-            if iter(data) is data and self.epochs > 1:
-                raise ValueError(
-                    f"data can be iterated over once, but epochs={self.epochs}. Give what starts anew at each epoch: "
-                    f"an object with __iter__, a list of batches (tuples), or arrays."
-                )
-            self._stream = data
-            return
-        columns = [_Column(thing, f"data[{i}]") for i, thing in enumerate(things)]
-        self.rows = columns[0].rows
-        if any(column.rows != self.rows for column in columns):
-            lengths = ", ".join(f"data[{i}] has {column.rows}" for i, column in enumerate(columns))
-            raise ValueError(f"data must share its first axis, but the lengths differ: {lengths}.")
+            self._take_stream(data, batch_size, seed, drop_last)
+        else:
+            self._take_arrays(things, batch_size, shuffle, seed, drop_last)
+
+    def _take_stream(self, data, batch_size, seed, drop_last):
+        for name, value in (("batch_size", batch_size), ("seed", seed), ("drop_last", drop_last or None)):
+            if value is not None:
+                raise ValueError(f"{name} is for arrays; data is a stream, which makes its own batches.")
+        if hasattr(data, "__next__") and self.epochs > 1:
+            raise ValueError(
+                f"data can be gone through once, but epochs={self.epochs}. Give what starts anew at each epoch: "
+                f"an object with __iter__, a list of batches (tuples), or arrays."
+            )
+        self._stream = data
+
+    def _take_arrays(self, things, batch_size, shuffle, seed, drop_last):
+        self._columns = [Column(thing, f"data[{i}]") for i, thing in enumerate(things)]
+        lengths = [column.rows for column in self._columns]
+        self.rows = lengths[0]
+        if set(lengths) != {self.rows}:
+            given = ", ".join(f"data[{i}] has {rows}" for i, rows in enumerate(lengths))
+            raise ValueError(f"data must have as many rows in each of its members: {given}.")
         if not self.rows:
             raise ValueError("data is empty: it has no rows.")
-        self.batch_size = min(200, self.rows) if batch_size is None else _positive(batch_size, "batch_size")
+        self.batch_size = min(200, self.rows) if batch_size is None else whole(batch_size, "batch_size", 1)
         if self.batch_size > self.rows:
             raise ValueError(
                 f"batch_size={self.batch_size} is more than the {self.rows} rows of the data. "
-                f"Are samples along the first axis? batch_size={self.rows} takes all at once."
+                f"Are the samples along the first axis? batch_size={self.rows} takes all at once."
             )
-        self.seed, self.shuffle = _entropy(seed), bool(shuffle)
-        self._stream, self._columns = None, columns
+        self.seed, self._shuffle = _entropy(seed), shuffle
         self._end = self.rows - self.rows % self.batch_size if drop_last else self.rows
         self.steps = -(-self._end // self.batch_size)
-        if all(column.array is not None for column in columns):
-            self.columns = tuple(np.empty((0, *c.array.shape[1:]), c.dtype) for c in columns)
+        if all(column.array is not None for column in self._columns):
+            self.columns = tuple(column.empty(0) for column in self._columns)
 
     def epoch(self, epoch):
-        """Yield the batches of an epoch, numbered from 0, each as ``(batch, rows)``, a tuple and its length."""
-        if self._stream is not None:
-            batch = None
-            for batch in self._stream:
-                batch = _as_tuple(batch)
-                yield batch, _length(batch[0]) if batch else 0
-            if batch is None:
-                raise ValueError(f"data gave no batches in epoch {epoch}, counted from 0; is it used up?")
+        """Yield the batches of an epoch, counted from 0, each as ``(batch, rows)``: a tuple, and its length."""
+        if self._stream is None:
+            order = self._order(epoch)
+            for lo, hi in _spans(self._end, self.batch_size):
+                yield tuple(column.take(order, lo, hi) for column in self._columns), hi - lo
             return
-        order = self._order(epoch)
-        for lo, hi in _spans(self._end, self.batch_size):
-            yield tuple(column.take(order, lo, hi) for column in self._columns), hi - lo
+        batch = None
+        for batch in self._stream:
+            batch = _as_tuple(batch)
+            yield batch, length(batch[0]) if batch else 0
+        if batch is None:
+            raise ValueError(f"data gave no batches in epoch {epoch + 1} of {self.epochs}; is it used up?")
 
     def chunks(self, epoch, nbytes=CHUNK):
         """Yield the same rows in the same order, many whole batches at a time, for compiled code to slice.
@@ -118,97 +124,48 @@ class Batches:
         Parameters
         ----------
         epoch : int
+            Counted from 0.
         nbytes : int
             About how many bytes to gather at a time, if they hold one batch.
 
         Yields
         ------
         tuple of ndarray
-            C-contiguous, native byte order, overwritten by the next.
+            C-contiguous, in native byte order; the next one overwrites it.
         """
         order = self._order(epoch)
-        row = sum(c.dtype.itemsize * int(np.prod(c.array.shape[1:])) for c in self._columns)
+        row = sum(column.row_bytes for column in self._columns)
         size = self.batch_size * max(1, nbytes // max(1, row * self.batch_size))
-        buffers = [np.empty((min(size, self._end), *c.array.shape[1:]), c.dtype) for c in self._columns]
+        buffers = [column.empty(min(size, self._end)) for column in self._columns]
+        pairs = list(zip(self._columns, buffers, strict=True))
         for lo, hi in _spans(self._end, size):
-            yield tuple(c.take(order, lo, hi, buffer[: hi - lo]) for c, buffer in zip(self._columns, buffers, strict=True))
+            yield tuple(column.take(order, lo, hi, buffer[: hi - lo]) for column, buffer in pairs)
 
     def _order(self, epoch):
-        if not self.shuffle:
+        if not self._shuffle:
             return None
-        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(epoch,))).permutation(self.rows)
-
-
-class _Column:
-    """One member of the data: how many rows it has, and how to copy some of them."""
-
-    def __init__(self, thing, name):
-        self.array = self.dtype = None
-        if isinstance(thing, (list, range)):
-            try:
-                thing = np.asarray(thing)
-            except ValueError as error:
-                raise ValueError(f"{name} is a list that makes no array: {error}") from None
-        if isinstance(thing, np.ndarray) and not isinstance(thing, np.ma.MaskedArray):
-            self.array = np.asarray(thing)  # a memmap's rows are still read one by one
-            self.dtype = thing.dtype.newbyteorder("=")
-        elif hasattr(thing, "tocsr"):
-            thing = thing.tocsr()
-        elif not hasattr(thing, "shape") and not (hasattr(thing, "__len__") and hasattr(thing, "__getitem__")):
-            raise TypeError(f"{name} must be an array, or have a length and take a slice, not {describe(thing)}.")
-        elif isinstance(thing, (str, bytes, Mapping)):
-            raise TypeError(f"{name} must be an array, not {describe(thing)}.")
-        self.thing = getattr(thing, "iloc", thing)  # a data frame's [] picks columns
-        shape = getattr(thing, "shape", None)
-        if shape is not None and not len(shape):
-            raise ValueError(f"{name} has no first axis to take batches along; it is {describe(thing)}.")
-        self.rows = len(thing) if shape is None else shape[0]
-        self.fancy = self.array is None and self.rows and self._takes_indices()
-
-    def _takes_indices(self):
-        try:
-            return _length(self.thing[np.array([0])]) == 1
-        except (TypeError, IndexError, KeyError, ValueError, NotImplementedError):
-            return False
-
-    def take(self, order, lo, hi, out=None):
-        """Copy rows ``order[lo:hi]``, or ``lo:hi``."""
-        index = slice(lo, hi) if order is None else order[lo:hi]
-        if self.array is not None:
-            if out is None:
-                out = np.empty((hi - lo, *self.array.shape[1:]), self.dtype)
-            if order is not None and self.array.dtype == self.dtype:
-                return np.take(self.array, index, axis=0, out=out, mode="clip")  # mode "raise" would buffer `out`
-            out[...] = self.array[index]
-            return out
-        if order is None:
-            rows = self.thing[index]
-            return rows.copy() if hasattr(rows, "copy") else rows
-        if self.fancy:
-            ascending = np.argsort(index)  # files want to be read in order
-            return self.thing[index[ascending]][np.argsort(ascending)]
-        return np.concatenate([np.asarray(self.thing[i : i + 1]) for i in index.tolist()])
+        seed = np.random.SeedSequence(self.seed, spawn_key=(epoch,))
+        return np.random.default_rng(seed).permutation(self.rows)
 
 
 def _things(data):
     """Return the members of data that share a first axis; or None for a stream."""
-    if isinstance(data, (str, bytes, Mapping)) or data is None:
-        hint = f"; ({', '.join(f'data[{key!r}]' for key in data)}) would reach fun in this order" if isinstance(data, Mapping) else ""
-        raise TypeError(f"data must be a tuple of arrays, an array, or an iterable of batches, not {describe(data)}{hint}.")
     if hasattr(data, "shape") or isinstance(data, range):
         return (data,)
-    if isinstance(data, (tuple, list)) and not data:
-        raise ValueError("data is empty.")
-    if isinstance(data, tuple) or (isinstance(data, list) and all(hasattr(thing, "shape") for thing in data)):
-        return data
-    if isinstance(data, list) and not all(isinstance(batch, tuple) for batch in data):
-        raise TypeError("data as a list holds arrays that share their first axis, or batches as tuples; for one array, use np.asarray.")
-    try:
-        iter(data)
-    except TypeError:
-        raise TypeError(
-            f"data must be a tuple of arrays, an array, or an iterable of batches, not {describe(data)}."
-        ) from None
+    if isinstance(data, (tuple, list)):
+        if not data:
+            raise ValueError("data is empty.")
+        if isinstance(data, tuple) or all(hasattr(thing, "shape") for thing in data):
+            return data
+        if not all(isinstance(batch, tuple) for batch in data):
+            raise TypeError(
+                "data, as a list, holds arrays that share their first axis, or batches as tuples; "
+                "for a list of samples see numpy.asarray."
+            )
+    if isinstance(data, (str, bytes, Mapping)) or not hasattr(data, "__iter__"):
+        hint = " A tuple of its values would reach fun in their order." if isinstance(data, Mapping) else ""
+        wanted = "a tuple of arrays, an array, or an iterable of batches"
+        raise TypeError(f"data must be {wanted}, not {describe(data)}.{hint}")
     return None
 
 
@@ -220,27 +177,8 @@ def _as_tuple(batch):
     return (batch,)
 
 
-def _length(thing):
-    shape = getattr(thing, "shape", None)
-    if shape is not None:
-        return int(shape[0]) if len(shape) else 1
-    return len(thing) if hasattr(thing, "__len__") else 1
-
-
 def _spans(end, size):
     return pairwise([*range(0, end, size), end])
-
-
-def _positive(number, name):
-    try:
-        if isinstance(number, (bool, np.bool_)):
-            raise TypeError
-        number = operator.index(number)
-    except TypeError:
-        raise TypeError(f"{name} must be a whole number, not {describe(number)}.") from None
-    if number < 1:
-        raise ValueError(f"{name} must be at least 1, not {number}.")
-    return number
 
 
 def _entropy(seed):
@@ -248,12 +186,4 @@ def _entropy(seed):
         return np.random.SeedSequence().entropy
     if isinstance(seed, np.random.Generator):
         return int(seed.integers(2**63))
-    try:
-        if isinstance(seed, (bool, np.bool_)):
-            raise TypeError
-        seed = operator.index(seed)
-    except TypeError:
-        raise TypeError(f"seed must be a whole number, a numpy.random.Generator or None, not {describe(seed)}.") from None
-    if seed < 0:
-        raise ValueError(f"seed must not be negative; it is {seed}.")
-    return seed
+    return whole(seed, "seed", 0, ", a numpy.random.Generator or None")

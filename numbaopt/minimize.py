@@ -1,5 +1,6 @@
 """The SciPy-shaped facade: read what was given, choose a driver, return a result."""
 
+import importlib
 import warnings
 
 import numpy as np
@@ -14,7 +15,6 @@ from numbaopt.outcome import display, outcome
 from numbaopt.result import OptimizationInterrupted
 from numbaopt.rule import chain, get
 from numbaopt.through_scipy import is_scipys, through_scipy
-from numbaopt.transforms import box
 
 
 def minimize(
@@ -143,16 +143,16 @@ def _minimize(rule, fun, x0, args, jac, bounds, constraints, tol, callback, opti
     if not minibatch and (given := _feeds(feed)):
         raise ValueError(f"{given} without data: pass what is to be split into batches as data, not in args")
     options = settle(options, tol, minibatch)
+    batches = Batches(**feed) if minibatch else None
     objective = Objective(fun, x0, args, jac, finite_diff_rel_step=options["finite_diff_rel_step"])
     limits = read_bounds(bounds, objective.x0.size, objective.x0.dtype)
     notify = read_callback(callback, objective.restore)
-    name, fixed = rule.name, False
+    fixed = False
     if limits is not None:
         objective.bounds = limits
         fixed = bool(np.all(limits[0] == limits[1]))
-        rule = chain(rule, box)
-    batches, epochs = None, None
-    run = loop.Run(objective, rule, limits, options, epochs)
+        rule = chain(rule, importlib.import_module("numbaopt.transforms").box)
+    run = loop.Run(objective, rule, limits, options, batches and batches.epochs)
     try:
         verdict = loop.drive(run, notify, batches)
     except KeyboardInterrupt as interrupt:

@@ -1,7 +1,7 @@
-"""The objective in every accepted form -> one callable `f = objective(x, g)`, flat in, flat out, that fills `g`.
+"""The objective in every accepted form -> one callable `f = objective(x, g)`, flat in, flat out, that fills g.
 
-A driver knows nothing of `jac` forms, of structured parameters, or of what can be wrong with what a user returns: all
-that ends here. The usual return values, a float and an array of the right dtype and shape, pass by two cheap tests;
+A driver knows nothing of `jac` forms, of structured parameters, or of what can be wrong with what a user returns:
+all that ends here. The usual return values, a float and an array of the right dtype and shape, pass by cheap tests;
 anything else is looked at in peace, because it must be converted anyway.
 """
 
@@ -9,20 +9,22 @@ import difflib
 import math
 
 import numpy as np
+from numpy import ndarray
 
+from numbaopt.checks import as_complex, as_float, describe
 from numbaopt.differences import SCHEMES, gradient
-from numbaopt.structure import describe, flatten
+from numbaopt.structure import flatten
 
 
 class Objective:
-    """A user's function, ready for a driver.
+    """A user's function, ready for a driver: made as one of the four subclasses below, by the form of `jac`.
 
     Parameters
     ----------
     fun, x0, args, jac :
         As in `numbaopt.minimize`.
     bounds : (ndarray, ndarray), optional
-        Lower and upper bounds, flat, +-inf where open: finite differences keep inside.
+        Lower and upper bounds, flat, -inf and inf where open: finite differences keep inside.
     finite_diff_rel_step : float or array_like, optional
         As in `scipy.optimize.minimize`.
 
@@ -40,8 +42,8 @@ class Objective:
     Raises
     ------
     TypeError, ValueError
-        At once for a fun, x0 or jac that cannot be; at a call for a return value that cannot be, before `g` is written.
-        NaN and infinity are not errors here: the drivers report them.
+        At once for a fun, x0 or jac that cannot be; when called, for a return value that cannot be, before `g` is
+        written. NaN and infinity are not errors here: the drivers report them.
 
     Examples
     --------
@@ -53,25 +55,28 @@ class Objective:
     (8.0, array([2., 4.]))
     """
 
+    def __new__(cls, fun, x0, args=(), jac=None, bounds=None, finite_diff_rel_step=None):
+        """Choose the subclass."""
+        _, form = _read_form(fun, jac)
+        return super().__new__(Separate if callable(form) else _FORMS[form])
+
     def __init__(self, fun, x0, args=(), jac=None, bounds=None, finite_diff_rel_step=None):
         if not callable(fun):
             raise TypeError(f"fun must be callable, not {describe(fun)}.")
         self.fun, self.jac = _read_form(fun, jac)
-        self._evaluate = _EVALUATE.get(self.jac, Objective._separate)
         self.structure, self.x0 = flatten(x0)
         self.segments = self.structure.segments
         self.args = args if isinstance(args, tuple) else (args,)
         self.bounds = bounds
         self.rel_step = _read_step(finite_diff_rel_step, self.x0.size)
         self.nfev = self.njev = 0
-        # One 1-D array is its own view; everything else costs a tree of views at each call.
-        self._shape, self._dtype = self.x0.shape, self.x0.dtype
-        self._flat = self.structure.shapes == [self.x0.shape] and self.structure.tree == 0
-        self._x = self._g = self._x_view = self._g_view = None
+        # A 1-D x is its own view, and a gradient like it needs no looking into; for all else _shape is None.
+        self._flat = self.structure.tree == 0 and self.structure.shapes == [self.x0.shape]
+        self._shape, self._dtype = self.x0.shape if self._flat else None, self.x0.dtype
 
     def __call__(self, x, g, *batch):
-        """Evaluate at `x`: fill `g`, return f. `fun` is called as ``fun(x, *batch, *args)``."""
-        return self._evaluate(self, x, g, batch)
+        """Evaluate ``fun(x, *batch, *args)``: fill `g`, return f as a float."""
+        raise NotImplementedError
 
     def restore(self, flat):
         """Return `flat` in the structure of x0, as views."""
@@ -83,21 +88,26 @@ class Objective:
         Parameters
         ----------
         columns : tuple of ndarray, optional
-            For minibatches: arrays with the dtype and number of dimensions of those that the driver will slice.
+            For minibatches: arrays like those that the driver will take rows of, see `Batches.columns`.
 
         Returns
         -------
         numbaopt.compiled_objective.Compiled or None
-            None where it cannot be compiled: the plain driver then calls the function, and gets Numba's own error if
-            there is one to get.
+            None where it cannot be compiled. The plain driver then calls the function, and so raises Numba's own
+            error where there is one to raise.
         """
         if not hasattr(self.fun, "py_func"):
-            return None  # not jitted: spare plain objectives the import
+            return None  # not jitted
         from numbaopt.compiled_objective import compile_objective
 
         return compile_objective(self, columns)
 
-    def _together(self, x, g, batch):  # jac=True
+
+class Together(Objective):
+    """``jac=True``: fun returns (f, gradient)."""
+
+    def __call__(self, x, g, *batch):
+        """Evaluate: fill `g`, return f."""
         self.nfev += 1
         self.njev += 1
         x = x.copy()  # fun may keep or overwrite what it is given
@@ -106,29 +116,42 @@ class Objective:
             f, grad = returned
         except (TypeError, ValueError):
             raise TypeError(f"jac=True: fun must return (f, gradient), not {describe(returned)}.") from None
-        return self._accept(f, grad, g, "the gradient that fun returned")
+        if type(f) is not float:
+            f = as_float(f)
+        if type(grad) is ndarray and grad.dtype is self._dtype and grad.shape == self._shape:
+            g[...] = grad
+        else:
+            self.structure.write(grad, g, "the gradient")
+        return f
 
-    def _separate(self, x, g, batch):  # a callable jac
+
+class Separate(Objective):
+    """A callable jac."""
+
+    def __call__(self, x, g, *batch):
+        """Evaluate: fill `g`, return f."""
         self.nfev += 1
-        a = x.copy()
-        f = self.fun(a if self._flat else self.structure.views(a), *batch, *self.args)
+        own = x.copy()
+        f = self.fun(own if self._flat else self.structure.views(own), *batch, *self.args)
         if type(f) is not float:
             f = as_float(f)
         self.njev += 1
-        a = x.copy()
-        grad = self.jac(a if self._flat else self.structure.views(a), *batch, *self.args)
-        return self._accept(f, grad, g, "the gradient that jac returned")
-
-    def _accept(self, f, grad, g, name):
-        if type(f) is not float:
-            f = as_float(f)
-        if self._flat and type(grad) is np.ndarray and grad.dtype is self._dtype and grad.shape == self._shape:
+        own = x.copy()
+        grad = self.jac(own if self._flat else self.structure.views(own), *batch, *self.args)
+        if type(grad) is ndarray and grad.dtype is self._dtype and grad.shape == self._shape:
             g[...] = grad
         else:
-            self.structure.write(grad, g, name)
+            self.structure.write(grad, g, "the gradient")
         return f
 
-    def _inplace(self, x, g, batch):  # jac="inplace"
+
+class Inplace(Objective):
+    """``jac="inplace"``: fun(x, grad) fills grad. Nothing is allocated: x is the same private array each time."""
+
+    _g: ndarray | None = None
+
+    def __call__(self, x, g, *batch):
+        """Evaluate: fill `g`, return f."""
         self.nfev += 1
         self.njev += 1
         if g is not self._g:
@@ -142,53 +165,52 @@ class Objective:
         return f
 
     def _adopt(self, g):
-        """Make the views that `fun` sees once, not at every call."""
         self._x, self._g = np.empty_like(self.x0), g
-        self._x_view = self._x if self._flat else self.structure.views(self._x)
-        self._g_view = g if self._flat else self.structure.views(g)
-        if not self.nfev > 1:
-            _bits(g)[...] = _UNWRITTEN[g.dtype.itemsize]
+        self._x_view, self._g_view = (a if self._flat else self.structure.views(a) for a in (self._x, g))
+        if self.nfev == 1:
+            _bits(g)[...] = _UNWRITTEN[g.itemsize]
 
     def _check_filled(self, f, g):
-        """Catch `grad = ...` for `grad[:] = ...`, and `grad += ...` on memory that was never zero."""
-        left = np.flatnonzero(_bits(g) == _UNWRITTEN[g.dtype.itemsize])
+        """Catch ``grad = ...`` where ``grad[:] = ...`` is meant, and ``grad += ...`` on what was never zero."""
+        left = np.flatnonzero(_bits(g) == _UNWRITTEN[g.itemsize])
         if left.size and math.isfinite(f):
             raise ValueError(
-                f"jac='inplace': fun left {left.size} of the {g.size} entries of its second argument, grad, unwritten, "
-                f"the first at {left[0]}. Fill the array itself (grad[:] = ..., not grad = ...); it does not start at zero."
+                f"jac='inplace': fun must fill grad, its second argument, but left {left.size} of its {g.size} "
+                f"entries, the first at {left[0]}. Write grad[:] = ..., not grad = ...; it does not start at zero."
             )
 
-    def _differences(self, x, g, batch):  # jac=None, "2-point", "3-point", "cs"
-        scheme = self.jac or "2-point"
+
+class Differences(Objective):
+    """``jac=None`` or the name of a scheme of finite differences."""
+
+    def __call__(self, x, g, *batch):
+        """Evaluate: fill `g`, return f."""
 
         def evaluate(point):
             self.nfev += 1
             return self.fun(point if self._flat else self.structure.views(point), *batch, *self.args)
 
-        raw = evaluate(x.copy())
-        f = as_float(raw)
+        returned = evaluate(x.copy())
+        f = as_float(returned)
         self.njev += 1
         if not math.isfinite(f):
-            g[...] = np.nan  # the run ends here: spare n evaluations
+            g[...] = np.nan  # the run ends here: spare it n evaluations
             return f
-        single = getattr(raw, "dtype", None) == np.float32
+        scheme = self.jac or "2-point"
         read = as_complex if scheme == "cs" else as_float
-        g[...] = gradient(lambda point: read(evaluate(point)), x, f, scheme, self.bounds, self.rel_step, single)
+        single = getattr(returned, "dtype", None) == np.float32
+        slopes = gradient(lambda z: read(evaluate(z)), x, f, scheme, self.bounds, self.rel_step, single)
+        self.structure.write(self.structure.views(slopes), g, "the gradient")
         return f
 
 
-_EVALUATE = {
-    True: Objective._together,
-    "inplace": Objective._inplace,
-    None: Objective._differences,
-    **dict.fromkeys(SCHEMES, Objective._differences),
-}
-# A NaN like no other, by the size of the dtype.
+_FORMS = {True: Together, "inplace": Inplace, None: Differences, **dict.fromkeys(SCHEMES, Differences)}
+# A NaN that no arithmetic makes, by the size of the dtype.
 _UNWRITTEN = {4: np.uint32(0x7FC0BEEF), 8: np.uint64(0x7FF80000DEADBEEF)}
 
 
 def _bits(g):
-    return g.view(f"u{g.dtype.itemsize}")
+    return g.view(f"u{g.itemsize}")
 
 
 def _read_form(fun, jac):
@@ -196,15 +218,14 @@ def _read_form(fun, jac):
     if isinstance(jac, (bool, np.bool_)):
         return fun, True if jac else None
     owner = getattr(jac, "__self__", None)
-    if owner is fun and type(fun).__name__ == "MemoizeJac" and type(fun).__module__.startswith("scipy.optimize"):
+    if owner is fun and type(fun).__name__ == "MemoizeJac" and type(fun).__module__.startswith("scipy."):
         return fun.fun, True  # what SciPy makes of jac=True before it calls a custom method
-    if jac is None or callable(jac) or (isinstance(jac, str) and jac in _EVALUATE):
+    if jac is None or callable(jac) or (isinstance(jac, str) and jac in _FORMS):
         return fun, jac
-    known = [repr(form) for form in ("inplace", *SCHEMES)]
-    near = difflib.get_close_matches(repr(jac), known, 1)
+    near = difflib.get_close_matches(str(jac), ["inplace", *SCHEMES], 1)
     raise ValueError(
-        f"jac={jac!r} is not known{f'; did you mean {near[0]}?' if near else '.'} It is a function, True (fun returns "
-        f"f and gradient), 'inplace' (fun(x, grad) fills grad and returns f), '2-point', '3-point', 'cs', or None."
+        f"jac={jac!r} is not known{f'; did you mean {near[0]!r}?' if near else '.'} It is a function, True (fun "
+        f"returns f and gradient), 'inplace' (fun(x, grad) fills grad), '2-point', '3-point', 'cs', or None."
     )
 
 
@@ -214,33 +235,5 @@ def _read_step(step, n):
     try:
         return np.broadcast_to(np.asarray(step, float), (n,))
     except (TypeError, ValueError):
-        raise ValueError(f"finite_diff_rel_step must be a number or {n} numbers, not {describe(step)}.") from None
-
-
-def as_float(f):
-    """Return what an objective returned as a float, or raise saying what it is instead."""
-    if isinstance(f, (float, int, np.floating, np.integer)):
-        return float(f)
-    if isinstance(f, tuple):
-        raise TypeError(f"fun must return a number, not a tuple of {len(f)}; use jac=True if it returns (f, gradient).")
-    if f is None:
-        raise TypeError("fun returned None, not a number; does it end without a return statement?")
-    return float(_scalar(f, "fiub"))
-
-
-def as_complex(f):
-    """Return what an objective returned at a complex point, for jac="cs"."""
-    return complex(_scalar(f, "c", " at a complex x, as jac='cs' needs"))
-
-
-def _scalar(f, kinds, where=""):
-    try:
-        array = np.asarray(f)
-    except ValueError:  # ragged
-        array = np.asarray([None, f], object)
-    if array.size != 1:
-        raise ValueError(f"fun must return a scalar{where}, not {describe(f)}.")
-    if array.dtype.kind not in kinds and not (array.dtype.kind == "O" and hasattr(f, "__float__") and "f" in kinds):
-        hint = " Return .real if the imaginary part is none." if array.dtype.kind == "c" else ""
-        raise TypeError(f"fun must return a {'real' if 'f' in kinds else 'complex'} number{where}, not {describe(f)}.{hint}")
-    return array.item()
+        message = f"finite_diff_rel_step must be a number or {n} numbers, not {describe(step)}."
+        raise ValueError(message) from None

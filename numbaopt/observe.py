@@ -13,7 +13,7 @@ from numbaopt.cpu import jit
 X, G, BEST_X, BEST_G, LOWER, UPPER = range(6)
 
 # Entries of the record that a run keeps, a float64 array.
-BEST, PREVIOUS, NORM, GTOL, FTOL, LATEST, NIT, SUM, WEIGHT, EPOCH = range(10)
+BEST, PREVIOUS, NORM, GTOL, FTOL, LATEST, NIT, NFEV, EPOCH, SUM, WEIGHT = range(11)
 
 # Verdicts.
 GO_ON, GTOL_MET, FTOL_MET, BAD_FUN, BAD_JAC, MAXITER, MAXFEV, MAXTIME, STOPPED, EPOCHS_DONE = range(10)
@@ -21,7 +21,7 @@ GO_ON, GTOL_MET, FTOL_MET, BAD_FUN, BAD_JAC, MAXITER, MAXFEV, MAXTIME, STOPPED, 
 
 def new_record(gtol=-1.0, ftol=-1.0, latest=False):
     """Return the record of a run that has not begun; a negative tolerance is never met."""
-    record = np.zeros(10)
+    record = np.zeros(11)
     record[BEST], record[PREVIOUS], record[NORM] = np.inf, np.nan, np.nan
     record[GTOL], record[FTOL], record[LATEST] = gtol, ftol, latest
     return record

@@ -48,6 +48,9 @@ def outcome(run, verdict, message=None):
     """Return the result of a run that ended with ``verdict``, or that was broken off (None)."""
     minibatch = run.epochs is not None
     x, f, g = _mean(run, verdict) if minibatch else _best(run)
+    g = g.copy()
+    if run.limits is not None and run.objective.jac in (None, "2-point", "3-point"):
+        g[run.limits[0] == run.limits[1]] = np.nan  # not evaluated there
     status = STATUS.get(verdict, INTERRUPTED)
     restore = run.objective.restore
     return Result(
@@ -57,7 +60,7 @@ def outcome(run, verdict, message=None):
         fun=f,
         x=restore(x.copy()),
         nit=int(run.record[NIT]),
-        jac=restore(g.copy()),
+        jac=restore(g),
         nfev=run.objective.nfev,
         njev=run.objective.njev,
     )

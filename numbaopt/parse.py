@@ -5,6 +5,8 @@ import inspect
 import textwrap
 from dataclasses import dataclass, replace
 
+from numbaopt.lower import RESERVED
+
 
 class RuleError(SyntaxError):
     """A rule that cannot be lowered; the message says what is not accepted, the location is the rule's own line."""
@@ -59,6 +61,9 @@ def read(function):
         raise math.error(tree, "the signature is coordinates, t, hyperparameters with defaults; no *, / or **")
     if "t" not in names or names[0] not in ("x", "g"):
         raise math.error(tree, "the signature starts with x, g and has the step number t before the hyperparameters")
+    for arg in a.args:
+        if arg.arg in RESERVED:
+            raise math.error(arg, f"{arg.arg!r} has a meaning of its own in compiled steps; choose another name")
     split = names.index("t")
     if len(a.defaults) != len(names) - split - 1:
         raise math.error(tree, "hyperparameters (after t) have defaults, coordinates (before t) have none")
@@ -73,11 +78,11 @@ def read(function):
     math = replace(
         math,
         coordinates=tuple(names[:split]),
-        starts={arg.arg: start(arg.annotation) for arg in a.args[:split] if arg.arg not in ("x", "g")},
+        starts={arg.arg: start(math, arg, names) for arg in a.args[:split] if arg.arg not in ("x", "g")},
         hyper=dict(zip(names[split + 1 :], function.__defaults__ or (), strict=True)),
         body=body[:-1],
         returns=value.elts if isinstance(value, ast.Tuple) else [value],
-        constants={k: v for k, v in function.__globals__.items() if type(v) in (int, float)},
+        constants={k: v for k, v in function.__globals__.items() if type(v) in (int, float) and v == v},
     )
     if len(math.returns) != 1 + len(math.slots):
         expected = ", ".join([f"the new {names[0]}", *math.slots])
@@ -85,8 +90,17 @@ def read(function):
     return math
 
 
-def start(annotation):
+def start(math, slot, names):
     """Return the text of a slot's start: ``z: "x"`` and ``z: x`` alike; None without annotation."""
-    if annotation is None:
+    if slot.annotation is None:
         return None
-    return annotation.value if isinstance(getattr(annotation, "value", None), str) else ast.unparse(annotation)
+    text = getattr(slot.annotation, "value", None)
+    text = text if isinstance(text, str) else ast.unparse(slot.annotation)
+    try:
+        used = {node.id for node in ast.walk(ast.parse(text, mode="eval")) if isinstance(node, ast.Name)}
+    except SyntaxError:
+        used = {text}
+    if not used <= {"x", *names[names.index("t") + 1 :]}:
+        message = f"{slot.arg} starts at {text!r}; an annotation is an expression of x and hyperparameters, or left out"
+        raise math.error(slot, message)
+    return text

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from numbaopt.lower import resting_on
 
+NAME = r"\b[^\W\d]\w*"
+
 
 @dataclass
 class Pass:
@@ -50,16 +52,20 @@ def passes(program):
             store |= {program.end["x"]: "x"}
         passes.append(sweep(program, body, used, here, store, held))
         held |= store
-    return passes
+    return [sweep for sweep in passes if sweep.arrays]  # none for a rule that changes nothing
 
 
 def sweep(program, body, used, sums, store, held):
     """Write one pass out as text."""
     place = {name: f"{name}[i]" for name in program.inputs} | {new: f"{slot}[i]" for new, slot in held.items()}
     lines = [replace(line, place) for item in body for line in item.lines]
-    lines += [f"{name}[i] = {replace(new, place)}" for new, name in store.items() if new != name]
     terms = {item.names[0]: replace(item.lines[0], place) for item in sums}
-    words = dict.fromkeys(re.findall(r"[a-z_A-Z]\w*", "\n".join([*lines, *terms.values()])))
+    for z, text in terms.items():
+        if any(f"{name}[i]" in text for name in store.values()):  # asks for what is overwritten below
+            lines.append(f"old_{z} = {text}")
+            terms[z] = f"old_{z}"
+    lines += [f"{name}[i] = {replace(new, place)}" for new, name in store.items() if new != name]
+    words = dict.fromkeys(re.findall(NAME, "\n".join([*lines, *terms.values()])))
     inside = {name for item in body for name in item.names}
     entering = [w for w in words if program.kind.get(w, "vector") != "vector" and w not in inside]
     scalars, needed = resting_on(entering, [item for item in program.items if item.scope == "scalar"])
@@ -93,7 +99,7 @@ def layout(program):
 
 def replace(text, new):
     """Replace whole identifiers in a line of text."""
-    return re.sub(r"[a-z_A-Z]\w*", lambda word: new.get(word[0], word[0]), text)
+    return re.sub(NAME, lambda word: new.get(word[0], word[0]), text)
 
 
 TABLE = 97
@@ -105,8 +111,13 @@ def powers(b):
 
     Python's scalar power is correctly rounded where NumPy's vector one is not: RAdam's first rectified steps show it.
     """
-    table = [float(b) ** (digit * place) for place in (1, 32, 1024) for digit in range(32)]
-    return *table, 32768 * math.log(b) if b > 0 else -math.inf
+    table = []
+    for exponent in [digit * place for place in (1, 32, 1024) for digit in range(32)]:
+        try:
+            table.append(float(b) ** exponent)
+        except OverflowError:  # b beyond 1
+            table.append(math.copysign(math.inf, b) if exponent % 2 else math.inf)
+    return *table, 32768 * math.log(abs(b)) if b else -math.inf
 
 
 HELPERS = {  # what a text may call besides NumPy's or math's functions; only what is called is put in
@@ -172,5 +183,7 @@ def schedules(program):
     texts = {}
     for value in program.hyper.values():
         if not isinstance(value, (int, float)):
-            texts |= value.texts()
+            for label, text in value.texts().items():
+                if texts.setdefault(label, text) != text:
+                    raise ValueError(f"two schedules have the name {label.removesuffix('_at')!r}: give one of them another")
     return [f"\n@jit\n{text}\n" for text in texts.values()]

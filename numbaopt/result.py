@@ -90,7 +90,9 @@ class OptimizationInterrupted(KeyboardInterrupt):
 def _lines(value, indent=0, margin=1):
     """Lay a dict out as SciPy lays out its results."""
     if not isinstance(value, dict) or not value:
-        with np.printoptions(linewidth=76 - indent, edgeitems=2, threshold=12, formatter={"float_kind": _digits}):
+        with np.printoptions(
+            linewidth=76 - indent, edgeitems=2, threshold=12, formatter={"float_kind": _digits}
+        ):
             return str(value)
     width = max(len(str(key)) for key in value) + margin
     lines = []

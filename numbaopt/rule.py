@@ -78,6 +78,9 @@ class State:
     def __repr__(self):
         return f"State({self.rule!r}, t={self.t}, slots: {', '.join(self.rule.slots_of) or 'none'}, shape={self.shape})"
 
+    def __reduce__(self):
+        return _restored, (self.rule, self.t, self.s, self.shape)
+
 
 class Rule:
     """A method: its math, its hyperparameters, and everything that follows from them.
@@ -123,15 +126,17 @@ class Rule:
             near = difflib.get_close_matches(name, self.hyper, 1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise TypeError(f"{self.name} has no hyperparameter {name!r}; it has {', '.join(self.hyper) or 'none'}.{hint}")
-        if is_schedule(value):
+        flag = isinstance(self.hyper[name], bool)
+        if is_schedule(value) and not flag:
             return value
-        if isinstance(value, (bool, np.bool_)):
+        if isinstance(value, (bool, np.bool_)) and flag:
             return bool(value)
-        if not isinstance(value, numbers.Real):
-            given = f"{value!r} of type {type(value).__name__}"
-            raise TypeError(f"{self.name}: {name} is a real number or a schedule, not {given}")
+        if flag or isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+            wanted = "True or False" if flag else "a real number or a schedule"
+            raise TypeError(f"{self.name}: {name} is {wanted}, not {value!r} of type {type(value).__name__}")
         value = float(value)
-        low, high, ends = RANGES.get(name.rpartition(".")[2], (-inf, inf, "()"))
+        author = next(own for _, pairs in self._stages for own, whole in pairs if whole == name)
+        low, high, ends = RANGES.get(author, (-inf, inf, "()"))
         above = value > low or (value == low and ends[0] == "[")
         if not (above and (value < high or (value == high and ends[1] == "]"))):
             interval = f"{ends[0]}{low}, {high}{ends[1]}"
@@ -206,6 +211,14 @@ class Rule:
         """Return the compiled step that suits x's dtype and size; it takes no other types."""
         return cpu.kernel(_step(self.name, self.program, cpu.parallel_pays(x.size)), x.dtype)
 
+    def _survivor(self, x):
+        """Return the kernel for x, to be called from Python: in a forked child the serial one, which lives there."""
+        step, dtype = self.kernel(x), x.dtype
+        serial = _step(self.name, self.program, False)
+        if step is serial:
+            return step
+        return lambda *args: (cpu.kernel(serial, dtype) if cpu.forked() else step)(*args)
+
     def init(self, x):
         """Return the state to start from.
 
@@ -226,7 +239,7 @@ class Rule:
         if hasattr(x, "__cuda_array_interface__"):
             return importlib.import_module("numbaopt.cuda").init(self, x)
         flat = contiguous(x, "x", writable=True)
-        return State(self, self.slots(flat), np.shape(x), self.kernel(flat))
+        return State(self, self.slots(flat), np.shape(x), self._survivor(flat))
 
     def step(self, x, g, state):
         """Do one step in place: ``x`` and ``state`` change, nothing else.
@@ -244,6 +257,8 @@ class Rule:
             When x, g and state do not fit each other. Nothing has changed then.
         """
         try:
+            if state.rule.program is not self.program:
+                adopt(self, x, state)
             t = state.t + 1
             state._step(t, x, g, state.s, self._h)
         except (TypeError, ValueError, AttributeError):
@@ -252,10 +267,26 @@ class Rule:
         state.t = t
 
 
+def adopt(rule, x, state):
+    """Let a state go on under other switches or schedules of its method, which are compiled apart."""
+    owned(rule, state)
+    new = rule.init(x)
+    if new.shape != state.shape or new.s.dtype != state.s.dtype:
+        raise ValueError("x is not what this state was made for")
+    state.rule, state._step = rule, new._step
+
+
+def owned(rule, state):
+    """Raise TypeError if a state is not one of this rule."""
+    if not isinstance(state, State) or state.rule._stages != rule._stages:
+        raise TypeError(f"step takes a state made by {rule.name}.init(x), not {state!r}")
+    if state.rule.slots_of != rule.slots_of:
+        raise TypeError(f"{rule!r} has other slots than {state!r}: make it a state of its own with init(x)")
+
+
 def fitting(rule, x, g, state):
     """Return x and g flat, as compiled steps take them, or say why they are not for this state."""
-    if not isinstance(state, State) or state.rule._stages != rule._stages or state.rule.slots_of != rule.slots_of:
-        raise TypeError(f"step takes a state made by {rule.name}.init(x), not {state!r}")
+    owned(rule, state)
     if np.shape(x) != state.shape or np.shape(g) != state.shape:
         raise ValueError(f"x has shape {np.shape(x)} and g {np.shape(g)}; this state is for shape {state.shape}")
     flat = contiguous(x, "x", writable=True)
@@ -340,12 +371,16 @@ def chain(*rules):
 
     Exactly one of them is a rule ``(x, g, ...)``; a stage ``(g, ...)`` returns a new gradient and stands before it,
     a stage ``(x, ...)`` returns a new x and stands after it. A name that several stages use is told apart by the
-    stage's own, ``box.lower``.
+    stage's own, ``box_lower``.
     """
     stages, hyper, taken = [], {}, {"x", "g", "t"}
     for part in rules:
         for math, pairs in part._stages:
-            new = {name: name if name not in taken else f"{math.name}_{name}" for _, name in pairs}
+            new = {name: name for _, name in pairs}
+            for name in taken.intersection(new):
+                new[name] = f"{math.name}_{name}"
+                while new[name] in taken:
+                    new[name] += "_"
             stages.append((math, tuple((author, new[name]) for author, name in pairs)))
             hyper |= {new[name]: part.hyper[name] for _, name in pairs if name in part.hyper}
             taken |= set(new.values())
@@ -369,6 +404,12 @@ def get(method):
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"unknown method {method!r}; there are {', '.join(names())}.{hint}")
     return getattr(importlib.import_module(f"numbaopt.rules.{name}"), name)
+
+
+def _restored(rule, t, s, shape):
+    state = State(rule, s, shape, rule._survivor(np.broadcast_to(s.dtype.type(0), shape)))
+    state.t = t
+    return state
 
 
 def _unpickled(homes, hyper):

@@ -9,6 +9,7 @@ import functools
 import inspect
 import numbers
 import textwrap
+from itertools import pairwise
 from math import cos, inf, isfinite, pi
 
 from numbaopt.parse import RuleError
@@ -34,17 +35,17 @@ class Schedule:
 
     def texts(self):
         """Return {name: source} of the functions that `text` calls."""
-        return {self.kind.__name__: self.kind.text}
+        return {self.kind.label: self.kind.text}
 
     def text(self, k, at):
         """Return an expression for the value at the count ``k``, its parameters lying in h from place ``at``."""
-        return f"{self.kind.__name__}({', '.join([k, *(f'h[{at + i}]' for i in range(len(self.values)))])})"
+        return f"{self.kind.label}({', '.join([k, *(f'h[{at + i}]' for i in range(len(self.values)))])})"
 
     def __repr__(self):
         return f"{self.kind.__name__}({', '.join(f'{v:g}' for v in self.values)})"
 
     def __eq__(self, other):
-        return type(other) is type(self) and repr(self) == repr(other) and self.values == other.values
+        return isinstance(other, Schedule) and self.__reduce__() == other.__reduce__()
 
     def __hash__(self):
         return hash((self.kind, self.values))
@@ -67,7 +68,11 @@ class Joined(Schedule):
 
     def texts(self):
         """Return {name: source} of the functions that `text` calls."""
-        return {name: text for part in self.parts for name, text in part.texts().items()}
+        texts = {}
+        for name, text in [pair for part in self.parts for pair in part.texts().items()]:
+            if texts.setdefault(name, text) != text:
+                raise ValueError(f"two schedules have the name {name.removesuffix('_at')!r}: give one of them another")
+        return texts
 
     def text(self, k, at):
         """Return an expression for the value at the count ``k``, its parameters lying in h from place ``at``."""
@@ -106,16 +111,18 @@ def schedule(function):
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
     except (OSError, SyntaxError):
-        raise RuleError(f"{function.__name__}: no source to read; define it with `def`, in a file or a cell") from None
-    tree.decorator_list = []
-    tree.returns = None
-    tree.body = tree.body[1:] if ast.get_docstring(tree) is not None else tree.body
+        tree = None
+    if not isinstance(tree, ast.FunctionDef):
+        raise RuleError(f"{function.__name__}: no source to read; define it with `def`, in a file or a cell")
     parameters = list(inspect.signature(function).parameters)
+    tree.name = label = f"{function.__name__}_at"  # so that lr may follow a schedule of the name lr
+    tree.args = ast.arguments([], [ast.arg(name) for name in parameters], None, [], [], None, [])
+    tree.decorator_list, tree.returns = [], None
+    tree.body = tree.body[1:] if ast.get_docstring(tree) is not None else tree.body
     known = CALLS | {"pi"} | {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id not in known | set(parameters):
             raise RuleError(f"schedule {function.__name__}: unknown name {node.id!r}; known are {', '.join(sorted(known))}")
-    tree.args.defaults = []
     signature = inspect.Signature(list(inspect.signature(function).parameters.values())[1:])
 
     @functools.wraps(function)
@@ -129,7 +136,7 @@ def schedule(function):
                 raise ValueError(f"{function.__name__}: steps is positive, not {value!r}")
         return Schedule(kind, tuple(float(v) for v in bound.arguments.values()))
 
-    kind.math, kind.text, kind.__signature__ = function, ast.unparse(tree), signature
+    kind.math, kind.label, kind.text, kind.__signature__ = function, label, ast.unparse(tree), signature
     return kind
 
 
@@ -176,6 +183,8 @@ def joined(schedules, boundaries):
     parts, boundaries = tuple(schedules), tuple(boundaries)
     if not parts or not all(isinstance(part, Schedule) for part in parts):
         raise TypeError(f"joined takes a list of schedules, not {schedules!r}")
-    if len(boundaries) != len(parts) - 1 or any(b <= a for a, b in zip((0, *boundaries), (*boundaries, inf), strict=True)):
+    if len(boundaries) != len(parts) - 1 or not all(a < b for a, b in pairwise((0, *boundaries, inf))):
         raise ValueError(f"{len(parts)} schedules need {len(parts) - 1} increasing boundaries, not {list(boundaries)}")
-    return Joined(parts, boundaries)
+    whole = Joined(parts, boundaries)
+    whole.texts()
+    return whole

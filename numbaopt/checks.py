@@ -1,0 +1,79 @@
+"""What a user gave, as what is needed; or an error that says what is needed, and what was given."""
+
+import operator
+
+import numpy as np
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))  # by itemsize // 8
+
+
+def describe(value):
+    """Say in a few words what a value is."""
+    if value is None:
+        return "None"
+    shape = getattr(value, "shape", ())
+    if shape != ():
+        return f"an array of shape {shape} and dtype {getattr(value, 'dtype', '?')}"
+    text = repr(value)
+    return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"
+
+
+def whole(number, name, least, otherwise=""):
+    """Return an int that is at least `least`."""
+    try:
+        if isinstance(number, (bool, np.bool_)):
+            raise TypeError
+        number = operator.index(number)
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number{otherwise}, not {describe(number)}.") from None
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, not {number}.")
+    return number
+
+
+def real_array(value, name):
+    """Return a value as an array of real numbers, without a copy where it is one."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # a ragged list
+        raise ValueError(f"{name} is not an array: {error}") from None
+    kind = array.dtype.kind
+    if kind == "c":
+        raise TypeError(f"{name} must be real, not {array.dtype}; make two arrays of its real and imaginary parts.")
+    if kind not in "fiub":
+        raise TypeError(f"{name} must be an array of real numbers, not {describe(value)}.")
+    if kind == "f" and array.dtype.newbyteorder("=") not in FLOATS:
+        raise TypeError(f"{name} must be float32 or float64, not {array.dtype}; see .astype(float).")
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(f"{name} has masked entries; fill them (.filled(...)) or leave them out.")
+    return array
+
+
+def as_float(f):
+    """Return what an objective returned as a float."""
+    if isinstance(f, (float, int, np.floating, np.integer)):
+        return float(f)
+    if isinstance(f, tuple):
+        raise TypeError(f"fun must return a number, not {len(f)} things; if (f, gradient), say jac=True.")
+    if f is None:
+        raise TypeError("fun must return a number, not None; does it end without a return statement?")
+    return float(_scalar(f, "fiub", "a real number"))
+
+
+def as_complex(f):
+    """Return what an objective returned at a complex point."""
+    return complex(_scalar(f, "c", "a complex number where x is complex, as jac='cs' makes it"))
+
+
+def _scalar(f, kinds, wanted):
+    try:
+        array = np.asarray(f)
+    except ValueError:  # a ragged list
+        array = np.empty(0)
+    if array.size != 1:
+        raise ValueError(f"fun must return {wanted}, not {describe(f)}.")
+    number = array.item()
+    fraction = array.dtype.kind == "O" and "f" in kinds and hasattr(number, "__float__")
+    if array.dtype.kind not in kinds and not fraction:
+        raise TypeError(f"fun must return {wanted}, not {describe(f)}.")
+    return number

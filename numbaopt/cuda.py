@@ -1,0 +1,216 @@
+"""Text to CUDA kernels, one a pass, and what launches them; imported only when a device array turns up.
+
+An elementwise rule gives the CPU's bits: the same lines, scalars from the host's compiled function, and no product
+contracted with a sum. Kernels are queued on the stream that x's interface names, or the default one, and not awaited.
+"""
+
+import ast
+import functools
+import linecache
+import warnings
+
+import numpy as np
+
+from numbaopt import cpu, passes
+from numbaopt.rule import State
+
+THREADS = 256  # in a block: at up to 32 registers a thread, eight blocks fill a multiprocessor...
+BLOCKS = 8  # ...and a grid has no more of them for each
+CHUNK = 2048  # entries to a block where a sum is taken: fixed, so that sums do not depend on the device
+
+SUMS = f'''
+@jit
+def block_sum(z, w):
+    """Return the sum of what the threads of a block bring, added up as a tree in w, which they share."""
+    j, k = cuda.threadIdx.x, {THREADS // 2}
+    w[j] = z
+    cuda.syncthreads()
+    while k:
+        if j < k:
+            w[j] += w[j + k]
+        cuda.syncthreads()
+        k >>= 1
+    z = w[0]
+    cuda.syncthreads()
+    return z
+
+
+@jit
+def row_sum(row, w):
+    """Return the sum of a row, for a grid of one block."""
+    z = 0.0
+    for b in range(cuda.threadIdx.x, row.size, {THREADS}):
+        z += row[b]
+    return block_sum(z, w)
+'''
+
+
+def emit(name, program):
+    """Return the text of a lowered rule's kernels, and of the step that launches them."""
+    sweeps = passes.passes(program)
+    rows = {z: f"parts_[{row}" for row, z in enumerate(z for sweep in sweeps for z in sweep.sums)}
+    slots = {slot: f"slots_[{row}]" for row, slot in enumerate(program.slots)}
+    out, lines = [SUMS] * bool(rows), []
+    for k, sweep in enumerate(sweeps):
+        entering = sweep.numbers + sweep.tests
+        names, one = ", ".join(entering), "," * (len(entering) == 1)
+        places = ", ".join(f"numbers_[{i}]" for i in range(len(entering))) + one
+        scalars = f"scalars{k}({', '.join(['t', 'h', *sweep.totals])})"
+        if entering:
+            out += [define("jit", scalars, [*sweep.scalars, f"return {names}{one}"])]
+        if sweep.totals:
+            body = [f"shared_ = cuda.shared.array({THREADS}, float64)"]
+            body += [f"{z} = row_sum({rows[z]}], shared_)" for z in sweep.totals] + [f"{places} = {scalars}"]
+            out += [define("kernel", f"finish{k}(t, h, parts_, numbers_)", body)]
+            lines += [f"on.run(finish{k}, 1)(t, on.copy(h), on.parts, on.numbers)"]
+
+        given = {a: a for a in sweep.arrays if a not in slots}
+        given |= {"slots_": "s"} if slots.keys() & sweep.arrays else {}
+        given |= {"parts_": "on.parts"} if sweep.sums else {}
+        given |= {"numbers_": "on.numbers"} if sweep.totals else {names: f"*map(real, {scalars})"} if entering else {}
+        head = [f"{slot} = {row}" for slot, row in slots.items() if slot in sweep.arrays]
+        head += [f"{names}{one} = {places}"] * bool(sweep.totals)
+        head += [f"shared_ = cuda.shared.array({THREADS}, real)"] * bool(sweep.sums) + [f"{z} = real(0)" for z in sweep.sums]
+        head += ["i = uint64(cuda.grid(1))", f"while i < uint64({sweep.arrays[0]}.size):"]
+        loop = [*sweep.body, *(f"{z} += {term}" for z, term in sweep.sums.items()), "i += uint64(cuda.gridsize(1))"]
+        tail = [f"{rows[z]}, cuda.blockIdx.x] = block_sum({z}, shared_)" for z in sweep.sums]
+        out += [define("kernel", f"sweep{k}({', '.join(given)})", [*head, *(f"    {line}" for line in loop), *tail])]
+        lines += [f"on.run(sweep{k}, on.{'chunks' if sweep.sums else 'blocks'})({', '.join(given.values())})"]
+    return passes.assemble(name, program, "math", [*out, define("", "step(t, x, g, s, h, on)", lines)])
+
+
+def define(decorator, head, lines):
+    """Return the text of a function."""
+    return "\n    ".join([f"@{decorator}\ndef {head}:" if decorator else f"def {head}:", *(lines or ["pass"])])
+
+
+class Exact(ast.NodeTransformer):
+    """Products as calls of ``mul``, which is never contracted with a sum: Numba has no way to say ``-fma=0``."""
+
+    def visit_BinOp(self, node):  # noqa: N802
+        """Rewrite ``a * b`` and ``a**2``."""
+        self.generic_visit(node)
+        match node:
+            case ast.BinOp(left=a, op=ast.Mult(), right=b):
+                return ast.Call(ast.Name("mul", ast.Load()), [a, b], [])
+            case ast.BinOp(left=a, op=ast.Pow(), right=ast.Constant(value=int(n))):
+                return functools.reduce(lambda p, q: self.visit(ast.BinOp(p, ast.Mult(), q)), [a] * n)
+        return node
+
+
+@functools.cache
+def load(text, name, dtype):
+    """Run a text, once for the host and once for the device; return the host's ``step``, which sees the kernels."""
+    cuda, kernels = toolkit(), {}
+    filename, key = cpu._file(text, name)
+    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    shared = {"__name__": f"numbaopt_{key}", "__file__": filename}
+    shared |= {"real": dtype.type, "float64": np.float64, "uint64": np.uint64}
+    host = shared | {"jit": cpu.jit, "kernel": lambda function: None}
+    exec(compile(text, filename, "exec"), host)
+    device = shared | {"jit": cuda.jit(device=True), "kernel": lambda f: kernels.setdefault(f.__name__, cuda.jit(f))}
+    device |= {"cuda": cuda, "mul": cuda.libdevice.fmul_rn if dtype == np.float32 else cuda.libdevice.dmul_rn}
+    tree = ast.parse(text)
+    for loop in (node for node in ast.walk(tree) if isinstance(node, ast.While)):
+        Exact().visit(loop)
+    exec(compile(ast.fix_missing_locations(tree), filename, "exec"), device)
+    host.update(kernels)
+    return host["step"]
+
+
+@functools.cache
+def toolkit():
+    """Import numba.cuda, here alone: numba-cuda's where that is installed, otherwise what Numba still brings."""
+    from numba import cuda
+    from numba.cuda import libdevice  # noqa: F401
+
+    return cuda
+
+
+class Step:
+    """A rule's step at work on one x: what its launches need, prepared once."""
+
+    def __init__(self, rule, shape, dtype):
+        cuda, n, sweeps = toolkit(), int(np.prod(shape)), passes.passes(rule.program)
+        self.shape, self.dtype = shape, dtype
+        self.step = load(_text(rule.name, rule.program), rule.name, dtype)
+        processors = getattr(cuda.current_context().device, "MULTIPROCESSOR_COUNT", 1)
+        self.blocks = max(1, min(-(-n // THREADS), BLOCKS * processors))
+        self.chunks = max(1, -(-n // CHUNK))
+        sums = sum(len(sweep.sums) for sweep in sweeps)
+        if sums:
+            self.parts = cuda.device_array((sums, self.chunks))
+            self.numbers = cuda.device_array(max(len(sweep.numbers + sweep.tests) for sweep in sweeps), dtype)
+        self.seen, self.configured, self.h = {}, {}, (None, None)
+
+    def __call__(self, t, x, g, s, h):
+        """Queue one step, after all checks."""
+        x, g = self.view(x, "x"), self.view(g, "g")
+        stream, other = (self.seen[name][0].get("stream") for name in "xg")
+        if other not in (None, stream):  # g is made on another stream
+            toolkit().external_stream(other).synchronize()
+        self.stream = stream or 0
+        self.step(t, x, g, s, h, self)
+
+    def view(self, array, name):
+        """Return x or g as Numba's array, flat; made anew only when its interface has changed."""
+        interface = getattr(array, "__cuda_array_interface__", None)
+        if interface is None:
+            raise TypeError(f"x lies on a CUDA device, and so must {name}: not a {type(array).__name__}")
+        seen, view = self.seen.get(name, (None, None))
+        if interface != seen:
+            view = flat(array, name)
+            if array.shape != self.shape or view.dtype != self.dtype:
+                given = f"has shape {array.shape} and dtype {view.dtype}"
+                raise ValueError(f"{name} {given}; this state is for {self.shape} and {self.dtype}")
+            self.seen[name] = interface, view
+        return view
+
+    def run(self, kernel, blocks):
+        """Return a kernel configured for a launch."""
+        key = kernel, blocks, self.stream
+        if key not in self.configured:
+            with warnings.catch_warnings():  # Numba has an opinion on small grids
+                warnings.simplefilter("ignore")
+                stream = toolkit().external_stream(self.stream) if self.stream else 0
+                self.configured[key] = kernel[blocks, THREADS, stream]
+        return self.configured[key]
+
+    def copy(self, h):
+        """Return h on the device."""
+        if h is not self.h[0]:
+            self.h = h, toolkit().to_device(h)
+        return self.h[1]
+
+
+def init(rule, x):
+    """Return the state to start from for a device array x; its slots lie beside x."""
+    view = flat(x)
+    s = toolkit().to_device(rule.slots(view.copy_to_host()))
+    return State(rule, s, tuple(x.shape), Step(rule, tuple(x.shape), view.dtype))
+
+
+def flat(array, name="x"):
+    """Return a device array as Numba's own, flat, a view; raise where that cannot be stepped in place."""
+    cuda, interface = toolkit(), array.__cuda_array_interface__
+    if not cuda.is_available():
+        raise RuntimeError(f"{name} claims to lie on a CUDA device; Numba finds none: {cuda.cuda_error()}")
+    dtype = np.dtype(interface["typestr"])
+    if dtype not in (np.float32, np.float64) or not dtype.isnative:
+        raise TypeError(f"{name} is float32 or float64, not {dtype}")
+    view = cuda.from_cuda_array_interface(interface, sync=False)
+    if not view.is_c_contiguous():
+        raise ValueError(f"{name} must be C-contiguous; strides {interface['strides']} in bytes are not")
+    if name == "x" and interface["data"][1]:
+        raise ValueError("x is changed in place, and this array is read-only")
+    return view if view.ndim == 1 else view.reshape(view.size)
+
+
+def zeros(n, dtype):
+    """Return a flat device array of zeros."""
+    return toolkit().to_device(np.zeros(n, dtype))
+
+
+@functools.lru_cache(512)
+def _text(name, program):
+    return emit(name, program)
