@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from numbaopt.checks import describe
+
 
 def read_bounds(bounds, n, dtype):
-    """Return ``(lower, upper)``, each of shape (n,), -inf and inf where open; or None when nothing is bounded.
+    """Return ``(lower, upper)``, each of shape (n,), -inf and inf where open; or None if nothing is bounded.
 
     Parameters
     ----------
@@ -23,18 +25,19 @@ def read_bounds(bounds, n, dtype):
         with np.errstate(over="ignore"):
             lower, upper = (np.atleast_1d(np.asarray(side, float)).astype(dtype) for side in pairs)
     except (TypeError, ValueError):
-        raise TypeError(f"bounds are pairs of numbers or None, not {bounds!r}") from None
+        raise TypeError(f"bounds are pairs of numbers or None, not {describe(bounds)}") from None
     try:
         lower, upper = (np.array(np.broadcast_to(side, n)) for side in (lower, upper))
     except ValueError:
-        given = np.broadcast_shapes(lower.shape[:1], upper.shape[:1]) if lower.shape == upper.shape else (len(lower), len(upper))
+        given = f"{len(lower)} lower and {len(upper)} upper bounds for {n} entries"
         raise ValueError(
-            f"The number of bounds is not compatible with the length of `x0`. ({given[0]} given for {n} entries)"
+            f"The number of bounds is not compatible with the length of `x0`. ({given})"
         ) from None
     wrong = ~((lower < np.inf) & (upper > -np.inf))
     if wrong.any():
         i = int(np.argmax(wrong))
-        raise ValueError(f"bounds[{i}] is ({lower[i]}, {upper[i]}): no number lies between these; use None for an open side")
+        given = f"bounds[{i}] is ({lower[i]}, {upper[i]})"
+        raise ValueError(f"{given}: no number lies between these; use None for an open side")
     if (lower > upper).any():
         i = int(np.argmax(lower > upper))
         raise ValueError(
@@ -53,6 +56,7 @@ def _columns(bounds):
         lower, upper = zip(*[(lo, hi) for lo, hi in pairs], strict=True)
     except (TypeError, ValueError):
         raise ValueError(
-            f"bounds is a sequence of (lower, upper), one for each entry of x0, an (n, 2) array or a Bounds, not {bounds!r}"
+            "bounds is a sequence of (lower, upper), one for each entry of x0, an (n, 2) array or a Bounds, "
+            f"not {describe(bounds)}"
         ) from None
     return [-np.inf if lo is None else lo for lo in lower], [np.inf if hi is None else hi for hi in upper]

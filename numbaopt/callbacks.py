@@ -3,6 +3,7 @@
 import inspect
 import sys
 
+from numbaopt.checks import describe
 from numbaopt.result import Result
 
 
@@ -27,7 +28,7 @@ def read_callback(callback, restore):
     if callback is None:
         return None
     if not callable(callback):
-        raise TypeError(f"callback is a function of intermediate_result, or of the current x, not {callback!r}")
+        raise TypeError(f"callback is a function of intermediate_result, or of x, not {describe(callback)}")
     whole = wants_result(callback)
 
     def notify(x, f, nit, **where):

@@ -39,7 +39,7 @@ def real_array(value, name):
         raise ValueError(f"{name} is not an array: {error}") from None
     kind = array.dtype.kind
     if kind == "c":
-        raise TypeError(f"{name} must be real, not {array.dtype}; make two arrays of its real and imaginary parts.")
+        raise TypeError(f"{name} must be real, not {array.dtype}; use two arrays, real and imaginary.")
     if kind not in "fiub":
         raise TypeError(f"{name} must be an array of real numbers, not {describe(value)}.")
     if kind == "f" and array.dtype.newbyteorder("=") not in FLOATS:

@@ -32,7 +32,7 @@ class Column:
                 raise ValueError(f"{name} is a list that makes no array: {error}") from None
         sequence = hasattr(thing, "__len__") and hasattr(thing, "__getitem__")
         if isinstance(thing, (str, bytes, Mapping)) or not (hasattr(thing, "shape") or sequence):
-            raise TypeError(f"{name} must be an array, or have a length and take a slice, not {describe(thing)}.")
+            raise TypeError(f"{name} must be an array, or have a length and a slice, not {describe(thing)}.")
         if not getattr(thing, "shape", (1,)):
             raise ValueError(f"{name} must have a first axis to take batches along; it is {describe(thing)}.")
         if hasattr(thing, "tocsr"):

@@ -17,8 +17,7 @@ from numbaopt import passes
 
 OPTIONS = {"nogil": True, "error_model": "numpy"}  # no fastmath: vector body, scalar tail, serial, parallel: same bits
 PARALLEL_FROM = 50_000  # entries; below, waking a second thread costs more than it brings
-CHUNK = 16_384  # entries a thread takes at a time
-BLOCK = 4096  # entries of one partial sum: fixed, so that sums do not depend on the number of threads
+BLOCK = 4096  # entries a thread takes at a time; fixed, so that sums do not depend on the number of threads
 TAKEN = {"x", "g", "s", "n", "T", "b", "lo", "hi", "blocks", "total", "in_order", "empty", "int64", "prange"}  # by `step`
 _lock = threading.RLock()
 _forked = False
@@ -90,9 +89,8 @@ def emit(name, program, parallel=False):
         if not sweep.sums and not parallel:
             lines += [f"sweep{k}({', '.join([*(row.get(a, a) for a in sweep.arrays), *cast])})"]
             continue
-        size = BLOCK if sweep.sums else CHUNK
-        lines += [f"blocks = (n + {size - 1}) // {size}", *(f"parts_{z} = empty(blocks)" for z in sweep.sums)]
-        lines += ["for b in prange(blocks):", f"    lo = int64(b) * {size}", f"    hi = min(lo + {size}, n)"]
+        lines += [f"blocks = (n + {BLOCK - 1}) // {BLOCK}", *(f"parts_{z} = empty(blocks)" for z in sweep.sums)]
+        lines += ["for b in prange(blocks):", f"    lo = int64(b) * {BLOCK}", f"    hi = min(lo + {BLOCK}, n)"]
         lines += [f"    {w} = empty(hi - lo, T)" for w in terms]
         views = [f"{row[a][:-1]}, lo:hi]" if a in row else f"{a}[lo:hi]" for a in sweep.arrays]
         lines += [f"    sweep{k}({', '.join([*views, *terms, *cast])})"]

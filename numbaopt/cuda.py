@@ -14,15 +14,15 @@ import numpy as np
 from numbaopt import cpu, passes
 from numbaopt.rule import State
 
-THREADS = 256  # in a block: at up to 32 registers a thread, eight blocks fill a multiprocessor...
-BLOCKS = 8  # ...and a grid has no more of them for each
+THREADS = 256  # in a block: at 32 registers a thread, eight blocks fill a multiprocessor; a power of two
+BLOCKS = 8  # to a multiprocessor, at most
 CHUNK = 2048  # entries to a block where a sum is taken: fixed, so that sums do not depend on the device
 
-SUMS = f'''
+SUMS = '''
 @jit
 def block_sum(z, w):
     """Return the sum of what the threads of a block bring, added up as a tree in w, which they share."""
-    j, k = cuda.threadIdx.x, {THREADS // 2}
+    j, k = cuda.threadIdx.x, THREADS // 2
     w[j] = z
     cuda.syncthreads()
     while k:
@@ -37,82 +37,96 @@ def block_sum(z, w):
 
 @jit
 def row_sum(row, w):
-    """Return the sum of a row, for a grid of one block."""
+    """Return the sum of a row, in a grid of one block."""
     z = 0.0
-    for b in range(cuda.threadIdx.x, row.size, {THREADS}):
+    for b in range(cuda.threadIdx.x, row.size, THREADS):
         z += row[b]
     return block_sum(z, w)
 '''
 
 
+@functools.lru_cache(512)
 def emit(name, program):
     """Return the text of a lowered rule's kernels, and of the step that launches them."""
     sweeps = passes.passes(program)
-    rows = {z: f"parts_[{row}" for row, z in enumerate(z for sweep in sweeps for z in sweep.sums)}
     slots = {slot: f"slots_[{row}]" for row, slot in enumerate(program.slots)}
+    rows = {z: row for row, z in enumerate(z for sweep in sweeps for z in sweep.sums)}
     out, lines = [SUMS] * bool(rows), []
     for k, sweep in enumerate(sweeps):
         entering = sweep.numbers + sweep.tests
-        names, one = ", ".join(entering), "," * (len(entering) == 1)
+        one = "," * (len(entering) == 1)
+        names = ", ".join(entering) + one
         places = ", ".join(f"numbers_[{i}]" for i in range(len(entering))) + one
         scalars = f"scalars{k}({', '.join(['t', 'h', *sweep.totals])})"
         if entering:
-            out += [define("jit", scalars, [*sweep.scalars, f"return {names}{one}"])]
+            out += [define("@jit", scalars, [*sweep.scalars, f"return {names}"])]
         if sweep.totals:
-            body = [f"shared_ = cuda.shared.array({THREADS}, float64)"]
-            body += [f"{z} = row_sum({rows[z]}], shared_)" for z in sweep.totals] + [f"{places} = {scalars}"]
-            out += [define("kernel", f"finish{k}(t, h, parts_, numbers_)", body)]
+            body = ["shared_ = cuda.shared.array(THREADS, float64)"]
+            body += [f"{z} = row_sum(parts_[{rows[z]}], shared_)" for z in sweep.totals]
+            out += [define("@kernel", f"finish{k}(t, h, parts_, numbers_)", [*body, f"{places} = {scalars}"])]
             lines += [f"on.run(finish{k}, 1)(t, on.copy(h), on.parts, on.numbers)"]
 
-        given = {a: a for a in sweep.arrays if a not in slots}
+        given = {a: a for a in sweep.arrays if a not in slots}  # parameter -> argument
         given |= {"slots_": "s"} if slots.keys() & sweep.arrays else {}
         given |= {"parts_": "on.parts"} if sweep.sums else {}
-        given |= {"numbers_": "on.numbers"} if sweep.totals else {names: f"*map(real, {scalars})"} if entering else {}
-        head = [f"{slot} = {row}" for slot, row in slots.items() if slot in sweep.arrays]
-        head += [f"{names}{one} = {places}"] * bool(sweep.totals)
-        head += [f"shared_ = cuda.shared.array({THREADS}, real)"] * bool(sweep.sums) + [f"{z} = real(0)" for z in sweep.sums]
-        head += ["i = uint64(cuda.grid(1))", f"while i < uint64({sweep.arrays[0]}.size):"]
-        loop = [*sweep.body, *(f"{z} += {term}" for z, term in sweep.sums.items()), "i += uint64(cuda.gridsize(1))"]
-        tail = [f"{rows[z]}, cuda.blockIdx.x] = block_sum({z}, shared_)" for z in sweep.sums]
-        out += [define("kernel", f"sweep{k}({', '.join(given)})", [*head, *(f"    {line}" for line in loop), *tail])]
+        given |= {"numbers_": "on.numbers"} if sweep.totals else {", ".join(entering): f"*map(real, {scalars})"} if entering else {}
+        before = [f"{slot} = {row}" for slot, row in slots.items() if slot in sweep.arrays]
+        before += [f"{names} = {places}"] * bool(sweep.totals)
+        before += ["shared_ = cuda.shared.array(THREADS, real)"] * bool(sweep.sums) + [f"{z} = real(0)" for z in sweep.sums]
+        stores = [line for line in sweep.body if line.partition("[i] = ")[0] in sweep.arrays]
+        loop = [line for line in sweep.body if line not in stores] + [f"{z} += {term}" for z, term in sweep.sums.items()]
+        body = [*before, "i = uint64(cuda.grid(1))", f"while i < uint64({sweep.arrays[0]}.size):"]
+        body += [f"    {line}" for line in [*loop, *stores, "i += uint64(cuda.gridsize(1))"]]
+        body += [f"parts_[{rows[z]}, cuda.blockIdx.x] = block_sum({z}, shared_)" for z in sweep.sums]
+        out += [define("@kernel", f"sweep{k}({', '.join(given)})", body)]
         lines += [f"on.run(sweep{k}, on.{'chunks' if sweep.sums else 'blocks'})({', '.join(given.values())})"]
-    return passes.assemble(name, program, "math", [*out, define("", "step(t, x, g, s, h, on)", lines)])
+    return passes.assemble(name, program, "math", [*out, define("", "step(t, x, g, s, h, on)", lines or ["pass"])])
 
 
 def define(decorator, head, lines):
     """Return the text of a function."""
-    return "\n    ".join([f"@{decorator}\ndef {head}:" if decorator else f"def {head}:", *(lines or ["pass"])])
+    return f"{decorator}\ndef {head}:\n    ".lstrip() + "\n    ".join(lines)
 
 
 class Exact(ast.NodeTransformer):
-    """Products as calls of ``mul``, which is never contracted with a sum: Numba has no way to say ``-fma=0``."""
+    """Products as calls of ``mul``, never contracted with a sum: Numba has no word for NVVM's ``-fma=0``."""
 
-    def visit_BinOp(self, node):  # noqa: N802
-        """Rewrite ``a * b`` and ``a**2``."""
+    def visit_BinOp(self, node):  # noqa: D102
         self.generic_visit(node)
         match node:
             case ast.BinOp(left=a, op=ast.Mult(), right=b):
-                return ast.Call(ast.Name("mul", ast.Load()), [a, b], [])
-            case ast.BinOp(left=a, op=ast.Pow(), right=ast.Constant(value=int(n))):
-                return functools.reduce(lambda p, q: self.visit(ast.BinOp(p, ast.Mult(), q)), [a] * n)
+                return product(a, b)
+            case ast.BinOp(left=a, op=ast.Pow(), right=ast.Constant(value=2 | 3 | 4 as n)):
+                return power(a, n)
         return node
+
+
+def product(a, b):
+    """Return the expression ``mul(a, b)``."""
+    return ast.Call(ast.Name("mul", ast.Load()), [a, b], [])
+
+
+def power(a, n):
+    """Return a**n as products, grouped as Numba groups them on the CPU."""
+    return a if n == 1 else product(power(a, n // 2), power(a, n - n // 2))
 
 
 @functools.cache
 def load(text, name, dtype):
-    """Run a text, once for the host and once for the device; return the host's ``step``, which sees the kernels."""
+    """Run a text for the host and for the device, where its products are exact; return ``step``, which sees both."""
     cuda, kernels = toolkit(), {}
     filename, key = cpu._file(text, name)
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
-    shared = {"__name__": f"numbaopt_{key}", "__file__": filename}
-    shared |= {"real": dtype.type, "float64": np.float64, "uint64": np.uint64}
-    host = shared | {"jit": cpu.jit, "kernel": lambda function: None}
+    host = {"__name__": f"numbaopt_{key}", "__file__": filename, "real": dtype.type}
+    device = host | {"cuda": cuda, "THREADS": THREADS, "float64": np.float64, "uint64": np.uint64}
+    device |= {"mul": cuda.libdevice.fmul_rn if dtype == np.float32 else cuda.libdevice.dmul_rn}
+    device |= {"jit": cuda.jit(device=True), "kernel": lambda f: kernels.setdefault(f.__name__, cuda.jit(f))}
+    host |= {"jit": cpu.jit, "kernel": lambda f: None}
     exec(compile(text, filename, "exec"), host)
-    device = shared | {"jit": cuda.jit(device=True), "kernel": lambda f: kernels.setdefault(f.__name__, cuda.jit(f))}
-    device |= {"cuda": cuda, "mul": cuda.libdevice.fmul_rn if dtype == np.float32 else cuda.libdevice.dmul_rn}
     tree = ast.parse(text)
-    for loop in (node for node in ast.walk(tree) if isinstance(node, ast.While)):
-        Exact().visit(loop)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.While):
+            Exact().visit(node)
     exec(compile(ast.fix_missing_locations(tree), filename, "exec"), device)
     host.update(kernels)
     return host["step"]
@@ -133,7 +147,7 @@ class Step:
     def __init__(self, rule, shape, dtype):
         cuda, n, sweeps = toolkit(), int(np.prod(shape)), passes.passes(rule.program)
         self.shape, self.dtype = shape, dtype
-        self.step = load(_text(rule.name, rule.program), rule.name, dtype)
+        self.step = load(emit(rule.name, rule.program), rule.name, dtype)
         processors = getattr(cuda.current_context().device, "MULTIPROCESSOR_COUNT", 1)
         self.blocks = max(1, min(-(-n // THREADS), BLOCKS * processors))
         self.chunks = max(1, -(-n // CHUNK))
@@ -146,33 +160,32 @@ class Step:
     def __call__(self, t, x, g, s, h):
         """Queue one step, after all checks."""
         x, g = self.view(x, "x"), self.view(g, "g")
-        stream, other = (self.seen[name][0].get("stream") for name in "xg")
-        if other not in (None, stream):  # g is made on another stream
+        self.stream, other = (self.seen[name][0].get("stream") or 0 for name in "xg")
+        if other not in (0, self.stream):  # g is made on a stream of its own
             toolkit().external_stream(other).synchronize()
-        self.stream = stream or 0
         self.step(t, x, g, s, h, self)
 
     def view(self, array, name):
         """Return x or g as Numba's array, flat; made anew only when its interface has changed."""
         interface = getattr(array, "__cuda_array_interface__", None)
         if interface is None:
-            raise TypeError(f"x lies on a CUDA device, and so must {name}: not a {type(array).__name__}")
+            raise TypeError(f"the state lies on a CUDA device, and so must {name}: not a {type(array).__name__}")
         seen, view = self.seen.get(name, (None, None))
         if interface != seen:
             view = flat(array, name)
-            if array.shape != self.shape or view.dtype != self.dtype:
-                given = f"has shape {array.shape} and dtype {view.dtype}"
-                raise ValueError(f"{name} {given}; this state is for {self.shape} and {self.dtype}")
+            if interface["shape"] != self.shape or view.dtype != self.dtype:
+                given = f"{name} has shape {tuple(interface['shape'])} and dtype {view.dtype}"
+                raise ValueError(f"{given}; the state is for shape {self.shape} and dtype {self.dtype}")
             self.seen[name] = interface, view
         return view
 
     def run(self, kernel, blocks):
-        """Return a kernel configured for a launch."""
+        """Return a kernel configured for its launch."""
         key = kernel, blocks, self.stream
         if key not in self.configured:
+            stream = toolkit().external_stream(self.stream) if self.stream else 0
             with warnings.catch_warnings():  # Numba has an opinion on small grids
                 warnings.simplefilter("ignore")
-                stream = toolkit().external_stream(self.stream) if self.stream else 0
                 self.configured[key] = kernel[blocks, THREADS, stream]
         return self.configured[key]
 
@@ -184,10 +197,9 @@ class Step:
 
 
 def init(rule, x):
-    """Return the state to start from for a device array x; its slots lie beside x."""
-    view = flat(x)
-    s = toolkit().to_device(rule.slots(view.copy_to_host()))
-    return State(rule, s, tuple(x.shape), Step(rule, tuple(x.shape), view.dtype))
+    """Return the state to start from for a device array x; its slots lie on the device too."""
+    view, shape = flat(x), tuple(x.__cuda_array_interface__["shape"])
+    return State(rule, toolkit().to_device(rule.slots(view.copy_to_host())), shape, Step(rule, shape, view.dtype))
 
 
 def flat(array, name="x"):
@@ -197,20 +209,15 @@ def flat(array, name="x"):
         raise RuntimeError(f"{name} claims to lie on a CUDA device; Numba finds none: {cuda.cuda_error()}")
     dtype = np.dtype(interface["typestr"])
     if dtype not in (np.float32, np.float64) or not dtype.isnative:
-        raise TypeError(f"{name} is float32 or float64, not {dtype}")
-    view = cuda.from_cuda_array_interface(interface, sync=False)
-    if not view.is_c_contiguous():
-        raise ValueError(f"{name} must be C-contiguous; strides {interface['strides']} in bytes are not")
+        raise TypeError(f"{name} is float32 or float64 in native byte order, not {dtype}")
     if name == "x" and interface["data"][1]:
         raise ValueError("x is changed in place, and this array is read-only")
+    view = cuda.from_cuda_array_interface(interface, sync=False)
+    if not view.is_c_contiguous():
+        raise ValueError(f"{name} must be C-contiguous, and this array has strides {interface['strides']}")
     return view if view.ndim == 1 else view.reshape(view.size)
 
 
 def zeros(n, dtype):
     """Return a flat device array of zeros."""
     return toolkit().to_device(np.zeros(n, dtype))
-
-
-@functools.lru_cache(512)
-def _text(name, program):
-    return emit(name, program)

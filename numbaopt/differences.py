@@ -1,13 +1,13 @@
 """Finite differences of a scalar function, by SciPy's rules: relative steps, kept inside the bounds.
 
-The steps and the bits are those of `scipy.optimize._numdiff.approx_derivative`, as the tests say. It is not called
-because it is private, takes 0.1 ms a gradient, brings 0.3 s of imports, and divides by zero where a bound fixes a
-variable.
+The steps and the bits are those of `scipy.optimize._numdiff.approx_derivative`, as the tests say. It is not
+called because it is private, takes 0.1 ms a gradient, brings 0.3 s of imports, and divides by zero where a
+bound fixes a variable.
 """
 
 import numpy as np
 
-_EPS = {"2-point": 1 / 2, "3-point": 1 / 3, "cs": 1 / 2}  # a step of eps to this power balances the two errors
+_EPS = {"2-point": 1 / 2, "3-point": 1 / 3, "cs": 1 / 2}  # the power of eps that balances both errors
 SCHEMES = tuple(_EPS)
 
 
@@ -24,7 +24,8 @@ def gradient(value, x, f, scheme, bounds=None, rel_step=None, single=False):
     scheme : {"2-point", "3-point", "cs"}
         One evaluation an entry; two; one at a complex point.
     bounds : (ndarray, ndarray), optional
-        Lower and upper bounds; "cs" needs none. Where they are equal nothing is evaluated, and the derivative is 0.
+        Lower and upper bounds; "cs" needs none. Where they are equal nothing is evaluated, and the derivative
+        is 0.
     rel_step : float or ndarray, optional
         Steps are ``rel_step * abs(x)``; otherwise a power of machine epsilon times ``max(1, abs(x))``.
     single : bool

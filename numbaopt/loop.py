@@ -1,8 +1,9 @@
-"""The two drivers: plain, for an objective in Python, and compiled, for a jitted one; each full-batch and minibatch.
+"""The two drivers: plain, for objectives in Python, and compiled, for jitted ones; full-batch and minibatch.
 
-An iteration is a step and an evaluation. The plain driver adds two calls of compiled code to the objective's own time:
-the step and `look`. The compiled driver takes step and objective as first-class functions, so it is compiled once for
-all objectives, and cached; some twenty times a second it comes back to Python, for Ctrl-C and the clock.
+An iteration is a step and an evaluation. The plain driver adds to the objective's own time two calls of
+compiled code: the step and `look`. The compiled driver takes step and objective as first-class functions, so
+it is compiled once for all objectives, and cached. Some twenty times a second it comes back to Python, for
+Ctrl-C and the clock.
 """
 
 import functools
@@ -10,7 +11,6 @@ import math
 from time import perf_counter
 
 import numba
-import numpy as np
 from numba import types
 
 from numbaopt.cpu import jit, signature
@@ -18,20 +18,16 @@ from numbaopt.observe import (
     BEST_X,
     EPOCH,
     EPOCHS_DONE,
-    G,
     GO_ON,
     LOWER,
-    MAXFEV,
-    MAXITER,
-    MAXTIME,
     NFEV,
     NIT,
     STOPPED,
     SUM,
     WEIGHT,
+    G,
     X,
     look,
-    new_record,
     observe,
 )
 
@@ -39,80 +35,17 @@ _TABLE = types.int64[::1]  # how a compiled objective gets its args and data
 SLICE = 0.05  # seconds of compiled iterations between two looks at the clock
 
 
-class Run:
-    """What one minimisation works in: iterate, gradient and best point in one block, the slots, the record.
-
-    Parameters
-    ----------
-    objective : Objective
-    rule : Rule
-        With bounds, a chain that ends in a projection.
-    limits : tuple of two ndarrays, or None
-        Lower and upper bounds.
-    options : dict
-        From `numbaopt.options.settle`.
-    epochs : number, or None
-        None for a full batch.
-
-    Attributes
-    ----------
-    block : ndarray, shape (3, 4 or 6, n)
-        Rows by the names in `numbaopt.observe`: for minibatches up to BEST_X, for a full batch up to BEST_G, and with
-        bounds up to UPPER.
-    record : ndarray
-        Entries by the names in `numbaopt.observe`.
-    leaves : list of (step, x, g, s)
-        What is stepped as one: all of x, or each array of x0 where the rule takes norms.
-    """
-
-    def __init__(self, objective, rule, limits, options, epochs=None):
-        x0 = objective.x0 if limits is None else np.clip(objective.x0, *limits)
-        unknown = np.full_like(x0, np.nan)
-        self.block = np.array([x0, unknown, x0] if epochs is not None else [x0, unknown, x0, unknown, *(limits or ())])
-        self.objective, self.limits, self.epochs = objective, limits, epochs
-        gtol, ftol = (-1.0 if options[name] is None else options[name] for name in ("gtol", "ftol"))
-        latest = epochs is not None or options["return"] == "last"
-        self.record = new_record(-1.0 if epochs is not None else gtol, ftol, latest)
-        self.maxiter, self.maxtime = options["maxiter"], options["maxtime"]
-        self.maxfev = np.inf if options["maxfev"] is None else options["maxfev"]
-        self.deadline = None if self.maxtime is None else perf_counter() + self.maxtime
-        self.limited = self.deadline is not None or self.maxfev < np.inf
-        self.h = rule.h
-        parts = [(0, x0.size)] if rule.elementwise else objective.segments
-        self.leaves = [self._leaf(rule, slice(lo, hi)) for lo, hi in parts]
-        self.step, _, _, self.s = self.leaves[0] if len(parts) == 1 else (self._step_leaves, None, None, None)
-
-    def _leaf(self, rule, part):
-        x = self.block[X, part]
-        fixed = {} if self.limits is None else {"lower": self.limits[0][part], "upper": self.limits[1][part]}
-        return rule.kernel(x), x, self.block[G, part], rule.slots(x, **fixed)
-
-    def _step_leaves(self, t, x, g, s, h):
-        for step, x_leaf, g_leaf, s_leaf in self.leaves:
-            step(t, x_leaf, g_leaf, s_leaf, h)
-
-    def over(self, t):
-        """Return why to stop after ``t`` steps, if a limit is reached."""
-        if t >= self.maxiter:
-            return MAXITER
-        if self.objective.nfev >= self.maxfev:
-            return MAXFEV
-        if self.deadline is not None and perf_counter() >= self.deadline:
-            return MAXTIME
-        return GO_ON
-
-
-def drive(run, callback=None, batches=None):
+def drive(run, callback=None):
     """Minimise with the driver that suits; return the verdict.
 
     A callback is Python at every step, and so are steps of several leaves.
     """
-    compiled = None
+    compiled, batches = None, run.batches
     if callback is None and len(run.leaves) == 1 and (batches is None or batches.columns is not None):
         compiled = run.objective.compiled(None if batches is None else batches.columns)
     if batches is None:
         return plain(run, callback) if compiled is None else jitted(run, compiled)
-    return plain_batches(run, batches, callback) if compiled is None else jitted_batches(run, compiled, batches)
+    return plain_batches(run, callback) if compiled is None else jitted_batches(run, compiled)
 
 
 def plain(run, callback=None):
@@ -138,15 +71,15 @@ def plain(run, callback=None):
         record[NIT] = t
 
 
-def plain_batches(run, batches, callback=None):
+def plain_batches(run, callback=None):
     """Minimise a minibatch objective in Python; return the verdict."""
     objective, block, record, step, s, h = run.objective, run.block, run.record, run.step, run.s, run.h
     x, g = block[X], block[G]
     t = 0
     total = weight = 0.0
     try:
-        for epoch in range(batches.epochs):
-            for k, (batch, rows) in enumerate(batches.epoch(epoch)):
+        for epoch in range(run.batches.epochs):
+            for k, (batch, rows) in enumerate(run.batches.epoch(epoch)):
                 if verdict := run.over(t):
                     return verdict
                 if k == 0:
@@ -199,11 +132,12 @@ def _run_on(fun, step, block, s, h, record, args, stop):
     return GO_ON
 
 
-def jitted_batches(run, compiled, batches):
+def jitted_batches(run, compiled):
     """Minimise a jitted minibatch objective; return the verdict."""
-    block, record, fun, args, size = run.block, run.record, compiled.function, compiled.args, batches.batch_size
-    place = types.int64
-    run_on = driver(_run_on_batches, block.dtype, (place, place, _TABLE, _TABLE), (_TABLE, _TABLE, place, place, place))
+    block, record, fun, args, batches = run.block, run.record, compiled.function, compiled.args, run.batches
+    size = batches.batch_size
+    row = types.int64
+    run_on = driver(_run_on_batches, block.dtype, (row, row, _TABLE, _TABLE), (_TABLE, _TABLE, row, row, row))
     chunk = 1
     try:
         for epoch in range(batches.epochs):
@@ -218,7 +152,8 @@ def jitted_batches(run, compiled, batches):
                     count = math.ceil(min(chunk, run.maxiter - record[NIT], run.maxfev - record[NFEV]))
                     hi = min(lo + count * size, rows)
                     began = perf_counter()
-                    if verdict := run_on(fun, run.step, block, run.s, run.h, record, data, args, lo, hi, size):
+                    verdict = run_on(fun, run.step, block, run.s, run.h, record, data, args, lo, hi, size)
+                    if verdict:
                         return verdict
                     chunk, lo = paced(chunk, perf_counter() - began, run.deadline), hi
                     run.objective.nfev = int(record[NFEV])
@@ -252,8 +187,9 @@ def driver(function, dtype, objective, rest):
     real = numba.from_dtype(dtype)
     step = types.FunctionType(types.void(*signature(dtype)))
     objective = types.FunctionType(types.float64(real[::1], real[::1], *objective))
+    block, numbers = real[:, ::1], types.float64[::1]
     compiled = jit(function)
-    compiled.compile((objective, step, real[:, ::1], real[:, ::1], types.float64[::1], types.float64[::1], *rest))
+    compiled.compile((objective, step, block, block, numbers, numbers, *rest))
     compiled.disable_compile()
     return compiled
 

@@ -1,7 +1,8 @@
 """Data -> minibatches: arrays that share their first axis, shuffled by seed; or a stream that makes its own.
 
-The order of an epoch follows from the seed and the epoch's number alone. So every driver sees the same batches, and
-a run can be taken up again at any epoch. A batch is a copy: a function may overwrite what it is given.
+The order of an epoch follows from the seed and the epoch's number alone. So every driver sees the same
+batches, and a run can be taken up again at any epoch. A batch is a copy: a function may overwrite what it is
+given.
 """
 
 from collections.abc import Mapping
@@ -21,20 +22,19 @@ class Batches:
     Parameters
     ----------
     data : tuple of arrays, array, or iterable of batches
-        A tuple (or a list of arrays) holds things that share their first axis: arrays, memmaps, CSR matrices, data
-        frames, lists, anything else that has a length and takes a slice. One array stands for a tuple of one;
-        ``np.arange(n)`` hands over indices, for data that only the function knows how to reach.
-        Anything else that can be iterated over is a stream. It yields batches, a tuple or one thing each, and is
-        iterated over anew at each epoch.
+        A tuple, or a list of arrays, holds things that share their first axis: arrays, memmaps, CSR matrices,
+        data frames, lists, anything else that has a length and takes a slice. One array stands for a tuple of
+        one; ``np.arange(n)`` hands over indices, for data that only the function knows how to reach.
+        Any other iterable is a stream: it yields batches, a tuple or one thing each, anew at each epoch.
     batch_size : int, optional
-        Rows a batch, at most those of the data; by default 200, or all where there are fewer, as in scikit-learn.
-        The last batch of an epoch may be shorter. A stream decides itself.
+        Rows a batch, at most those of the data; by default 200, or all where there are fewer, as in
+        scikit-learn. The last batch of an epoch may be shorter. A stream decides itself.
     epochs : int, optional
         Passes over the data, by default 1.
     shuffle : bool
         Whether each epoch takes the rows in a new order. A stream decides itself.
     seed : int or numpy.random.Generator, optional
-        What the order follows from: same seed, same batches. By default another each time: the attribute tells.
+        What the order follows from: same seed, same batches. By default another each time.
     drop_last : bool
         Whether a shorter last batch is left out.
 
@@ -46,7 +46,7 @@ class Batches:
     seed : int or None
         The seed in use: with it a run for which none was given can be repeated.
     columns : tuple of ndarray, or None
-        Empty arrays with the dtypes and dimensions of what `chunks` yields; None where there is more than arrays.
+        Empty arrays with the dtypes and dimensions of what `chunks` yields; None if not all are arrays.
 
     Raises
     ------
@@ -78,7 +78,7 @@ class Batches:
                 raise ValueError(f"{name} is for arrays; data is a stream, which makes its own batches.")
         if hasattr(data, "__next__") and self.epochs > 1:
             raise ValueError(
-                f"data can be gone through once, but epochs={self.epochs}. Give what starts anew at each epoch: "
+                f"data can be gone through once, but epochs={self.epochs}. Give what starts anew each time: "
                 f"an object with __iter__, a list of batches (tuples), or arrays."
             )
         self._stream = data
@@ -105,7 +105,7 @@ class Batches:
             self.columns = tuple(column.empty(0) for column in self._columns)
 
     def epoch(self, epoch):
-        """Yield the batches of an epoch, counted from 0, each as ``(batch, rows)``: a tuple, and its length."""
+        """Yield the batches of an epoch, counted from 0, as pairs ``(batch, rows)``: a tuple, its length."""
         if self._stream is None:
             order = self._order(epoch)
             for lo, hi in _spans(self._end, self.batch_size):

@@ -1,5 +1,6 @@
 """The SciPy-shaped facade: read what was given, choose a driver, return a result."""
 
+import difflib
 import importlib
 import warnings
 
@@ -10,11 +11,13 @@ from numbaopt.bounds import read_bounds
 from numbaopt.callbacks import read_callback
 from numbaopt.minibatch import Batches
 from numbaopt.objective import Objective
+from numbaopt.observe import GTOL_MET
 from numbaopt.options import refuse, settle, split
 from numbaopt.outcome import display, outcome
 from numbaopt.result import OptimizationInterrupted
-from numbaopt.rule import chain, get
-from numbaopt.through_scipy import is_scipys, through_scipy
+from numbaopt.rule import chain, get, names
+from numbaopt.run import Run
+from numbaopt.through_scipy import METHODS, is_scipys, through_scipy
 
 
 def minimize(
@@ -45,54 +48,58 @@ def minimize(
     Parameters
     ----------
     fun : callable
-        ``fun(x, *args) -> float``; with data, ``fun(x, *batch, *args)``, the mean over the batch. Compiled by Numba
-        (``@njit``), it is called from compiled code, and a run without a callback never comes back to Python.
+        ``fun(x, *args) -> float``; with data, ``fun(x, *batch, *args)``, the mean over the batch. One
+        compiled by Numba (``@njit``) is called from compiled code: without a callback, the run stays there.
     x0 : array_like, or dict, list or tuple of arrays
-        The start. It is not written. ``fun`` sees the same structure, and the result has it; float32 stays float32.
+        The start. It is not written. ``fun`` sees the same structure, the result has it; float32 stays.
     args : tuple
         Further arguments of ``fun`` and ``jac``.
     method : str or Rule
         A rule, ``adam(lr=1e-2)``, its name, or the name of a method of SciPy, which is then called.
     jac : callable, True, "inplace", "2-point", "3-point", "cs" or None
-        The gradient: a function; True when ``fun`` returns ``(f, g)``; "inplace" when ``fun(x, grad, *args)`` fills
-        ``grad``; finite differences otherwise.
+        The gradient: a function; True when ``fun`` returns ``(f, g)``; "inplace" when ``fun(x, grad, *args)``
+        fills ``grad``; finite differences otherwise.
     hess, hessp : callable
         For methods of SciPy.
     bounds : sequence of (lower, upper), `scipy.optimize.Bounds`, or None
-        None for an open side. A start outside is moved to the bounds; each step ends with a projection on them.
+        None for an open side. A start outside is moved to the bounds; each step ends with a projection.
     constraints
         For methods of SciPy.
     tol : float
         The same as ``options["gtol"]``.
     callback : callable
-        Called after each step, as ``callback(intermediate_result)`` where that is the parameter's name, with x, fun,
-        nit, and for minibatches epoch and step; as ``callback(xk)`` otherwise. StopIteration ends the run.
+        Called after each step, as ``callback(intermediate_result)`` where that is the parameter's name, with
+        x, fun, nit, and for minibatches epoch and step; as ``callback(xk)`` otherwise. StopIteration ends
+        the run.
     options : dict
-        Hyperparameters of the method by name, and: ``maxiter`` (20 000 steps; with data only if given), ``gtol``
-        (1e-5: the largest entry of the projected gradient), ``ftol`` (none: change of fun in one step, relative to
-        max(abs(fun), 1)), ``maxfev``, ``maxtime`` (seconds), ``disp``, ``return`` ("best" or "last" iterate),
-        ``finite_diff_rel_step``.
+        Hyperparameters of the method by name, and:
+        ``maxiter``, steps (20 000; with data, only if given);
+        ``gtol``, for the largest entry of the projected gradient (1e-5);
+        ``ftol``, for the change of fun in a step, relative to max(abs(fun), 1) (none);
+        ``maxfev``, evaluations; ``maxtime``, seconds; ``disp``, whether to print the end;
+        ``return``, the "best" or the "last" iterate; ``finite_diff_rel_step``, as in SciPy.
     data : tuple of arrays, or an iterable of batches
-        What minibatches are taken of: arrays that share their first axis, or a re-iterable that yields batches.
+        What minibatches are taken of: see `numbaopt.minibatch.Batches`.
     batch_size, epochs, shuffle, seed, drop_last
-        Rows a batch, passes over the data (1), whether each is in a new order, by which seed, and whether the last
-        batch is left out where it is shorter.
+        Rows a batch; passes over the data (1); whether each takes the rows in a new order, and by which seed;
+        whether a shorter last batch is left out.
 
     Returns
     -------
     Result
-        A `scipy.optimize.OptimizeResult` in all but name, with x, fun, jac, nit, nfev, njev, success, status, message.
-        x is the best point evaluated and fun its value; with data x is the last iterate, jac the last batch's
+        A `scipy.optimize.OptimizeResult`, with x, fun, jac, nit, nfev, njev, success, status, message. x is
+        the best point evaluated and fun its value. With data, x is the last iterate, jac the last batch's
         gradient, and fun the mean of the batch losses over the last epoch, weighted by batch size.
-        Status 0: a tolerance was met, or the epochs are done; 1: maxiter or maxfev; 2: maxtime; 3: a value or gradient
-        that is not finite; 99: the callback raised StopIteration.
+        Status 0: a tolerance was met, or the epochs are done; 1: maxiter or maxfev; 2: maxtime; 3: an
+        objective or gradient that is not finite; 99: the callback raised StopIteration.
 
     Raises
     ------
     TypeError, ValueError
-        What cannot be, before anything is evaluated: the text says what was given, and what there is.
+        For what cannot be, before anything is evaluated. The text says what was given, and what there is.
     OptimizationInterrupted
-        Ctrl-C: a KeyboardInterrupt whose ``result`` is the best so far.
+        At Ctrl-C: a KeyboardInterrupt whose ``result`` is the best so far. What a function of yours raises
+        passes as it is, with that attribute.
 
     Examples
     --------
@@ -103,64 +110,102 @@ def minimize(
     >>> result.success, result.x.round(4)
     (True, array([1., 1.]))
     """
-    feed = {"data": data, "batch_size": batch_size, "epochs": epochs, "shuffle": shuffle, "seed": seed, "drop_last": drop_last}
+    feed = _feed(data, batch_size, epochs, shuffle, seed, drop_last)
     if is_scipys(method):
-        if given := _feeds(feed):
-            raise ValueError(f"{given} is for rules; {method} is SciPy's, and takes no minibatches")
-        return through_scipy(fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options)
-    rule = get("adam" if method is None else method)
+        if feed:
+            raise ValueError(f"{next(iter(feed))} is for rules; SciPy's {method} takes no minibatches")
+        given = (hess, hessp, bounds, constraints, tol, callback, options)
+        return through_scipy(fun, x0, args, method, jac, *given)
+    rule = _rule(method)
     for name, given, what in (("hess", hess, "Hessian"), ("hessp", hessp, "Hessian-vector product")):
         if given is not None:
-            warnings.warn(f"Method {rule.name} does not use {what} information ({name}).", RuntimeWarning, stacklevel=2)
+            text = f"Method {rule.name} does not use {what} information ({name})."
+            warnings.warn(text, RuntimeWarning, stacklevel=2)
     hyper, given, unknown = split(rule, options)
     refuse(rule, unknown)
     return _minimize(rule(**hyper), fun, x0, args, jac, bounds, constraints, tol, callback, given, feed)
 
 
-def as_scipy_method(rule, fun, x0, args=(), *, jac=None, hess=None, hessp=None, bounds=None, constraints=(), tol=None,
-                    callback=None, data=None, batch_size=None, epochs=None, shuffle=True, seed=None, drop_last=False,
-                    **options):
-    """Minimise as SciPy asks a custom method to: options as keywords, an unknown one is a warning."""
-    feed = {"data": data, "batch_size": batch_size, "epochs": epochs, "shuffle": shuffle, "seed": seed, "drop_last": drop_last}
+def as_scipy_method(
+    rule,
+    fun,
+    x0,
+    args=(),
+    *,
+    jac=None,
+    hess=None,
+    hessp=None,
+    bounds=None,
+    constraints=(),
+    tol=None,
+    callback=None,
+    data=None,
+    batch_size=None,
+    epochs=None,
+    shuffle=True,
+    seed=None,
+    drop_last=False,
+    **options,
+):
+    """Minimise as SciPy asks a custom method to: options are keywords, and an unknown one is a warning.
+
+    A Hessian is not used, and nothing is said about it: some callers hand one to every method.
+    """
+    feed = _feed(data, batch_size, epochs, shuffle, seed, drop_last)
     hyper, given, unknown = split(rule, options)
     if unknown:
         from scipy.optimize import OptimizeWarning
 
-        warnings.warn(f"Unknown solver options: {', '.join(map(str, unknown))}", OptimizeWarning, stacklevel=4)
+        text = f"Unknown solver options: {', '.join(map(str, unknown))}"
+        warnings.warn(text, OptimizeWarning, stacklevel=4)
     return _minimize(rule(**hyper), fun, x0, args, jac, bounds, constraints, tol, callback, given, feed)
 
 
-def _feeds(feed):
-    """Return the first of the minibatch parameters that was given."""
-    usual = {"shuffle": True, "drop_last": False}
-    return next((name for name, value in feed.items() if value is not usual.get(name)), None)
+def _feed(data, batch_size, epochs, shuffle, seed, drop_last):
+    """Return what was given of the parameters for minibatches."""
+    feed = {"data": data, "batch_size": batch_size, "epochs": epochs, "seed": seed}
+    feed = {name: value for name, value in feed.items() if value is not None}
+    if shuffle is not True:
+        feed["shuffle"] = shuffle
+    if drop_last is not False:
+        feed["drop_last"] = drop_last
+    return feed
+
+
+def _rule(method):
+    if isinstance(method, str) and method.lower() not in names():
+        near = difflib.get_close_matches(method.lower(), [*names(), *METHODS], 1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        there = f"there are {', '.join(names())}, and SciPy's {', '.join(METHODS)}"
+        raise ValueError(f"unknown method {method!r}; {there}.{hint}")
+    return get("adam" if method is None else method)
 
 
 def _minimize(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, feed):
     if constraints is not None and not (isinstance(constraints, (tuple, list, dict)) and not constraints):
-        raise ValueError(f"{rule.name} takes bounds, but no other constraints; 'SLSQP' and 'trust-constr' do")
-    minibatch = feed["data"] is not None
-    if not minibatch and (given := _feeds(feed)):
-        raise ValueError(f"{given} without data: pass what is to be split into batches as data, not in args")
-    options = settle(options, tol, minibatch)
-    batches = Batches(**feed) if minibatch else None
+        raise ValueError(f"{rule.name} takes bounds, but no other constraints; SLSQP and trust-constr do")
+    if feed and "data" not in feed:
+        raise ValueError(f"{next(iter(feed))} without data: what is to be split goes into data, not args")
+    options = settle(options, tol, bool(feed))
+    batches = Batches(**feed) if feed else None
     objective = Objective(fun, x0, args, jac, finite_diff_rel_step=options["finite_diff_rel_step"])
     limits = read_bounds(bounds, objective.x0.size, objective.x0.dtype)
     notify = read_callback(callback, objective.restore)
-    fixed = False
+    message = None
     if limits is not None:
         objective.bounds = limits
-        fixed = bool(np.all(limits[0] == limits[1]))
         rule = chain(rule, importlib.import_module("numbaopt.transforms").box)
-    run = loop.Run(objective, rule, limits, options, batches and batches.epochs)
+        if np.all(limits[0] == limits[1]) and batches is None:
+            message = "All independent variables were fixed by bounds."
+    run = Run(objective, rule, limits, options, batches)
     try:
-        verdict = loop.drive(run, notify, batches)
+        verdict = loop.drive(run, notify)
     except KeyboardInterrupt as interrupt:
         raise OptimizationInterrupted(outcome(run, None)) from interrupt
     except Exception as error:
         _annotate(error, outcome(run, None))
         raise
-    result = outcome(run, verdict, "All independent variables were fixed by bounds." if fixed else None)
+    result = outcome(run, verdict, message if verdict == GTOL_MET else None)
     if options["disp"]:
         display(result, stacklevel=4)
     return result
@@ -168,7 +213,8 @@ def _minimize(rule, fun, x0, args, jac, bounds, constraints, tol, callback, opti
 
 def _annotate(error, result):
     """Add to what a user's function raised how far the run had come."""
-    error.add_note(f"numbaopt: raised after {result.nit} steps; the best objective so far is {result.fun!r} (see .result)")
+    if result.nit:
+        error.add_note(f"Raised after {result.nit} steps; the best fun so far is {result.fun!r}: see .result")
     try:
         error.result = result
     except AttributeError:  # an exception with __slots__

@@ -1,8 +1,8 @@
-"""The objective in every accepted form -> one callable `f = objective(x, g)`, flat in, flat out, that fills g.
+"""The objective in every accepted form -> one `f = objective(x, g)`, flat in, flat out, that fills g.
 
-A driver knows nothing of `jac` forms, of structured parameters, or of what can be wrong with what a user returns:
-all that ends here. The usual return values, a float and an array of the right dtype and shape, pass by cheap tests;
-anything else is looked at in peace, because it must be converted anyway.
+A driver knows nothing of `jac` forms, of structured parameters, or of what can be wrong with what a user
+returns: all that ends here. The usual return values, a float and an array of the right dtype and shape, pass
+by cheap tests; anything else is looked at in peace, because it must be converted anyway.
 """
 
 import difflib
@@ -42,8 +42,8 @@ class Objective:
     Raises
     ------
     TypeError, ValueError
-        At once for a fun, x0 or jac that cannot be; when called, for a return value that cannot be, before `g` is
-        written. NaN and infinity are not errors here: the drivers report them.
+        At once for a fun, x0 or jac that cannot be; when called, for a return value that cannot be, before
+        `g` is written. NaN and infinity are not errors here: the drivers report them.
 
     Examples
     --------
@@ -93,8 +93,8 @@ class Objective:
         Returns
         -------
         numbaopt.compiled_objective.Compiled or None
-            None where it cannot be compiled. The plain driver then calls the function, and so raises Numba's own
-            error where there is one to raise.
+            None where it cannot be compiled. The plain driver then calls the function, and so raises Numba's
+            own error where there is one to raise.
         """
         if not hasattr(self.fun, "py_func"):
             return None  # not jitted
@@ -146,7 +146,7 @@ class Separate(Objective):
 
 
 class Inplace(Objective):
-    """``jac="inplace"``: fun(x, grad) fills grad. Nothing is allocated: x is the same private array each time."""
+    """``jac="inplace"``: fun(x, grad) fills grad. Nothing is allocated: x is the same array each time."""
 
     _g: ndarray | None = None
 
@@ -171,12 +171,12 @@ class Inplace(Objective):
             _bits(g)[...] = _UNWRITTEN[g.itemsize]
 
     def _check_filled(self, f, g):
-        """Catch ``grad = ...`` where ``grad[:] = ...`` is meant, and ``grad += ...`` on what was never zero."""
+        """Catch ``grad = ...`` for ``grad[:] = ...``, and ``grad += ...`` on what was never zero."""
         left = np.flatnonzero(_bits(g) == _UNWRITTEN[g.itemsize])
         if left.size and math.isfinite(f):
             raise ValueError(
-                f"jac='inplace': fun must fill grad, its second argument, but left {left.size} of its {g.size} "
-                f"entries, the first at {left[0]}. Write grad[:] = ..., not grad = ...; it does not start at zero."
+                f"jac='inplace': fun must fill grad, its second argument, but left {left.size} of {g.size} "
+                f"entries, the first at {left[0]}. Say grad[:] = ..., not grad = ...; it does not start at 0."
             )
 
 
@@ -224,8 +224,9 @@ def _read_form(fun, jac):
         return fun, jac
     near = difflib.get_close_matches(str(jac), ["inplace", *SCHEMES], 1)
     raise ValueError(
-        f"jac={jac!r} is not known{f'; did you mean {near[0]!r}?' if near else '.'} It is a function, True (fun "
-        f"returns f and gradient), 'inplace' (fun(x, grad) fills grad), '2-point', '3-point', 'cs', or None."
+        f"jac={jac!r} is not known{f'; did you mean {near[0]!r}?' if near else '.'} It is a function, "
+        f"True (fun returns f and gradient), 'inplace' (fun(x, grad) fills grad), "
+        f"'2-point', '3-point', 'cs', or None."
     )
 
 

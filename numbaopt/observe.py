@@ -1,10 +1,10 @@
-"""What a driver looks at after each evaluation, in one compiled pass: is all finite, is it the best yet, is it enough.
+"""What a driver looks at after each evaluation, in one compiled pass: whether it is finite, best, enough.
 
 Both drivers call this, so they stop at the same step, with the same bits.
 """
 
 import numpy as np
-from numba import types
+from numba import config, types
 from numba.extending import intrinsic
 
 from numbaopt.cpu import jit
@@ -29,7 +29,7 @@ def new_record(gtol=-1.0, ftol=-1.0, latest=False):
 
 @intrinsic
 def _bits(context, a):
-    """Read a float as the integer of the same bits: without a sign these are ordered alike, with NaN at the top."""
+    """Read a float as the integer of the same bits: without a sign they are ordered alike, NaN at the top."""
     integer = types.int32 if a == types.float32 else types.int64
     return integer(a), lambda cg, builder, sig, args: builder.bitcast(args[0], cg.get_value_type(integer))
 
@@ -41,13 +41,22 @@ def _real(context, b):
     return real(b), lambda cg, builder, sig, args: builder.bitcast(args[0], cg.get_value_type(real))
 
 
+if config.DISABLE_JIT:  # all in Python, to see what tests cover
+
+    def _bits(a):  # noqa: F811
+        return a.view(f"i{a.itemsize}")
+
+    def _real(b):  # noqa: F811
+        return b.view(f"f{b.itemsize}")
+
+
 @jit(inline="always")
 def observe(f, x, g, best, box, record):
     """Judge the evaluation ``f, g`` at ``x`` and keep it if it is the best (or if the latest is wanted).
 
-    Inlined, and no function is called with an array: that would cost an atomic increment of its reference count.
-    The largest entry of the gradient is found in integers: that vectorises, where a maximum of floats that lets no
-    NaN slip does not.
+    Inlined, and no function is called with an array: that would cost an atomic increment of a reference
+    count. The gradient's largest entry is found in integers: that vectorises, and a maximum of floats that
+    lets no NaN slip does not.
     """
     top = _bits(g.dtype.type(0))
     for i in range(g.size):

@@ -5,6 +5,8 @@ import math
 import numbers
 from collections.abc import Mapping
 
+from numbaopt.checks import describe
+
 DEFAULTS = {
     "maxiter": 20_000,
     "gtol": 1e-5,
@@ -28,10 +30,11 @@ def split(rule, options):
     if options is None:
         options = {}
     if not isinstance(options, Mapping):
-        raise TypeError(f"options is a mapping of names to values, not {options!r}")
-    hyper = {name: value for name, value in options.items() if name in rule.hyper}
-    given = {name: value for name, value in options.items() if name in DEFAULTS and name not in hyper}
-    return hyper, given, {name: value for name, value in options.items() if name not in hyper and name not in given}
+        raise TypeError(f"options is a mapping of names to values, not {describe(options)}")
+    hyper, given, unknown = {}, {}, {}
+    for name, value in options.items():
+        (hyper if name in rule.hyper else given if name in DEFAULTS else unknown)[name] = value
+    return hyper, given, unknown
 
 
 def refuse(rule, unknown):
@@ -45,7 +48,7 @@ def refuse(rule, unknown):
     raise ValueError(f"{rule.name} has no option {name!r}; it has {', '.join(known)}.{hint}")
 
 
-def settle(given, tol, minibatch, epochs=None):
+def settle(given, tol, minibatch):
     """Check what was given, fill in the rest, and return all of it.
 
     Parameters
@@ -55,16 +58,18 @@ def settle(given, tol, minibatch, epochs=None):
     tol : float or None
         Stands for gtol, unless that is given.
     minibatch : bool
-    epochs : int or None
-        With epochs, or minibatches, no number of steps is the usual end.
+        Then epochs are the usual end, not a number of steps.
     """
     if tol is not None:
         given = {"gtol": _number("tol", tol)} | given
     if minibatch:
         for name in DETERMINISTIC:
             if name in given:
-                raise ValueError(f"{'tol' if name == 'gtol' and tol is not None else name} has no meaning with data: each "
-                                 "gradient is of another batch. Stop by epochs, maxiter, maxtime, or in a callback.")
+                name = "tol" if name == "gtol" and tol is not None else name
+                raise ValueError(
+                    f"{name} has no meaning with data, where each gradient is of another batch. "
+                    "Stop by epochs, maxiter, maxtime, or a callback."
+                )
     settled = DEFAULTS | given
     if minibatch and given.get("maxiter") is None:
         settled["maxiter"] = math.inf
@@ -81,7 +86,7 @@ def settle(given, tol, minibatch, epochs=None):
 def _number(name, value):
     """Return a real number that is not NaN as a float."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} is a number, not {value!r} of type {type(value).__name__}")
+        raise TypeError(f"{name} is a number, not {describe(value)}")
     if math.isnan(value):
         raise ValueError(f"{name} is NaN")
     return float(value)

@@ -14,7 +14,6 @@ from numbaopt.observe import (
     EPOCHS_DONE,
     FTOL,
     FTOL_MET,
-    G,
     GTOL,
     GTOL_MET,
     MAXFEV,
@@ -26,6 +25,7 @@ from numbaopt.observe import (
     STOPPED,
     SUM,
     WEIGHT,
+    G,
     X,
 )
 from numbaopt.result import Result
@@ -46,13 +46,14 @@ INTERRUPTED = 4
 
 def outcome(run, verdict, message=None):
     """Return the result of a run that ended with ``verdict``, or that was broken off (None)."""
-    minibatch = run.epochs is not None
+    minibatch = run.batches is not None
     x, f, g = _mean(run, verdict) if minibatch else _best(run)
     g = g.copy()
     if run.limits is not None and run.objective.jac in (None, "2-point", "3-point"):
         g[run.limits[0] == run.limits[1]] = np.nan  # not evaluated there
     status = STATUS.get(verdict, INTERRUPTED)
     restore = run.objective.restore
+    seed = run.batches.seed if minibatch and getattr(run.batches, "shuffle", False) else None
     return Result(
         message=message or _sentence(run, verdict),
         success=status == 0,
@@ -63,11 +64,12 @@ def outcome(run, verdict, message=None):
         jac=restore(g),
         nfev=run.objective.nfev,
         njev=run.objective.njev,
+        **({} if seed is None else {"seed": seed}),
     )
 
 
 def _best(run):
-    """Return the best point evaluated (or the latest, where that was asked for), its value and its gradient."""
+    """Return the best point evaluated (or the latest, if that was asked for), its value and its gradient."""
     if run.record[BEST] < np.inf:
         return run.block[BEST_X], float(run.record[BEST]), run.block[BEST_G]
     return run.block[BEST_X], float(run.record[PREVIOUS]), run.block[G]  # the start was not finite
@@ -88,7 +90,8 @@ def _sentence(run, verdict):
     elif verdict == FTOL_MET:
         text = f"The last step changed the objective by less than ftol={record[FTOL]:.3g}."
     elif verdict == EPOCHS_DONE:
-        text = f"All {run.epochs} epochs are done." if run.epochs != 1 else "The epoch is done."
+        epochs = run.batches.epochs
+        text = "The epoch is done." if epochs == 1 else f"All {epochs} epochs are done."
     elif verdict == MAXITER:
         text = f"Maximum number of iterations has been exceeded (maxiter={run.maxiter:g})."
     elif verdict == MAXFEV:
@@ -100,15 +103,16 @@ def _sentence(run, verdict):
     elif verdict == BAD_JAC:
         g = run.block[G]
         i = int(np.argmin(np.isfinite(g)))
-        text = f"The gradient is not finite after {nit} steps (entry {i} is {g[i]}); no step was taken from there."
+        text = f"The gradient's entry {i} is {g[i]} after {nit} steps; no step was taken from there."
     elif verdict == STOPPED:
         text = "`callback` raised `StopIteration`."
     else:
         text = f"Broken off after {nit} steps."
-    if run.epochs is not None:
+    if run.batches is not None:
         text += " x is the last iterate"
         text += " with a finite loss" if verdict in (BAD_FUN, BAD_JAC) else ""
-        epoch = "the last epoch" if verdict == EPOCHS_DONE else f"epoch {int(record[EPOCH]) + 1}, as far as it went"
+        partly = f"epoch {int(record[EPOCH]) + 1}, as far as it went"
+        epoch = "the last epoch" if verdict == EPOCHS_DONE else partly
         text += f"; fun is the mean of the batch losses over {epoch}, weighted by batch size."
     return text
 

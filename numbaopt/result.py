@@ -1,7 +1,7 @@
 """The result of a minimisation, and the interrupt that carries one.
 
-`Result` is `scipy.optimize.OptimizeResult` in all but its cost: importing that takes as long as importing Numba, and a
-run that needs nothing else of SciPy should not pay for it.
+`Result` is `scipy.optimize.OptimizeResult` in all but its cost: importing that takes as long as importing
+Numba, and a run that needs nothing else of SciPy should not pay for it.
 """
 
 import sys
@@ -27,7 +27,8 @@ class Result(dict):
     success : bool
         Whether a tolerance was met, or the epochs asked for are done.
     status : int
-        0 success; 1 maxiter or maxfev; 2 maxtime; 3 objective or gradient not finite; 99 stopped by the callback.
+        0 success; 1 maxiter or maxfev; 2 maxtime; 3 objective or gradient not finite; 99 stopped by the
+        callback.
     message : str
         Why it ended, in a sentence.
     nit, nfev, njev : int

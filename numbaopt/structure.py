@@ -1,8 +1,8 @@
 """Structured parameters: how an array, or a dict, list or tuple of arrays, lies in one flat buffer.
 
-Every kernel works on one flat array; every user thinks in `{"w": w, "b": b}`. A `Structure` is the map between the
-two. It hands out views of a flat buffer, and reads another tree of the same structure, a gradient, into one. What is
-wrong with that, and in which leaf, it says before anything is written.
+Every kernel works on one flat array; every user thinks in `{"w": w, "b": b}`. A `Structure` is the map
+between the two. It hands out views of a flat buffer, and reads another tree of the same structure, a
+gradient, into one. What is wrong with that, and in which leaf, it says before anything is written.
 """
 
 import math
@@ -29,8 +29,8 @@ class Structure:
     size : int
         Entries of the flat buffer.
     dtype : numpy.dtype
-        float32 or float64: that of the widest floating leaf. Integers, bools and Python numbers do not count, unless
-        there is nothing else: then it is float64.
+        float32 or float64: that of the widest floating leaf. Integers, bools and Python numbers do not count,
+        unless there is nothing else: then it is float64.
     shapes : list of tuple
         The shape of each leaf, in the order of the tree.
     segments : list of (int, int)
@@ -51,11 +51,12 @@ class Structure:
     def __init__(self, tree, name="x0"):
         self.paths = []
         self.tree = self._plant(tree, "")
-        leaves = zip(self.paths, self.leaves(tree, name), strict=True)
-        arrays = [real_array(leaf, name + path) for path, leaf in leaves]
+        leaves = self.leaves(tree, name)
+        arrays = [real_array(leaf, name + path) for path, leaf in zip(self.paths, leaves, strict=True)]
         if self.tree == 0:
             arrays = [np.atleast_1d(arrays[0])]  # as SciPy has it, x is never 0-d
-        widest = max((a.dtype.itemsize for a in arrays if a.dtype.kind == "f"), default=8)
+        floats = [a.dtype.itemsize for a, leaf in zip(arrays, leaves, strict=True) if _is_typed(a, leaf)]
+        widest = max(floats, default=8)
         self.dtype = FLOATS[widest // 8]
         self.shapes = [a.shape for a in arrays]
         ends = np.cumsum([0, *(a.size for a in arrays)]).tolist()
@@ -75,15 +76,15 @@ class Structure:
         return _grow(self.tree, [flat[lo:hi].reshape(shape) for (lo, hi), shape in places])
 
     def leaves(self, tree, name):
-        """List the leaves of a tree, unread; raise where its keys or lengths are not those of this structure."""
+        """List the leaves of a tree, unread; raise where its keys or lengths differ from these."""
         found = []
         _collect(self.tree, tree, name, found)
         return found
 
     def convert(self, i, leaf, name):
-        """Return a leaf as an array with the shape of leaf number `i` and this dtype, or raise where it is not one."""
+        """Return a leaf as an array of this dtype, if it has the shape of leaf number `i`; else raise."""
         array, shape = real_array(leaf, name), self.shapes[i]
-        if array.ndim == 0 and shape == (1,):  # a scalar x0 is shown as one entry; its gradient may be a scalar
+        if array.ndim == 0 and shape == (1,):  # of a scalar x0, shown as one entry
             array = array.reshape(1)
         if array.shape == shape:
             with np.errstate(over="ignore"):  # what is beyond float32 is inf: the drivers report that
@@ -144,6 +145,11 @@ def flatten(tree, name="x0"):
         where = f"[{', '.join(map(str, index))}]" if index else ""
         raise ValueError(f"{name}{structure.paths[i]}{where} is {flat[at]}; start from finite numbers.")
     return structure, flat
+
+
+def _is_typed(array, leaf):
+    """Tell floats of a chosen dtype from Python's, and from integers."""
+    return array.dtype.kind == "f" and (hasattr(leaf, "dtype") or array.dtype.itemsize == 4)
 
 
 def _is_array(node):

@@ -1,7 +1,7 @@
 """SciPy's own methods, under the same roof: users compare methods by changing a string.
 
-What SciPy knows passes untouched. What it does not, jac="inplace" and x0 of other shapes than one row of numbers, is
-brought into a form that it knows.
+What SciPy knows passes untouched. What it does not, jac="inplace" and x0 of other shapes than one row of
+numbers, is brought into a form that it knows.
 """
 
 import numpy as np
@@ -32,7 +32,9 @@ METHODS = (
 
 def is_scipys(method):
     """Tell whether a method is one of SciPy's, or a function by its protocol for custom methods."""
-    return method.lower() in METHODS if isinstance(method, str) else callable(method) and not isinstance(method, Rule)
+    if isinstance(method, str):
+        return method.lower() in METHODS
+    return callable(method) and not isinstance(method, Rule)
 
 
 def through_scipy(fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options):
@@ -42,7 +44,8 @@ def through_scipy(fun, x0, args, method, jac, hess, hessp, bounds, constraints, 
     inplace = isinstance(jac, str) and jac == "inplace"
     shaped = _shaped(x0)
     if not (inplace or shaped):
-        return optimize.minimize(fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options)
+        given = (hess, hessp, bounds, constraints, tol, callback, options)
+        return optimize.minimize(fun, x0, args, method, jac, *given)
     if shaped and any(part is not None and part != () for part in (hess, hessp, constraints)):
         raise ValueError("hess, hessp and constraints are for an x0 of one dimension: they would see it flat")
     objective = Objective(fun, x0, args, jac)
@@ -60,10 +63,8 @@ def through_scipy(fun, x0, args, method, jac, hess, hessp, bounds, constraints, 
             return fun(restore(x.copy()), *objective.args)
 
         flat_jac = jac
-    result = optimize.minimize(
-        flat_fun, objective.x0, (), method, flat_jac, hess, hessp, bounds, constraints, tol,
-        _shaped_callback(callback, restore), options,
-    )  # fmt: skip
+    given = (hess, hessp, bounds, constraints, tol, _shaped_callback(callback, restore), options)
+    result = optimize.minimize(flat_fun, objective.x0, (), method, flat_jac, *given)
     for name in ("x", "jac"):
         if name in result:
             result[name] = restore(result[name])

@@ -1,0 +1,76 @@
+"""What does not depend on the machine's speed: evaluations to a tolerance, errors, memory."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+import numbaopt
+from benchmarks.peers import NumPyAdam
+from numbaopt import minimize, problems
+
+GOLDEN = Path(__file__).parent.parent / "tests" / "golden"
+LR = {"sgd": 1e-3, "rmsprop": 1e-3, "adagrad": 0.5, "lamb": 1e-2}  # others: 1e-2
+PROBLEMS = ["beale", "himmelblau", "rosenbrock", "quadratic", "logistic_regression"]
+
+
+class Evaluations:
+    """Evaluations until no entry of the gradient exceeds 1e-5; NaN where that is not reached in 100 000."""
+
+    params = (numbaopt.names(), PROBLEMS)
+    param_names = ["rule", "problem"]
+    timeout = 300
+
+    def track_nfev(self, rule, problem):
+        p = problems.get(problem)
+        options = {"lr": LR.get(rule, 1e-2), "maxiter": 100_000}
+        result = minimize(p.fun, p.x0, args=p.args, jac="inplace", method=rule, tol=1e-5, options=options)
+        return result.nfev if result.success else float("nan")
+
+    track_nfev.unit = "evaluations"
+
+
+class Trajectory:
+    """The largest relative error in 100 recorded steps of torch or optax, over all sets of hyperparameters."""
+
+    params = (numbaopt.names(), ["float32", "float64"])
+    param_names = ["rule", "dtype"]
+
+    def track_error(self, rule, dtype):
+        if not (GOLDEN / f"{rule}.npz").exists():
+            raise NotImplementedError("no recording")
+        with np.load(GOLDEN / f"{rule}.npz") as file:
+            recorded = dict(file)
+        sets = json.loads(str(recorded["about"]))["sets"]
+        return max(self._error(numbaopt.get(rule)(**hyper), name, dtype, recorded) for name, hyper in sets.items())
+
+    def _error(self, rule, name, dtype, recorded):
+        """Return the error of each coordinate, relative to its largest value so far."""
+        x0, gs = (recorded.get(f"{name}.{what}", recorded[what]).astype(dtype) for what in ("x0", "g"))
+        walk, x = recorded[f"{name}.{dtype}"].astype(float), x0.copy()
+        state, ours = rule.init(x), np.empty_like(walk)
+        for t, g in enumerate(gs):
+            rule.step(x, g, state)
+            ours[t] = x
+        scale = np.maximum.accumulate(abs(np.vstack([x0, walk])))[1:]
+        wrong = abs(ours - walk)
+        return float(np.max(np.divide(wrong, scale, out=np.where(wrong > 0, np.inf, 0.0), where=scale > 0)))
+
+    track_error.unit = "relative"
+
+
+class Memory:
+    """Peak memory of a process that steps ten million float32 parameters: x, g and two slots are 153 MiB."""
+
+    def setup(self):
+        self.x, self.g = np.ones((2, 10_000_000), np.float32)
+
+    def peakmem_adam(self):
+        state = numbaopt.adam.init(self.x)
+        for _ in range(3):
+            numbaopt.adam.step(self.x, self.g, state)
+
+    def peakmem_numpy(self):
+        peer = NumPyAdam(self.x, self.g)
+        for _ in range(3):
+            peer.step()

@@ -1,0 +1,113 @@
+"""Time things side by side on a machine that is not quiet.
+
+Candidates take turns in one loop, each for a burst of many short samples, of which the least counts. Busy spells, which
+may last for seconds and slow some candidates more than others (a step on two threads waits for the slower), are left
+out: of all turns, the tenth in which everybody was quickest counts, so that ours and theirs saw the same machine.
+"""
+
+import abc
+import subprocess
+import sys
+import timeit
+from time import perf_counter
+
+import numpy as np
+
+BURST = 0.02  # seconds a candidate runs before the next takes its turn...
+SETTLE = 0.005  # ...these first ones unmeasured: caches refill, idle threads of the other side stop spinning
+SAMPLE = 2e-4  # seconds of one sample, or one call
+
+
+class Race:
+    """Seconds that each candidate takes in the quiet turns among all so far.
+
+    Parameters
+    ----------
+    *candidates : callable or (str, dict)
+        What to time: a function without arguments, or a statement and its names. (A call costs 50 ns.)
+    per : sequence of float, optional
+        What the time of a call is divided by, for each candidate: the iterations it does, say.
+    """
+
+    def __init__(self, *candidates, per=None):
+        self._timers = [timeit.Timer(c) if callable(c) else timeit.Timer(c[0], globals=c[1]) for c in candidates]
+        self._per = np.array(per or [1] * len(candidates))
+        for timer in self._timers:  # compile, import, start threads
+            timer.timeit(2)
+        self._counts = [max(1, int(SAMPLE / min(timer.repeat(5, 1)))) for timer in self._timers]
+        self._turns = []
+
+    def run(self, seconds=1.5):
+        """Go on for that long; return the seconds of each candidate, in the order given."""
+        end = perf_counter() + seconds
+        while perf_counter() < end or len(self._turns) < 3:
+            self._turns.append([self._burst(k) for k in range(len(self._timers))])
+        return quiet(self._turns) / self._per
+
+    def _burst(self, k):
+        timer, count, least, began = self._timers[k], self._counts[k], float("inf"), perf_counter()
+        while perf_counter() - began < SETTLE:
+            timer.timeit(count)
+        while True:
+            least = min(least, timer.timeit(count))
+            if perf_counter() - began > BURST:
+                return least / count
+
+
+class Fresh:
+    """The numbers that programs print, each in a new interpreter, in the quiet turns among all so far.
+
+    Parameters
+    ----------
+    *programs : callable
+        Functions without arguments that return a program's text: another at each turn, if need be.
+    """
+
+    def __init__(self, *programs):
+        self._programs, self._turns = programs, []
+        for program in programs:  # unmeasured: fills the caches, of bytecode too
+            printed(program())
+
+    def run(self, turns=3):
+        """Go on for that many turns; return the number of each program, in the order given."""
+        for _ in range(turns):
+            self._turns.append([float(printed(program())) for program in self._programs])
+        return quiet(self._turns)
+
+
+def quiet(turns):
+    """Return the median of each column over the tenth of the rows, or three, that are least on the whole."""
+    turns = np.array(turns)
+    order = np.argsort(np.log(turns).sum(axis=1))
+    return np.median(turns[order[: max(3, len(turns) // 10)]], axis=0)
+
+
+def printed(program):
+    """Return what a program prints in a new interpreter."""
+    done = subprocess.run([sys.executable, "-"], input=program, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{program}\n{done.stderr}")
+    return done.stdout
+
+
+class Contest(abc.ABC):
+    """A benchmark of ours against theirs: how many times as long ours takes. Below 1, ours is faster.
+
+    A subclass says what races; `setup` raises NotImplementedError, which asv takes for "skip", where theirs is not
+    installed. Tracking again refines the same result.
+    """
+
+    timeout = 300
+
+    @abc.abstractmethod
+    def race(self, *params):
+        """Return a `Race` or `Fresh` of two: ours, theirs."""
+
+    def setup(self, *params):
+        self._race = self.race(*params)
+
+    def track_ratio(self, *params):
+        ours, theirs = self._race.run()
+        return ours / theirs
+
+    track_ratio.unit = "ours/theirs"

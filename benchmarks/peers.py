@@ -1,0 +1,135 @@
+"""What numbaopt is measured against. Who is not installed raises NotImplementedError, which asv takes for "skip"."""
+
+import importlib
+
+import numpy as np
+from numba import njit, prange
+
+from benchmarks import THREADS
+
+
+def need(package):
+    """Import a package that may not be there."""
+    try:
+        return importlib.import_module(package)
+    except ImportError:
+        raise NotImplementedError(f"{package} is not installed") from None
+
+
+def torch_adam(x, g):
+    """Return torch's step: its Adam as one CPU kernel, the fastest form it has."""
+    torch = need("torch")
+    torch.set_num_threads(THREADS)
+    parameter = torch.nn.Parameter(torch.from_numpy(x.copy()))
+    parameter.grad = torch.from_numpy(g.copy())
+    return torch.optim.Adam([parameter], fused=True).step
+
+
+class NumPyAdam:
+    """Adam as one writes it by hand in NumPy, without temporaries where that is easy."""
+
+    def __init__(self, x, g):
+        self.x, self.g, self.m, self.v, self.t = x.copy(), g, np.zeros_like(x), np.zeros_like(x), 0
+
+    def step(self, lr=1e-3, b1=0.9, b2=0.999, eps=1e-8):
+        self.t += 1
+        self.m *= b1
+        self.m += (1 - b1) * self.g
+        self.v *= b2
+        self.v += (1 - b2) * self.g**2
+        denominator = np.sqrt(self.v)
+        denominator *= (1 - b2**self.t) ** -0.5
+        denominator += eps
+        self.x -= lr / (1 - b1**self.t) * self.m / denominator
+
+
+def jax_rosenbrock(x0, steps):
+    """Return a run of ``lax.scan`` over optax.adam on Rosenbrock's function, compiled, in float64.
+
+    It computes gradients only: with values, as ours, it is slower. Its answer is thrown away, or kept where `steps`
+    iterations are all one wants to know.
+    """
+    jax, optax = need("jax"), need("optax")
+    jax.config.update("jax_enable_x64", True)
+    np_ = jax.numpy
+    adam = optax.adam(1e-3)
+
+    def rosenbrock(x):
+        return np_.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+    def iteration(carry, _):
+        x, state = carry
+        update, state = adam.update(jax.grad(rosenbrock)(x), state)
+        return (optax.apply_updates(x, update), state), None
+
+    @jax.jit
+    def run(x):
+        (x, _), _ = jax.lax.scan(iteration, (x, adam.init(x)), None, length=steps)
+        return x
+
+    start = np_.asarray(x0)
+    return lambda: run(start).block_until_ready()
+
+
+def ensmallen_adam(fun, x0, steps):
+    """Return a run of ensmallen's Adam on an objective ``fun(x, grad)`` in Python."""
+    adam = need("pyensmallen").Adam(batchSize=1, maxIterations=steps, tolerance=-1.0)
+    return lambda: adam.optimize(fun, x0)
+
+
+def copying(x, g, s):
+    """Return loops that read x, g and the slots and write x and the slots, with no arithmetic: the memory's ceiling.
+
+    Bits are ORed with a zero, one integer instruction a vector, which the compiler cannot leave out; the arrays are
+    the very ones that the step works on, and keep their values. Two forms, one part a thread and the step's own small
+    blocks: which is faster depends on the machine.
+    """
+    bits = f"i{x.dtype.itemsize}"
+    x, g, s, zero = x.view(bits), g.view(bits), s.view(bits), np.zeros(1, bits)[0]
+    return [lambda: _copying(x, g, s, zero, part) for part in (-(-x.size // THREADS), 16_384)]
+
+
+@njit(parallel=True)
+def _copying(x, g, s, zero, part):
+    n = x.size
+    for b in prange((n + part - 1) // part):
+        lo = np.int64(b) * part
+        hi = min(lo + part, n)
+        if s.shape[0] == 0:
+            _sweep0(x[lo:hi], g[lo:hi], zero)
+        elif s.shape[0] == 1:
+            _sweep1(x[lo:hi], g[lo:hi], s[0, lo:hi], zero)
+        elif s.shape[0] == 2:
+            _sweep2(x[lo:hi], g[lo:hi], s[0, lo:hi], s[1, lo:hi], zero)
+        else:
+            _sweep3(x[lo:hi], g[lo:hi], s[0, lo:hi], s[1, lo:hi], s[2, lo:hi], zero)
+
+
+@njit
+def _sweep0(x, g, zero):
+    for i in range(x.size):
+        x[i] |= g[i] & zero
+
+
+@njit
+def _sweep1(x, g, a, zero):
+    for i in range(x.size):
+        x[i] |= g[i] & zero
+        a[i] |= zero
+
+
+@njit
+def _sweep2(x, g, a, b, zero):
+    for i in range(x.size):
+        x[i] |= g[i] & zero
+        a[i] |= zero
+        b[i] |= zero
+
+
+@njit
+def _sweep3(x, g, a, b, c, zero):
+    for i in range(x.size):
+        x[i] |= g[i] & zero
+        a[i] |= zero
+        b[i] |= zero
+        c[i] |= zero

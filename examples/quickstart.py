@@ -1,0 +1,47 @@
+"""Minimise a function; change the method by changing a string.
+
+Run: python examples/quickstart.py
+"""
+
+import numpy as np
+
+from numbaopt import adam, minimize
+
+
+def rosenbrock(x):
+    """Rosenbrock's curved valley in any dimension: the value, and the gradient."""
+    a, b = x[1:] - x[:-1] ** 2, 1 - x[:-1]
+    g = np.zeros_like(x)
+    g[:-1] = -400 * x[:-1] * a - 2 * b
+    g[1:] += 200 * a
+    return np.sum(100 * a**2 + b**2), g
+
+
+START = np.array([-1.2, 1.0, -1.2, 1.0])
+
+
+def main():
+    """Print what each method comes to, then one result in full; return the values reached."""
+    print(f"{'method':12} {'f':>9} {'steps':>6} {'calls':>6}   ended because")
+    reached = {}
+    for method, options in {
+        "sgd": {"lr": 1e-3, "momentum": 0.9},
+        "rmsprop": {"lr": 1e-3},
+        "adam": {"lr": 0.05},
+        "amsgrad": {"lr": 0.05},
+        "BFGS": {},  # SciPy's own methods take the same call
+        "L-BFGS-B": {},
+    }.items():
+        result = minimize(rosenbrock, START, jac=True, method=method, options=options)
+        print(f"{method:12} {result.fun:9.2e} {result.nit:6} {result.nfev:6}   {result.message}")
+        reached[method] = result.fun
+
+    print("\nA method is also an object. Within bounds, adam(lr=0.05) finds the lowest point of the box:\n")
+    result = minimize(rosenbrock, START, jac=True, method=adam(lr=0.05), bounds=[(None, 0.8)] * 4)
+    print(result)
+    reached["bounded"] = result.fun
+    return reached
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Arrays from addresses, in compiled code.
+
+A table of int64 describes an array by its address and the lengths of its axes. What is made of it here is a
+view of borrowed memory: no reference is counted, so whoever fills the table keeps what it points into alive.
+"""
+
+import functools
+import itertools
+
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
+
+TABLE = types.int64[::1]
+
+
+def entry(array):
+    """Return the entries of a table that describe a C-contiguous array."""
+    return [array.ctypes.data, *array.shape]
+
+
+def rows_at(kind, at):
+    """Make ``rows(table, lo, hi)``: rows of an array of this type, described from entry `at` on."""
+
+    @intrinsic
+    def rows(typing, table, lo, hi):
+        def generate(context, builder, signature, args):
+            table, lo, hi = args
+            address, *shape = _read(context, builder, table, at, 1 + kind.ndim)
+            row = functools.reduce(builder.mul, shape[1:], context.get_constant(types.intp, 1))
+            pointer = builder.inttoptr(address, context.get_data_type(kind.dtype).as_pointer())
+            pointer = builder.gep(pointer, [builder.mul(lo, row)])
+            return _view(context, builder, kind, pointer, [builder.sub(hi, lo), *shape[1:]])
+
+        return kind(TABLE, types.intp, types.intp), generate
+
+    return rows
+
+
+def leaf_at(kind, at, copy):
+    """Make ``leaf(flat, table)``: a part of a flat array; from entry `at` on, its start and its shape.
+
+    With `copy`, the same part of the memory whose address the table begins with, after copying the entries
+    there.
+    """
+
+    @intrinsic
+    def leaf(typing, flat, table):
+        def generate(context, builder, signature, args):
+            offset, *shape = _read(context, builder, args[1], at, 1 + kind.ndim)
+            pointer = builder.gep(make_array(flat)(context, builder, args[0]).data, [offset])
+            if copy:
+                (address,) = _read(context, builder, args[1], 0, 1)
+                count = functools.reduce(builder.mul, shape, context.get_constant(types.intp, 1))
+                source, pointer = pointer, builder.gep(builder.inttoptr(address, pointer.type), [offset])
+                cgutils.raw_memcpy(builder, pointer, source, count, _itemsize(context, kind))
+            return _view(context, builder, kind, pointer, shape)
+
+        return kind(flat, TABLE), generate
+
+    return leaf
+
+
+def _read(context, builder, table, at, count):
+    data = make_array(TABLE)(context, builder, table).data
+    return [builder.load(builder.gep(data, [context.get_constant(types.intp, at + i)])) for i in range(count)]
+
+
+def _view(context, builder, kind, pointer, shape):
+    size = _itemsize(context, kind)
+    strides = [*itertools.accumulate(reversed(shape[1:]), builder.mul, initial=size)][::-1] if shape else []
+    array = make_array(kind)(context, builder)
+    pointer = builder.bitcast(pointer, array.data.type)
+    populate_array(array, data=pointer, shape=shape, strides=strides, itemsize=size, meminfo=None)
+    return array._getvalue()
+
+
+def _itemsize(context, kind):
+    return context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(kind.dtype)))
