@@ -1,7 +1,7 @@
 """A method of your own is one function; what it is compiled to can be read.
 
-`cautious` is Adam with one idea added (Liang et al. 2024, arXiv:2411.16085): a coordinate moves only where momentum and
-gradient agree on the direction.
+`cautious` is Adam with one idea added (Liang et al. 2024, arXiv:2411.16085): a coordinate moves only where
+momentum and gradient agree on the direction.
 
 Run: python examples/a_rule_of_your_own.py
 """

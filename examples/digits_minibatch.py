@@ -1,13 +1,13 @@
 """Fit two classifiers to real images by minibatch Adam: NumPy gradients, no torch, no JAX.
 
-The loss functions below are plain NumPy and know nothing of batches: they take the parameters and some images, and
-return the mean loss and its gradient. `minimize(..., data=(X, y), batch_size=...)` shuffles the images and hands
-them over in batches. The parameters are a dict of arrays, and so is the gradient.
+The loss functions below are plain NumPy and know nothing of batches: they take the parameters and some
+images, and return the mean loss and its gradient. `minimize(..., data=(X, y), batch_size=...)` shuffles the
+images and hands them over in batches. The parameters are a dict of arrays, and so is the gradient.
 
 Run: python examples/digits_minibatch.py [FOLDER for the picture, default: here]
 
-The images: Fashion-MNIST, where Debian's package dataset-fashion-mnist is installed (10 000 of its training images);
-else the 1797 handwritten digits that come with scikit-learn.
+The images: Fashion-MNIST, where Debian's package dataset-fashion-mnist is installed (10 000 of its training
+images); else the 1797 handwritten digits that come with scikit-learn.
 """
 
 import argparse
@@ -32,7 +32,9 @@ HIDDEN, BATCH, L2, SEED = 64, 50, 1e-4, 0
 BLUE, RED = "#3b6fb6", "#d1495b"
 
 
-# ---- the two models: loss(params, X, y, l2) -> mean loss, gradient in the structure of params -----------------
+# ---- the two models: loss(params, X, y, l2) -> mean loss, gradient in the structure of params
+
+
 def cross_entropy(z, y):
     """Mean cross entropy of the scores z (n, classes) for the labels y (n,), and its gradient in z."""
     rows = np.arange(len(y))
@@ -87,7 +89,9 @@ def network_start(pixels, hidden=HIDDEN):
     }
 
 
-# ---- the data -------------------------------------------------------------------------------------------------
+# ---- the data
+
+
 def load():
     """Return name, class names, training and test images as float32 rows in [0, 1], and their labels."""
     if FASHION.is_dir():
@@ -105,9 +109,11 @@ def read_idx(name, header):
         return np.frombuffer(file.read(), np.uint8, offset=header)
 
 
-# ---- fitting and drawing --------------------------------------------------------------------------------------
+# ---- fitting and drawing
+
+
 def fit(loss, start, X, y, epochs, lr):
-    """Minibatch Adam with a learning rate that falls to zero along a cosine; also return the loss at every step."""
+    """Minibatch Adam, its learning rate falling along a cosine; return the parameters and each step's loss."""
     steps = epochs * -(-len(y) // BATCH)
     curve = []
     result = minimize(
@@ -126,15 +132,17 @@ def fit(loss, start, X, y, epochs, lr):
 
 
 def draw(path, name, classes, curves, X, y, predicted):
-    """Draw the loss of every minibatch and its running mean; beside them, test images and what the network sees in them."""
+    """Draw each minibatch's loss and its running mean, and test images and what the network takes them for."""
     figure = plt.figure(figsize=(11, 4.6), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(1.1, 1))
     axes = left.subplots()
     for (label, curve, steps), color in zip(curves, (BLUE, RED), strict=True):
         epochs = np.arange(1, len(curve) + 1) / steps
         axes.plot(epochs, curve, color=color, alpha=0.15, linewidth=0.6)
-        axes.plot(epochs[steps - 1 :], np.convolve(curve, np.ones(steps) / steps, "valid"), color=color, label=label)
-    axes.set(yscale="log", xlabel="epoch", ylabel="loss: each minibatch, and the mean over an epoch", title=name)
+        mean = np.convolve(curve, np.ones(steps) / steps, "valid")
+        axes.plot(epochs[steps - 1 :], mean, color=color, label=label)
+    axes.set(yscale="log", xlabel="epoch", ylabel="loss: each minibatch, and the mean over an epoch")
+    axes.set_title(name)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
 
@@ -153,7 +161,7 @@ def draw(path, name, classes, curves, X, y, predicted):
 
 
 def main(folder="."):
-    """Fit both models, print their accuracy beside scikit-learn's, draw the picture; return the accuracies."""
+    """Fit both models, print accuracies beside scikit-learn's, draw the picture; return the accuracies."""
     name, classes, X, T, y, u = load()
     print(f"{name}: {len(y)} images to learn from, {len(u)} to be tested on, {X.shape[1]} pixels each\n")
     print(f"{'test accuracy':20} numbaopt        scikit-learn")
@@ -173,7 +181,7 @@ def main(folder="."):
         p, curve = fit(loss, start(X.shape[1]), X, y, epochs, lr)
         ours_s, clock = time.perf_counter() - clock, time.perf_counter()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # it says that it was cut short on the large data
+            warnings.simplefilter("ignore", ConvergenceWarning)  # on the larger data they are cut short
             peers[model].fit(X, y)
         theirs_s = time.perf_counter() - clock
         predicted = scores(p, T).argmax(axis=1)

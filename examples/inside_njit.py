@@ -1,8 +1,8 @@
 """Call a step from compiled code: twenty thousand curve fits in one `@njit` function.
 
-A microscope that records how fluorescence fades gives a decay curve for each pixel: an amplitude, a lifetime and a
-background to fit, pixel by pixel. A Python loop would spend its time calling; here the loop, the model and Adam's step
-are one compiled function.
+A microscope that records how fluorescence fades gives a decay curve for each pixel: an amplitude, a lifetime and
+a background to fit, pixel by pixel. A Python loop would spend its time calling; here the loop, the model and
+Adam's step are one compiled function.
 
 Run: python examples/inside_njit.py
 """
@@ -21,7 +21,7 @@ PIXELS, TIMES, STEPS = 20_000, 24, 200
 
 @njit
 def fit(x, g, s, h, times, curve):
-    """Fit ``exp(x[0] - exp(x[1]) * time) + x[2]`` to one curve; x changes in place. Return the mean squared error."""
+    """Fit ``exp(x[0] - exp(x[1]) * time) + x[2]`` to a curve, changing x in place; return the mean square."""
     error = 0.0
     for t in range(1, STEPS + 1):
         error = 0.0
@@ -49,7 +49,7 @@ def fit_all(curves, times, s, h):
 
 
 def main(pixels=PIXELS):
-    """Fit noisy decays whose lifetimes are known, print how well they are found; return the median relative error."""
+    """Fit noisy decays whose lifetimes are known; print and return the median relative error."""
     rng = np.random.default_rng(0)
     times = np.linspace(0, 4, TIMES)
     amplitude, lifetime = rng.uniform(0.5, 2, (pixels, 1)), rng.uniform(0.5, 2, (pixels, 1))
@@ -62,9 +62,12 @@ def main(pixels=PIXELS):
     seconds = time.perf_counter() - clock
 
     off = np.abs(np.exp(-found[:, 1]) / lifetime[:, 0] - 1)
-    print(f"{pixels} fits of {STEPS} Adam steps each: {seconds:.2f} s, {seconds / pixels / STEPS * 1e9:.0f} ns a step,")
-    print(f"most of them the {TIMES} exponentials of a gradient.")
-    print(f"Residual {np.sqrt(np.median(errors)):.4f} where the noise is 0.01; lifetimes off by {np.median(off):.1%} (median).")
+    each = seconds / pixels / STEPS * 1e9
+    print(f"{pixels} fits of {STEPS} Adam steps each: {seconds:.2f} s, {each:.0f} ns a step,")
+    print(f"most of which go into the {TIMES} exponentials of a gradient.")
+    print(
+        f"The residual is {np.sqrt(np.median(errors)):.4f}, the noise 0.01; lifetimes are off by {np.median(off):.1%}."
+    )
     return float(np.median(off))
 
 

@@ -1,7 +1,7 @@
 """Own the loop: the same logistic regression, trained full-batch and by minibatches, around `step`.
 
-A step costs a full-batch loop one pass over the data, a minibatch loop a small part of one. So the table compares
-them pass by pass: from the same data, minibatches make many steps where the full batch makes one.
+A step costs a full-batch loop one pass over the data, a minibatch loop a small part of one. So the table
+compares them pass by pass: from the same data, minibatches make many steps where the full batch makes one.
 
 Run: python examples/your_own_loop.py
 """
@@ -31,8 +31,8 @@ def loss(w, X, y):
 def full_batch(X, y):
     """Take one step for each pass over the data."""
     w = np.zeros(X.shape[1])
-    state = adam.init(w)
     rule = adam(lr=0.02)
+    state = rule.init(w)
     history = []
     for _ in range(PASSES):
         f, g = loss(w, X, y)
@@ -59,7 +59,7 @@ def minibatches(X, y):
 
 
 def accumulated(X, y):
-    """Do the full-batch loop once more, in the memory of one batch: gradients add up in the optimizer's own buffer.
+    """Do the full-batch loop once more, in the memory of one batch: gradients add up in the optimizer's buffer.
 
     `Optimizer` takes an array, or a list or dict of arrays; `opt.grads` has the same structure.
     """

@@ -6,11 +6,13 @@ generated for the types at hand: it makes arrays of them again, calls `fun`, and
 the plain driver, `fun` is given a copy of x, which it may overwrite.
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 from numba import njit, types
+from numba.core.errors import NumbaError
 from numba.extending import is_jitted
 
 from numbaopt.addresses import TABLE, entry, leaf_at, rows_at
@@ -49,13 +51,26 @@ def compile_objective(objective, columns=None):
         return None
     try:
         wrapper = _Wrapper(objective, columns)
-    except (TypeError, ValueError):  # something that Numba has no type for, or that does not go into a table
+    except (NumbaError, TypeError, ValueError):  # what Numba has no type for, or does not go into a table
         return None
-    done = vars(fun).setdefault("_numbaopt_wrappers", {})  # kept with fun, to go when fun goes
-    key = (jac, wrapper.text, *wrapper.kinds)
-    if key not in done:
-        done[key] = wrapper.compile(fun, jac)
-    return done[key] and Compiled(done[key], np.array(wrapper.table, np.int64), wrapper.keep)
+    function = _compile(fun, jac, wrapper.text, tuple(wrapper.parts), wrapper.signature)
+    return function and Compiled(function, np.array(wrapper.table, np.int64), wrapper.keep)
+
+
+@functools.lru_cache(
+    maxsize=64
+)  # bounded, for a wrapper keeps its function alive, and what that has captured
+def _compile(fun, jac, text, parts, signature):
+    """Return a wrapper compiled for its signature, or None."""
+    space = {"fun": fun, "jac": jac} | {f"array{i}": make(*given) for i, (make, *given) in enumerate(parts)}
+    exec(text, space)
+    function = njit(nogil=True, error_model="numpy")(space["objective"])
+    try:
+        function.compile(signature)
+    except Exception:  # whatever it is: the plain driver can do without, or meets it again and raises it
+        return None
+    function.disable_compile()
+    return function
 
 
 class _Wrapper:
@@ -66,7 +81,7 @@ class _Wrapper:
         shapes, tree = objective.structure.shapes, objective.structure.tree
         scratch = np.empty_like(objective.x0)
         self.table, self.keep = [scratch.ctypes.data], [scratch]
-        self.kinds, self.names = [real], {}
+        self.parts = []
         places = [(shape, lo) for shape, (lo, _) in zip(shapes, objective.segments, strict=True)]
         copies = [f"{self._leaf(real, *place, copy=True)}(x, args)" for place in places]
         views = [f"{self._leaf(real, *place, copy=False)}(g, args)" for place in places]
@@ -85,23 +100,11 @@ class _Wrapper:
         kinds = () if columns is None else (types.int64, types.int64, TABLE)
         self.signature = types.float64(real[::1], real[::1], *kinds, TABLE)
 
-    def compile(self, fun, jac):
-        """Return the wrapper compiled for its signature, or None."""
-        space = self.names | {"fun": fun, "jac": jac}
-        exec(self.text, space)
-        function = njit(nogil=True, error_model="numpy")(space["objective"])
-        try:
-            function.compile(self.signature)
-        except Exception:  # whatever it is: the plain driver can do without, or meets it again and raises it
-            return None
-        function.disable_compile()
-        return function
-
     def _columns(self, columns):
         parts, at = [], 0
         for column in columns:
             kind = _kind(column)
-            parts.append(f"{self._name(rows_at(kind, at), kind)}(data, lo, hi)")
+            parts.append(f"{self._part(rows_at, kind, at)}(data, lo, hi)")
             at += len(entry(column))
         return parts
 
@@ -118,18 +121,16 @@ class _Wrapper:
         at = len(self.table)
         self.table += entry(array)
         self.keep.append(array)
-        return f"{self._name(rows_at(kind, at), kind)}(args, 0, args[{at + 1}])"
+        return f"{self._part(rows_at, kind, at)}(args, 0, args[{at + 1}])"
 
     def _leaf(self, real, shape, lo, copy):
         kind, at = types.Array(real, len(shape), "C"), len(self.table)
         self.table += [lo, *shape]
-        return self._name(leaf_at(kind, at, copy), kind)
+        return self._part(leaf_at, kind, at, copy)
 
-    def _name(self, function, kind):
-        name = f"array{len(self.names)}"
-        self.names[name] = function
-        self.kinds.append(kind)
-        return name
+    def _part(self, *part):
+        self.parts.append(part)
+        return f"array{len(self.parts) - 1}"
 
 
 def _kind(value):

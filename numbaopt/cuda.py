@@ -1,7 +1,8 @@
 """Text to CUDA kernels, one a pass, and what launches them; imported only when a device array turns up.
 
-An elementwise rule gives the CPU's bits: the same lines, scalars from the host's compiled function, and no product
-contracted with a sum. Kernels are queued on the stream that x's interface names, or the default one, and not awaited.
+An elementwise rule gives the CPU's bits: the same lines, scalars from the host's compiled function, and no
+product contracted with a sum. Kernels are queued on the stream that x's interface names, else on the default
+one, and not waited for.
 """
 
 import ast
@@ -14,7 +15,7 @@ import numpy as np
 from numbaopt import cpu, passes
 from numbaopt.rule import State
 
-THREADS = 256  # in a block: at 32 registers a thread, eight blocks fill a multiprocessor; a power of two
+THREADS = 256  # in a block, a power of two; at 32 registers a thread, eight blocks fill a multiprocessor
 BLOCKS = 8  # to a multiprocessor, at most
 CHUNK = 2048  # entries to a block where a sum is taken: fixed, so that sums do not depend on the device
 
@@ -49,7 +50,6 @@ def row_sum(row, w):
 def emit(name, program):
     """Return the text of a lowered rule's kernels, and of the step that launches them."""
     sweeps = passes.passes(program)
-    slots = {slot: f"slots_[{row}]" for row, slot in enumerate(program.slots)}
     rows = {z: row for row, z in enumerate(z for sweep in sweeps for z in sweep.sums)}
     out, lines = [SUMS] * bool(rows), []
     for k, sweep in enumerate(sweeps):
@@ -58,6 +58,11 @@ def emit(name, program):
         names = ", ".join(entering) + one
         places = ", ".join(f"numbers_[{i}]" for i in range(len(entering))) + one
         scalars = f"scalars{k}({', '.join(['t', 'h', *sweep.totals])})"
+        held = [slot for slot in program.slots if slot in sweep.arrays]
+        given = {a: a for a in sweep.arrays if a not in held}  # the kernel's parameters and their values
+        given |= {"slots_": "s"} if held else {}
+        given |= {"parts_": "on.parts"} if sweep.sums else {}
+        head = [f"{slot} = slots_[{program.slots.index(slot)}]" for slot in held]
         if entering:
             out += [define("@jit", scalars, [*sweep.scalars, f"return {names}"])]
         if sweep.totals:
@@ -65,22 +70,24 @@ def emit(name, program):
             body += [f"{z} = row_sum(parts_[{rows[z]}], shared_)" for z in sweep.totals]
             out += [define("@kernel", f"finish{k}(t, h, parts_, numbers_)", [*body, f"{places} = {scalars}"])]
             lines += [f"on.run(finish{k}, 1)(t, on.copy(h), on.parts, on.numbers)"]
-
-        given = {a: a for a in sweep.arrays if a not in slots}  # parameter -> argument
-        given |= {"slots_": "s"} if slots.keys() & sweep.arrays else {}
-        given |= {"parts_": "on.parts"} if sweep.sums else {}
-        given |= {"numbers_": "on.numbers"} if sweep.totals else {", ".join(entering): f"*map(real, {scalars})"} if entering else {}
-        before = [f"{slot} = {row}" for slot, row in slots.items() if slot in sweep.arrays]
-        before += [f"{names} = {places}"] * bool(sweep.totals)
-        before += ["shared_ = cuda.shared.array(THREADS, real)"] * bool(sweep.sums) + [f"{z} = real(0)" for z in sweep.sums]
+            given["numbers_"] = "on.numbers"
+            head += [f"{names} = {places}"]
+        elif entering:
+            given[", ".join(entering)] = f"*map(real, {scalars})"
+        if sweep.sums:
+            head += ["shared_ = cuda.shared.array(THREADS, real)", *(f"{z} = real(0)" for z in sweep.sums)]
+        head += ["i = uint64(cuda.grid(1))", f"while i < uint64({sweep.arrays[0]}.size):"]
         stores = [line for line in sweep.body if line.partition("[i] = ")[0] in sweep.arrays]
-        loop = [line for line in sweep.body if line not in stores] + [f"{z} += {term}" for z, term in sweep.sums.items()]
-        body = [*before, "i = uint64(cuda.grid(1))", f"while i < uint64({sweep.arrays[0]}.size):"]
-        body += [f"    {line}" for line in [*loop, *stores, "i += uint64(cuda.gridsize(1))"]]
-        body += [f"parts_[{rows[z]}, cuda.blockIdx.x] = block_sum({z}, shared_)" for z in sweep.sums]
+        loop = [line for line in sweep.body if line not in stores]
+        loop += [f"{z} += {term}" for z, term in sweep.sums.items()]  # before stores: nothing is read twice
+        loop += [*stores, "i += uint64(cuda.gridsize(1))"]
+        tail = [f"parts_[{rows[z]}, cuda.blockIdx.x] = block_sum({z}, shared_)" for z in sweep.sums]
+        body = [*head, *(f"    {line}" for line in loop), *tail]
         out += [define("@kernel", f"sweep{k}({', '.join(given)})", body)]
-        lines += [f"on.run(sweep{k}, on.{'chunks' if sweep.sums else 'blocks'})({', '.join(given.values())})"]
-    return passes.assemble(name, program, "math", [*out, define("", "step(t, x, g, s, h, on)", lines or ["pass"])])
+        grid = "chunks" if sweep.sums else "blocks"
+        lines += [f"on.run(sweep{k}, on.{grid})({', '.join(given.values())})"]
+    out += [define("", "step(t, x, g, s, h, on)", lines or ["pass"])]
+    return passes.assemble(name, program, "math", out)
 
 
 def define(decorator, head, lines):
@@ -113,15 +120,16 @@ def power(a, n):
 
 @functools.cache
 def load(text, name, dtype):
-    """Run a text for the host and for the device, where its products are exact; return ``step``, which sees both."""
+    """Run a text for the host and, its loops made exact, for the device; return ``step``, which sees both."""
     cuda, kernels = toolkit(), {}
     filename, key = cpu._file(text, name)
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     host = {"__name__": f"numbaopt_{key}", "__file__": filename, "real": dtype.type}
     device = host | {"cuda": cuda, "THREADS": THREADS, "float64": np.float64, "uint64": np.uint64}
-    device |= {"mul": cuda.libdevice.fmul_rn if dtype == np.float32 else cuda.libdevice.dmul_rn}
-    device |= {"jit": cuda.jit(device=True), "kernel": lambda f: kernels.setdefault(f.__name__, cuda.jit(f))}
-    host |= {"jit": cpu.jit, "kernel": lambda f: None}
+    device["mul"] = cuda.libdevice.fmul_rn if dtype == np.float32 else cuda.libdevice.dmul_rn
+    device["jit"] = cuda.jit(device=True)
+    device["kernel"] = lambda function: kernels.setdefault(function.__name__, cuda.jit(function))
+    host |= {"jit": cpu.jit, "kernel": lambda function: None}
     exec(compile(text, filename, "exec"), host)
     tree = ast.parse(text)
     for node in ast.walk(tree):
@@ -134,11 +142,17 @@ def load(text, name, dtype):
 
 @functools.cache
 def toolkit():
-    """Import numba.cuda, here alone: numba-cuda's where that is installed, otherwise what Numba still brings."""
+    """Import numba.cuda, here alone: numba-cuda's where that is installed, else what Numba still brings."""
     from numba import cuda
     from numba.cuda import libdevice  # noqa: F401
 
     return cuda
+
+
+@functools.cache
+def stream(number):
+    """Return the stream that an interface names by its number, 0 for the default one."""
+    return toolkit().external_stream(number) if number else 0
 
 
 class Step:
@@ -160,20 +174,22 @@ class Step:
     def __call__(self, t, x, g, s, h):
         """Queue one step, after all checks."""
         x, g = self.view(x, "x"), self.view(g, "g")
-        self.stream, other = (self.seen[name][0].get("stream") or 0 for name in "xg")
-        if other not in (0, self.stream):  # g is made on a stream of its own
-            toolkit().external_stream(other).synchronize()
+        mine, other = (self.seen[name][0].get("stream") or 0 for name in "xg")
+        if other not in (0, mine):  # g is made on a stream of its own
+            stream(other).synchronize()
+        self.stream = stream(mine)
         self.step(t, x, g, s, h, self)
 
     def view(self, array, name):
         """Return x or g as Numba's array, flat; made anew only when its interface has changed."""
         interface = getattr(array, "__cuda_array_interface__", None)
         if interface is None:
-            raise TypeError(f"the state lies on a CUDA device, and so must {name}: not a {type(array).__name__}")
+            kind = type(array).__name__
+            raise TypeError(f"the state lies on a CUDA device, and so must {name}: {kind} does not")
         seen, view = self.seen.get(name, (None, None))
         if interface != seen:
-            view = flat(array, name)
-            if interface["shape"] != self.shape or view.dtype != self.dtype:
+            view = flat(array, name, sync=False)
+            if tuple(interface["shape"]) != self.shape or view.dtype != self.dtype:
                 given = f"{name} has shape {tuple(interface['shape'])} and dtype {view.dtype}"
                 raise ValueError(f"{given}; the state is for shape {self.shape} and dtype {self.dtype}")
             self.seen[name] = interface, view
@@ -183,26 +199,27 @@ class Step:
         """Return a kernel configured for its launch."""
         key = kernel, blocks, self.stream
         if key not in self.configured:
-            stream = toolkit().external_stream(self.stream) if self.stream else 0
             with warnings.catch_warnings():  # Numba has an opinion on small grids
                 warnings.simplefilter("ignore")
-                self.configured[key] = kernel[blocks, THREADS, stream]
+                self.configured[key] = kernel[blocks, THREADS, self.stream]
         return self.configured[key]
 
     def copy(self, h):
         """Return h on the device."""
         if h is not self.h[0]:
-            self.h = h, toolkit().to_device(h)
+            self.h = h, toolkit().to_device(h, stream=self.stream)
         return self.h[1]
 
 
 def init(rule, x):
     """Return the state to start from for a device array x; its slots lie on the device too."""
     view, shape = flat(x), tuple(x.__cuda_array_interface__["shape"])
-    return State(rule, toolkit().to_device(rule.slots(view.copy_to_host())), shape, Step(rule, shape, view.dtype))
+    s = toolkit().to_device(rule.slots(view.copy_to_host()))
+    toolkit().synchronize()
+    return State(rule, s, shape, Step(rule, shape, view.dtype))
 
 
-def flat(array, name="x"):
+def flat(array, name="x", sync=True):
     """Return a device array as Numba's own, flat, a view; raise where that cannot be stepped in place."""
     cuda, interface = toolkit(), array.__cuda_array_interface__
     if not cuda.is_available():
@@ -212,7 +229,7 @@ def flat(array, name="x"):
         raise TypeError(f"{name} is float32 or float64 in native byte order, not {dtype}")
     if name == "x" and interface["data"][1]:
         raise ValueError("x is changed in place, and this array is read-only")
-    view = cuda.from_cuda_array_interface(interface, sync=False)
+    view = cuda.from_cuda_array_interface(interface, sync=sync)
     if not view.is_c_contiguous():
         raise ValueError(f"{name} must be C-contiguous, and this array has strides {interface['strides']}")
     return view if view.ndim == 1 else view.reshape(view.size)

@@ -11,10 +11,14 @@ import math
 from time import perf_counter
 
 import numba
+import numpy as np
 from numba import types
 
 from numbaopt.cpu import jit, signature
 from numbaopt.observe import (
+    BAD_FUN,
+    BAD_JAC,
+    BAD_X,
     BEST_X,
     EPOCH,
     EPOCHS_DONE,
@@ -44,8 +48,13 @@ def drive(run, callback=None):
     if callback is None and len(run.leaves) == 1 and (batches is None or batches.columns is not None):
         compiled = run.objective.compiled(None if batches is None else batches.columns)
     if batches is None:
-        return plain(run, callback) if compiled is None else jitted(run, compiled)
-    return plain_batches(run, callback) if compiled is None else jitted_batches(run, compiled)
+        verdict = plain(run, callback) if compiled is None else jitted(run, compiled)
+    else:
+        verdict = plain_batches(run, callback) if compiled is None else jitted_batches(run, compiled)
+    x = run.block[BEST_X if batches is None else X]
+    if verdict not in (BAD_FUN, BAD_JAC) and not np.isfinite(x).all():
+        return BAD_X  # the objective had nothing against it, or was not asked any more
+    return verdict
 
 
 def plain(run, callback=None):
@@ -197,4 +206,4 @@ def driver(function, dtype, objective, rest):
 def paced(chunk, seconds, deadline):
     """Return how many iterations to do next, after ``chunk`` of them took ``seconds``."""
     aim = SLICE if deadline is None else min(SLICE, deadline - perf_counter())
-    return max(1, int(chunk * min(1e4, aim / max(seconds, 1e-9))))
+    return max(1, int(chunk * min(100.0, aim / max(seconds, 1e-9))))

@@ -173,12 +173,13 @@ def _feed(data, batch_size, epochs, shuffle, seed, drop_last):
 
 
 def _rule(method):
-    if isinstance(method, str) and method.lower() not in names():
+    try:
+        return get("adam" if method is None else method)
+    except ValueError:
         near = difflib.get_close_matches(method.lower(), [*names(), *METHODS], 1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         there = f"there are {', '.join(names())}, and SciPy's {', '.join(METHODS)}"
-        raise ValueError(f"unknown method {method!r}; {there}.{hint}")
-    return get("adam" if method is None else method)
+        raise ValueError(f"unknown method {method!r}; {there}.{hint}") from None
 
 
 def _minimize(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, feed):
@@ -214,7 +215,7 @@ def _minimize(rule, fun, x0, args, jac, bounds, constraints, tol, callback, opti
 def _annotate(error, result):
     """Add to what a user's function raised how far the run had come."""
     if result.nit:
-        error.add_note(f"Raised after {result.nit} steps; the best fun so far is {result.fun!r}: see .result")
+        error.add_note(f"Raised after step {result.nit}; the best fun so far is {result.fun!r}: see .result")
     try:
         error.result = result
     except AttributeError:  # an exception with __slots__

@@ -7,6 +7,7 @@ import numpy as np
 from numbaopt.observe import (
     BAD_FUN,
     BAD_JAC,
+    BAD_X,
     BEST,
     BEST_G,
     BEST_X,
@@ -39,9 +40,11 @@ STATUS = {
     MAXTIME: 2,
     BAD_FUN: 3,
     BAD_JAC: 3,
+    BAD_X: 3,
     STOPPED: 99,
 }
 INTERRUPTED = 4
+BAD = (BAD_FUN, BAD_JAC, BAD_X)
 
 
 def outcome(run, verdict, message=None):
@@ -79,11 +82,12 @@ def _mean(run, verdict):
     """Return the last iterate, the mean loss of the epoch, and the last batch's gradient."""
     total, weight = run.record[SUM], run.record[WEIGHT]
     mean = float(total / weight) if weight else float(run.record[PREVIOUS])
-    return run.block[BEST_X if verdict in (BAD_FUN, BAD_JAC) else X], mean, run.block[G]
+    return run.block[BEST_X if verdict in BAD else X], mean, run.block[G]
 
 
 def _sentence(run, verdict):
     record, nit = run.record, int(run.record[NIT])
+    after = f"after {nit} step{'s' * (nit != 1)}"
     if verdict == GTOL_MET:
         entry = "The projected gradient's" if run.limits is not None else "The gradient's"
         text = f"{entry} largest entry is {record[NORM]:.3g}, within gtol={record[GTOL]:.3g}."
@@ -99,18 +103,20 @@ def _sentence(run, verdict):
     elif verdict == MAXTIME:
         text = f"The time is over (maxtime={run.maxtime:g} s)."
     elif verdict == BAD_FUN:
-        text = f"The objective is {record[PREVIOUS]} after {nit} steps; no step was taken from there."
+        text = f"The objective is {record[PREVIOUS]} {after}; no step was taken from there."
     elif verdict == BAD_JAC:
         g = run.block[G]
         i = int(np.argmin(np.isfinite(g)))
-        text = f"The gradient's entry {i} is {g[i]} after {nit} steps; no step was taken from there."
+        text = f"The gradient's entry {i} is {g[i]} {after}; no step was taken from there."
+    elif verdict == BAD_X:
+        text = f"x is not finite {after}, though objective and gradient were."
     elif verdict == STOPPED:
         text = "`callback` raised `StopIteration`."
     else:
-        text = f"Broken off after {nit} steps."
+        text = f"Broken off {after}."
     if run.batches is not None:
         text += " x is the last iterate"
-        text += " with a finite loss" if verdict in (BAD_FUN, BAD_JAC) else ""
+        text += " with a finite loss" if verdict in BAD else ""
         partly = f"epoch {int(record[EPOCH]) + 1}, as far as it went"
         epoch = "the last epoch" if verdict == EPOCHS_DONE else partly
         text += f"; fun is the mean of the batch losses over {epoch}, weighted by batch size."

@@ -30,17 +30,17 @@ DTYPES = [np.float32, np.float64]
 SIZES = [1, 2, 7, 64, 1000, 5000, cpu.PARALLEL_FROM + cpu.BLOCK // 2 + 3]
 
 # How far, in units in the last place of the largest number that enters, a step may be from the text on arrays. Steps
-# without a division by a scalar do the same roundings in the same order. With one, `m / c` is `m * (1 / c)`: two
-# roundings for one, and Adam has two of them. A sum of n entries has its own order of additions.
-ULPS = {"sgd": 0, "rmsprop": 0, "adagrad": 0, "lamb": 64}
+# without a division by a scalar do the same roundings in the same order, and so do all slots. With one, `m / c` is
+# `m * (1 / c)`: two roundings for one, and Adam has two of them. A sum of n entries has its own order of additions.
+ULPS = {"sgd": 0, "rmsprop": 0, "adagrad": 0, "adam": 4, "adamw": 4, "amsgrad": 4, "radam": 4, "lamb": 16}
 
 
 def kernels(rule, dtype):
     """The serial and the parallel step, whatever the size at which the parallel one begins to pay.
 
-    The text does not depend on the dtype, and a parallel step takes seconds to compile: float64 in default settings only.
+    The text does not depend on the dtype, and a parallel step takes long to compile: in float64 one with sums, one without.
     """
-    kinds = [False, True] if dtype is np.float32 or rule == numbaopt.get(rule.name) else [False]
+    kinds = [False, True] if dtype is np.float32 or rule in (numbaopt.adam, numbaopt.lamb) else [False]
     return [cpu.kernel(_step(rule.name, rule.program, parallel), np.dtype(dtype)) for parallel in kinds]
 
 
@@ -69,7 +69,7 @@ def assert_close(ours, plain, scale, ulps, what):
 
 
 def test_table_has_every_rule():
-    assert sorted(VARIANTS) == numbaopt.names()
+    assert sorted(VARIANTS) == sorted(ULPS) == numbaopt.names()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -93,9 +93,8 @@ def test_plain_serial_parallel(rule, dtype):
                 np.testing.assert_array_equal(x, x_other, err_msg=what)
                 np.testing.assert_array_equal(s, s_other, err_msg=what)
             np.testing.assert_array_equal(g, g_before, err_msg=what)
-            ulps = ULPS.get(rule.name, 8)
-            assert_close(x, plain_x, np.maximum(np.abs(before), np.abs(plain_x - before)), ulps, what)
-            assert_close(s, plain_s, 0, min(ulps, 4), what)
+            assert_close(x, plain_x, np.maximum(np.abs(before), np.abs(plain_x - before)), ULPS[rule.name], what)
+            assert_close(s, plain_s, 0, 0, what)
             assert np.isfinite(x).all(), what
 
 
@@ -244,7 +243,7 @@ def compiled_apart(rule, dtype, n=1000):
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="looks for x86 instructions")
-@pytest.mark.parametrize("name", ["adam", "rmsprop", "lamb"])
+@pytest.mark.parametrize("name", ["adam", "rmsprop"])
 def test_float32_sweeps_are_vectorised_and_hold_no_double(name):
     rule = getattr(numbaopt, name)
     namespace = compiled_apart(rule, np.float32)

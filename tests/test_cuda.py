@@ -1,0 +1,404 @@
+"""Steps on device arrays against the CPU's, on a device or under Numba's simulator (NUMBA_ENABLE_CUDASIM=1).
+
+Without either these tests are skipped; test_ptx.py starts them under the simulator.
+"""
+
+import copy
+import operator
+import os
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from numba import cuda
+from test_rules import CASES, ULPS, assert_close, plain_step
+
+import numbaopt
+from numbaopt import cuda as backend
+from numbaopt import schedules
+from numbaopt.rule import chain, exp, log, max, min, rule, sign, sqrt, sum, where
+from numbaopt.transforms import box
+
+SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") != "0"
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not SIMULATED and not cuda.is_available(), reason="no CUDA device, and no simulator asked for"),
+]
+
+if SIMULATED:  # what a device has and the simulator lacks
+    from numba.cuda import libdevice
+    from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
+    from numba.cuda.simulator.kernel import FakeCUDAKernel
+
+    def interface_of(array):
+        return {**array._ary.__array_interface__, "stream": None}
+
+    def from_interface(interface, owner=None, sync=True):
+        described = {key: value for key, value in interface.items() if key != "stream"}
+        return FakeCUDAArray(np.asarray(SimpleNamespace(__array_interface__=described)))
+
+    def configured(kernel, configuration, configure=FakeCUDAKernel.__getitem__):
+        return configure(copy.copy(kernel), configuration)  # without the copy the last one configured wins
+
+    FakeCUDAArray.__cuda_array_interface__ = property(interface_of)
+    FakeCUDAKernel.__getitem__ = configured
+    cuda.from_cuda_array_interface = from_interface
+    libdevice.fmul_rn = libdevice.dmul_rn = operator.mul
+    backend.THREADS, backend.CHUNK = 16, 128  # a simulated thread is a thread of the operating system
+
+DTYPES = [np.float32, np.float64]
+FEW = [1, 5]
+MANY = [1000] if SIMULATED else [1000, 3 * backend.CHUNK + 1, 1_000_003]
+
+
+class Foreign:
+    """An array of another library: an interface and nothing else."""
+
+    def __init__(self, array, **changes):
+        self.array, self.changes = array, changes
+
+    @property
+    def __cuda_array_interface__(self):
+        return self.array.__cuda_array_interface__ | self.changes
+
+
+def gradient(rng, n, dtype):
+    return (rng.normal(size=n) * 10.0 ** rng.integers(-4, 3, n)).astype(dtype)
+
+
+def both(method, n, dtype):
+    """Return a start on the host, on the device, and a state for each."""
+    x = (3 * np.random.default_rng(n).normal(size=n)).astype(dtype)
+    on_device = cuda.to_device(x)
+    return x, on_device, method.init(x), method.init(on_device)
+
+
+def assert_same_steps(method, n, dtype, steps, exact=True):
+    """Step on both sides: equal bits, but for sums, and for functions that every library computes its own way."""
+    rng = np.random.default_rng(0)
+    x, x_device, state, state_device = both(method, n, dtype)
+    np.testing.assert_array_equal(state_device.s.copy_to_host(), state.s)
+    state.t = state_device.t = steps[0] - 1
+    for t in steps:
+        g = gradient(rng, n, dtype)
+        g_device = cuda.to_device(g)
+        method.step(x, g, state)
+        assert method.step(x_device, g_device, state_device) is None
+        for ours, theirs in ((x_device, x), (state_device.s, state.s)):
+            assert ours.dtype == theirs.dtype
+            rtol = 0 if exact else 20 * np.finfo(dtype).eps
+            np.testing.assert_allclose(ours.copy_to_host(), theirs, rtol, rtol, err_msg=f"{method} n={n} t={t}")
+        np.testing.assert_array_equal(g_device.copy_to_host(), g)
+        assert state_device.t == t
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("method", CASES)
+def test_steps_are_the_cpus(method, dtype):
+    for n in FEW:
+        assert_same_steps(method, n, dtype, range(1, 8), method.elementwise)
+    for n in MANY:
+        assert_same_steps(method, n, dtype, range(6, 8), method.elementwise)  # where RAdam begins to rectify
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("method", CASES)
+def test_steps_are_the_plain_text(method, dtype):
+    rng = np.random.default_rng(1)
+    n = MANY[0] + 1
+    x, x_device, state, state_device = both(method, n, dtype)
+    state_device.t = 5
+    for t in (6, 7):
+        g = gradient(rng, n, dtype)
+        s = state_device.s.copy_to_host()
+        plain_x, plain_s = plain_step(method, t, x, g, s)
+        method.step(x_device, cuda.to_device(g), state_device)
+        before, x = x, x_device.copy_to_host()
+        scale = np.maximum(np.abs(before), np.abs(plain_x - before))
+        assert_close(x, plain_x, scale, ULPS[method.name], f"{method} t={t}")
+        assert_close(state_device.s.copy_to_host(), plain_s, 0, 0, f"{method} t={t}")
+
+
+# Rules of other forms than those in the package.
+
+
+@rule
+def three_passes(x, g, m, t, lr=0.1, b=0.5):
+    """The direction is made of unit length, mixed with x, and made of unit length again."""
+    m = b * m + g
+    u = m / sqrt(sum(m**2)) + x
+    w = u / sqrt(sum(u**2) + sum(x**2))
+    return x - lr * w, m
+
+
+@rule
+def clipped(x, g, m, t, lr=0.1, limit=1.0):
+    """A gradient beyond a length is made that long, and only then remembered."""
+    norm = sqrt(sum(g**2))
+    if norm > limit:
+        g = g * (limit / norm)
+        m = m + g
+    return x - lr * g - lr * m, m
+
+
+@rule
+def everything(x, g, z: "0.5 * x", t, lr=0.01, p=3.0):
+    """What the language has, and every function that is computed to the last bit."""
+    a = where(x > z, g**2, -g) + where(t > 2, g**3, g**4)
+    b = max(min(a, 2.0), -1.0) * sign(g - 0.5) + sqrt(abs(x * z + a))
+    return x - lr * b / (abs(b) + p), z + 0.25 * b * x - g * g
+
+
+@rule
+def transcendental(x, g, t, lr=0.01, p=1.5):
+    """Functions that the device computes in its own way."""
+    return x - lr * exp(-abs(g)) * log(1 + g**2) * abs(x) ** p
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("method", [three_passes, clipped, everything, transcendental], ids=lambda m: m.name)
+def test_rules_of_other_forms(method, dtype):
+    for n in [*FEW, *MANY]:
+        assert_same_steps(method, n, dtype, range(1, 5), exact=method is everything)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_stage_is_fused(dtype):
+    x, x_device, state, state_device = both(chain(numbaopt.adam(lr=1.0), box), 7, dtype)
+    lower, upper = x - dtype(0.5), x + dtype(0.25)
+    for s, put in ((state, lambda row, values: np.copyto(row, values)), (state_device, lambda row, v: row.copy_to_device(v))):
+        put(s["lower"], lower)
+        put(s["upper"], upper)
+    for k in range(3):
+        g = gradient(np.random.default_rng(k), 7, dtype)
+        state.rule.step(x, g, state)
+        state.rule.step(x_device, cuda.to_device(g), state_device)
+    np.testing.assert_array_equal(x_device.copy_to_host(), x)
+    assert set(x) <= {*lower, *upper}
+
+
+@pytest.mark.parametrize("name", ["adam", "lamb"])
+def test_schedules(name):
+    lr = schedules.joined([schedules.linear(0, 0.1, 3), schedules.cosine(0.1, 4)], [3])
+    method = numbaopt.get(name)(lr=lr)
+    assert_same_steps(method, 5, np.float32, range(1, 10), method.elementwise)
+
+
+@pytest.mark.parametrize("name", ["adam", "lamb"])
+def test_hyperparameters_may_change_between_steps(name):
+    method = numbaopt.get(name)
+    x, x_device, state, state_device = both(method, 5, np.float64)
+    for lr in (0.1, 0.1, 0.5):
+        method = method(lr=lr)
+        method.step(x, x / 2, state)
+        method.step(x_device, cuda.to_device(x_device.copy_to_host() / 2), state_device)
+        np.testing.assert_allclose(x_device.copy_to_host(), x, 1e-14)
+
+
+def test_switches_may_change_between_steps():
+    x, x_device, state, state_device = both(numbaopt.sgd(momentum=0.9), 5, np.float64)
+    for nesterov in (False, True):
+        method = numbaopt.sgd(momentum=0.9, nesterov=nesterov)
+        g = x + 1
+        method.step(x, g, state)
+        method.step(x_device, cuda.to_device(g), state_device)
+    np.testing.assert_array_equal(x_device.copy_to_host(), x)
+
+
+def test_kernels_are_made_once():
+    first, second = (numbaopt.adam.init(cuda.to_device(np.ones(n))) for n in (5, 300))
+    assert first._step.step is second._step.step
+    assert numbaopt.adam(lr=1.0).init(cuda.to_device(np.ones(5)))._step.step is first._step.step
+
+
+# Arrays of any shape and origin.
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 5), (1,)])
+def test_shapes(shape):
+    x = np.random.default_rng(0).normal(size=shape)
+    x_device = cuda.to_device(x)
+    state, state_device = numbaopt.adam.init(x), numbaopt.adam.init(x_device)
+    numbaopt.adam.step(x, x + 1, state)
+    numbaopt.adam.step(x_device, cuda.to_device(x_device.copy_to_host() + 1), state_device)
+    np.testing.assert_array_equal(x_device.copy_to_host(), x)
+    assert state_device["m"].shape == state_device.shape == shape
+    np.testing.assert_array_equal(state_device["m"].copy_to_host(), state["m"])
+
+
+def test_nothing_in_nothing_out():
+    x = cuda.to_device(np.zeros(0))
+    state = numbaopt.lamb.init(x)
+    numbaopt.lamb.step(x, cuda.to_device(np.zeros(0)), state)
+    assert state.t == 1
+
+
+def test_an_array_may_move_and_may_be_foreign():
+    # Interfaces are compared at every step: a state belongs to a shape, not to a buffer.
+    x, x_device, state, state_device = both(numbaopt.adam, 5, np.float64)
+    other = cuda.to_device(np.ones(5))
+    before = x.copy()
+    for where_now in (x_device, Foreign(x_device), Foreign(other), other, x_device):
+        g = gradient(np.random.default_rng(0), 5, np.float64)
+        numbaopt.adam.step(where_now, Foreign(cuda.to_device(g), data=None) if False else cuda.to_device(g), state_device)
+    for _ in range(2):
+        numbaopt.adam.step(x, gradient(np.random.default_rng(0), 5, np.float64), state)
+    assert state_device.t == 5
+    assert (x_device.copy_to_host() != before).all() and (other.copy_to_host() != 1).all()
+
+
+@pytest.mark.skipif(SIMULATED, reason="needs a device")
+@pytest.mark.parametrize("library", ["cupy", "torch"])
+def test_arrays_of_other_libraries(library):
+    module = pytest.importorskip(library)
+    if library == "torch" and not module.cuda.is_available():
+        pytest.skip("torch without CUDA")
+    to_device = module.asarray if library == "cupy" else lambda array: module.as_tensor(array, device="cuda")
+    x, _, state, _ = both(numbaopt.adam, 1001, np.float32)
+    x_device = to_device(x.copy())
+    state_device = numbaopt.adam.init(x_device)
+    for k in range(5):
+        g = gradient(np.random.default_rng(k), 1001, np.float32)
+        numbaopt.adam.step(x, g, state)
+        numbaopt.adam.step(x_device, to_device(g), state_device)
+    np.testing.assert_array_equal(x_device.get() if library == "cupy" else x_device.cpu().numpy(), x)
+
+
+# Bad input: an error before anything is launched.
+
+
+def on_device(values, dtype=np.float32):
+    return cuda.to_device(np.asarray(values, dtype))
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "message"),
+    [
+        (lambda: on_device([1, 2], np.int32), TypeError, "float32 or float64"),
+        (lambda: on_device([1, 2], np.float16), TypeError, "not float16"),
+        (lambda: on_device([1, 2], np.complex64), TypeError, "not complex64"),
+        (lambda: Foreign(on_device([1, 2]), typestr=">f4"), TypeError, "byte order"),
+        (lambda: on_device([1, 2, 3, 4])[::2], ValueError, r"C-contiguous.*strides \(8,\)"),
+        (lambda: Foreign(on_device([1, 2]), data=(0, True)), ValueError, "read-only"),
+    ],
+)
+def test_bad_start(x, error, message):
+    with pytest.raises(error, match=message):
+        numbaopt.adam.init(x())
+
+
+@pytest.mark.parametrize(
+    ("x", "g", "error", "message"),
+    [
+        (None, lambda: np.ones(3, np.float32), TypeError, "so must g: ndarray does not"),
+        (lambda: np.ones(3, np.float32), None, TypeError, "so must x: ndarray does not"),
+        (None, lambda: None, TypeError, "so must g: NoneType does not"),
+        (None, lambda: on_device([1, 2]), ValueError, r"g has shape \(2,\) and dtype float32; .* \(3,\)"),
+        (None, lambda: on_device([[1, 2, 3]]), ValueError, r"g has shape \(1, 3\)"),
+        (None, lambda: on_device([1, 2, 3], np.float64), ValueError, "dtype float64; .* float32"),
+        (None, lambda: on_device([1, 2, 3], np.int64), TypeError, "g is float32 or float64 .* not int64"),
+        (None, lambda: on_device([1, 2, 3, 4, 5, 6])[::2], ValueError, "g must be C-contiguous"),
+        (lambda: on_device([1, 2, 3, 4]), None, ValueError, r"x has shape \(4,\)"),
+    ],
+)
+def test_bad_step(x, g, error, message):
+    good_x, good_g = on_device([1, 2, 3]), on_device([1, 1, 1])
+    state = numbaopt.adam.init(good_x)
+    numbaopt.adam.step(good_x, good_g, state)
+    before, s = good_x.copy_to_host(), state.s.copy_to_host()
+    with pytest.raises(error, match=message):
+        numbaopt.adam.step(good_x if x is None else x(), good_g if g is None else g(), state)
+    assert state.t == 1
+    np.testing.assert_array_equal(good_x.copy_to_host(), before)
+    np.testing.assert_array_equal(state.s.copy_to_host(), s)
+    numbaopt.adam.step(good_x, good_g, state)  # goes on
+
+
+def test_state_of_another_rule():
+    x = on_device([1, 2, 3])
+    with pytest.raises(TypeError, match="a state made by adam"):
+        numbaopt.adam.step(x, x, numbaopt.radam.init(x))
+
+
+def test_read_only_gradients_are_read():
+    x = on_device([1, 2])
+    interface = x.__cuda_array_interface__
+    numbaopt.sgd.step(x, Foreign(on_device([1, 1]), data=(interface["data"][0], True)), numbaopt.sgd.init(x))
+
+
+def test_no_device(monkeypatch):
+    x = on_device([1, 2])
+    monkeypatch.setattr(cuda, "is_available", lambda: False)
+    with pytest.raises(RuntimeError, match="Numba finds none"):
+        numbaopt.adam.init(x)
+
+
+# The Optimizer.
+
+
+def parameters(put, dtype=np.float32):
+    rng = np.random.default_rng(3)
+    return {"w": put(rng.normal(size=(4, 3)).astype(dtype)), "b": [put(rng.normal(size=3).astype(dtype))]}
+
+
+def optimizers(method):
+    return [numbaopt.Optimizer(method, parameters(put)) for put in (np.array, cuda.to_device)]
+
+
+def assert_same_parameters(host, device):
+    np.testing.assert_array_equal(device.params["w"].copy_to_host(), host.params["w"])
+    np.testing.assert_array_equal(device.params["b"][0].copy_to_host(), host.params["b"][0])
+
+
+def test_optimizer_steps_with_gradients_given():
+    host, device = optimizers(numbaopt.adamw(lr=0.1))
+    for k in range(3):
+        w, b = (gradient(np.random.default_rng(k), n, np.float32) for n in (12, 3))
+        w, b = w.reshape(4, 3), None if k == 1 else b
+        host.step({"w": w, "b": [b]})
+        device.step({"w": cuda.to_device(w), "b": [None if b is None else cuda.to_device(b)]})
+    assert_same_parameters(host, device)
+    assert [state.t for state in device.groups[0].states] == [3, 2]
+
+
+def test_optimizer_steps_with_its_own_gradients():
+    host, device = optimizers(numbaopt.adam(lr=0.1))
+    for k in range(3):
+        w, b = (gradient(np.random.default_rng(k), n, np.float32) for n in (12, 3))
+        host.grads["w"][:], host.grads["b"][0][:] = w.reshape(4, 3), b
+        device.grads["w"].copy_to_device(w.reshape(4, 3))
+        device.grads["b"][0].copy_to_device(b)
+        for optimizer in (host, device):
+            optimizer.step()
+    assert_same_parameters(host, device)
+    device.zero_grad()
+    np.testing.assert_array_equal(device.grads["w"].copy_to_host(), 0)
+
+
+def test_optimizer_checks_all_before_it_steps():
+    _, device = optimizers(numbaopt.adam)
+    good = {"w": on_device(np.ones((4, 3))), "b": [on_device(np.ones(3))]}
+    before = parameters(np.array)
+    for bad in (np.ones(3, np.float32), on_device(np.ones(4)), on_device(np.ones(3), np.float64)):
+        with pytest.raises((TypeError, ValueError)):
+            device.step({"w": good["w"], "b": [bad]})
+        np.testing.assert_array_equal(device.params["w"].copy_to_host(), before["w"])
+        assert [state.t for state in device.groups[0].states] == [0, 0]
+
+
+def test_optimizer_goes_on_from_its_state():
+    host, device = optimizers(numbaopt.adam(lr=0.1))
+    for optimizer, put in ((host, np.array), (device, cuda.to_device)):
+        optimizer.step({"w": put(np.ones((4, 3), np.float32)), "b": [put(np.ones(3, np.float32))]})
+    saved = device.state_dict()
+    for name in "mv":
+        np.testing.assert_array_equal(saved["groups"][0]["slots"][0][name], host.groups[0].states[0][name])
+    again = numbaopt.Optimizer(numbaopt.adam, parameters(cuda.to_device))
+    again.load_state_dict(saved)
+    assert again.groups[0].states[0].t == 1
+    np.testing.assert_array_equal(again.groups[0].states[0].s.copy_to_host(), device.groups[0].states[0].s.copy_to_host())
+
+
+def test_optimizer_does_not_mix():
+    with pytest.raises(TypeError, match="all NumPy arrays or all device arrays"):
+        numbaopt.Optimizer("adam", [np.ones(3), on_device(np.ones(3), np.float64)])

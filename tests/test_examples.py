@@ -1,0 +1,84 @@
+"""Every example runs and shows what it says it shows."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "examples"
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def is_png(path):
+    return path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 10_000
+
+
+def test_quickstart(capsys):
+    reached = load("quickstart").main()
+    bounded = reached.pop("bounded")
+    assert max(reached.values()) < 1e-6
+    assert bounded == pytest.approx(0.5026, abs=1e-3)
+    assert "success: True" in capsys.readouterr().out
+
+
+def beats_scikit_learn(example, folder):
+    accuracy = example.main(folder)
+    assert list(accuracy) == ["softmax regression", "two-layer network"]
+    for ours, theirs in accuracy.values():
+        assert ours >= theirs
+    assert is_png(folder / "digits_minibatch.png")
+
+
+def test_digits(tmp_path, monkeypatch, capsys):
+    example = load("digits_minibatch")
+    monkeypatch.setattr(example, "FASHION", tmp_path / "not installed")
+    beats_scikit_learn(example, tmp_path)
+    assert "1347 images" in capsys.readouterr().out
+
+
+def test_fashion(tmp_path):
+    example = load("digits_minibatch")
+    if not example.FASHION.is_dir():
+        pytest.skip("Debian's package dataset-fashion-mnist is not installed")
+    beats_scikit_learn(example, tmp_path)
+
+
+@pytest.mark.parametrize("model", ["softmax", "network"])
+def test_gradients_written_by_hand(model):
+    example, np = load("digits_minibatch"), pytest.importorskip("numpy")
+    loss, start = getattr(example, f"{model}_loss"), getattr(example, f"{model}_start")
+    rng = np.random.default_rng(0)
+    X, y = rng.random((20, 6)), rng.integers(0, 10, 20)
+    p = {name: leaf + 0.1 * rng.standard_normal(leaf.shape) for name, leaf in start(6).items()}
+    d = {name: rng.standard_normal(leaf.shape) for name, leaf in p.items()}
+    g = loss(p, X, y, 0.01)[1]
+    ahead, behind = (loss({k: p[k] + h * d[k] for k in p}, X, y, 0.01)[0] for h in (1e-6, -1e-6))
+    assert (ahead - behind) / 2e-6 == pytest.approx(sum(np.sum(g[k] * d[k]) for k in p), rel=1e-6)
+
+
+def test_trajectories(tmp_path):
+    height = load("trajectories").main(tmp_path)
+    assert height["Adam"] < height["momentum"] < height["gradient descent"] < height["RMSprop"]
+    assert is_png(tmp_path / "trajectories.png")
+
+
+def test_your_own_loop():
+    full, mini, gap = load("your_own_loop").main()
+    assert mini < full / 2
+    assert gap < 1e-12
+
+
+def test_inside_njit():
+    assert load("inside_njit").main(pixels=500) < 0.02
+
+
+def test_a_rule_of_your_own(capsys):
+    for adam, cautious in load("a_rule_of_your_own").main().values():
+        assert cautious <= adam
+    assert "def step(t, x, g, s, h):" in capsys.readouterr().out

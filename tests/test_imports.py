@@ -1,0 +1,126 @@
+"""The arrows between modules point one way, and importing numbaopt stays cheap."""
+
+import ast
+import graphlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "numbaopt"
+FILES = {".".join(p.relative_to(PACKAGE).with_suffix("").parts): p for p in sorted(PACKAGE.rglob("*.py"))}
+
+# The backbone: what these modules may import of the package. Those not named are free, but make no circle.
+CORE = {"lower", "parse", "passes"}  # text in, text out: no compiler, no arrays
+MAY = {
+    "lower": set(),
+    "parse": {"lower"},
+    "passes": {"lower"},
+    "cpu": CORE,
+    "cuda": CORE | {"cpu", "rule"},
+    "rule": CORE | {"cpu"},
+    "schedules": CORE,
+    "transforms": {"rule"},
+    "result": set(),
+    "problems": {"cpu"},
+    "optimizer": {"rule", "cpu", "structure", "checks"},
+    **{name: {"rule"} for name in FILES if name.startswith("rules.") and name != "rules.__init__"},
+}
+# What may be imported inside a function, when needed: the other direction, or what is costly to import.
+LATE = {
+    "__init__": {"problems", "schedules"},
+    "rule": {"minimize", "cuda", "cpu", "rules"},
+    "optimizer": {"cuda"},
+    "objective": {"compiled_objective"},
+    "minimize": {"transforms"},
+}
+OUTSIDE = {"numpy", "numba"}  # beside the standard library, at import
+
+
+def imports(tree):
+    """Yield (module, late) for every import statement in a tree: late ones are in functions."""
+    functions = (f for f in ast.walk(tree) if isinstance(f, ast.FunctionDef))
+    inside = {id(node) for function in functions for node in ast.walk(function)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute here"
+            below = [f"{node.module}.{alias.name}" for alias in node.names]
+            found = [name if name.removeprefix("numbaopt.") in FILES else node.module for name in below]
+        else:
+            continue
+        yield from ((name, id(node) in inside) for name in found)
+
+
+GRAPH = {name: sorted(set(imports(ast.parse(path.read_text())))) for name, path in FILES.items()}
+
+
+def internal(name, late):
+    return {
+        m.removeprefix("numbaopt.")
+        for m, is_late in GRAPH[name]
+        if is_late == late and m.startswith("numbaopt.")
+    }
+
+
+@pytest.mark.parametrize("name", [name for name in MAY if name in FILES])
+def test_backbone(name):
+    assert internal(name, late=False) <= MAY[name]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_late_imports(name):
+    assert internal(name, late=True) <= LATE.get(name, set()) | MAY.get(name, set())
+
+
+def test_no_circles():
+    order = graphlib.TopologicalSorter({name: internal(name, late=False) for name in FILES})
+    list(order.static_order())  # raises CycleError, which names the circle
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_outside(name):
+    for module, late in GRAPH[name]:
+        root = module.partition(".")[0]
+        if late or root in sys.stdlib_module_names or root == "numbaopt":
+            continue
+        assert root in OUTSIDE, f"{name} imports {module} when it is imported"
+        assert name == "cuda" or not module.startswith("numba.cuda")
+
+
+def modules_after(code):
+    script = f"{code}\nimport sys\nprint(*sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=True
+    )
+    return set(done.stdout.split())
+
+
+HEAVY = ["scipy.optimize", "matplotlib", "numba.cuda.cudadrv.driver", "numba_cuda", "numbaopt.cuda"]
+QUADRATIC = """
+from numba import njit
+from numbaopt import minimize
+def fun(x, g):
+    g[:] = 2 * x
+    return (x * x).sum()
+for f in (fun, njit(fun)):
+    assert minimize(f, [1.0, 2.0], jac="inplace", method="adam", options={"lr": 0.1}).success
+"""
+
+
+@pytest.mark.parametrize(
+    "code", ["import numbaopt", "import numbaopt; numbaopt.adam, numbaopt.schedules", QUADRATIC]
+)
+def test_nothing_heavy_is_loaded(code):
+    loaded = modules_after(code)
+    assert "numbaopt" in loaded
+    assert not loaded & set(HEAVY)
+
+
+def test_public_names_are_documented():
+    import numbaopt
+
+    for name in [*numbaopt.__all__, *numbaopt.names()]:
+        assert (getattr(numbaopt, name).__doc__ or "").strip(), f"{name} has no docstring"
