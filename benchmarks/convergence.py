@@ -36,13 +36,24 @@ class Trajectory:
     params = (numbaopt.names(), ["float32", "float64"])
     param_names = ["rule", "dtype"]
 
+    def setup(self, *params):
+        self._recorded = {}
+        for file in GOLDEN.glob("*.npz"):
+            with np.load(file) as arrays:
+                self._recorded[file.stem] = dict(arrays)
+
     def track_error(self, rule, dtype):
-        if not (GOLDEN / f"{rule}.npz").exists():
-            raise NotImplementedError("no recording")
-        with np.load(GOLDEN / f"{rule}.npz") as file:
-            recorded = dict(file)
+        if rule not in self._recorded:
+            raise NotImplementedError(f"nothing is recorded for {rule}")
+        recorded = self._recorded[rule]
         sets = json.loads(str(recorded["about"]))["sets"]
         return max(self._error(numbaopt.get(rule)(**hyper), name, dtype, recorded) for name, hyper in sets.items())
+
+    track_error.unit = "relative"
+
+    def worst(self, dtype):
+        """Return the largest error of all rules."""
+        return max(self.track_error(rule, dtype) for rule in self._recorded)
 
     def _error(self, rule, name, dtype, recorded):
         """Return the error of each coordinate, relative to its largest value so far."""
@@ -55,8 +66,6 @@ class Trajectory:
         scale = np.maximum.accumulate(abs(np.vstack([x0, walk])))[1:]
         wrong = abs(ours - walk)
         return float(np.max(np.divide(wrong, scale, out=np.where(wrong > 0, np.inf, 0.0), where=scale > 0)))
-
-    track_error.unit = "relative"
 
 
 class Memory:

@@ -39,7 +39,7 @@ class Row:
             return
         try:
             if self.value is None:
-                getattr(self.benchmark, "setup", lambda *_: None)(*self.params)
+                self.benchmark.setup(*self.params)
             self.value = getattr(self.benchmark, self.method)(*self.params)
         except NotImplementedError as reason:
             self.skipped = str(reason)
@@ -65,7 +65,7 @@ def unit(name):
 
 def rows():
     """Return the lines of the table."""
-    torch, jax, error = steps.AdamAgainstTorch, drivers.CompiledAgainstJax, convergence.Trajectory
+    torch, jax = steps.AdamAgainstTorch, drivers.CompiledAgainstJax
     return [
         *(
             Row(f"an Adam step, float32, beside torch's fused one, n = {n:,}", torch, (n,), bar, times)
@@ -86,17 +86,10 @@ def rows():
         Row("first result, warm cache, new objective, beside import torch", start.FirstResultAgainstTorch, (), 0.5, unit("of its time")),
         Row("recompiled, and files added, by a second process", start.FirstResult, (), 0, unit(""), "track_recompiled"),
         *(
-            Row(f"worst error of {dtype} trajectories, all rules", Worst, (error, dtype), bar, unit(""), "track_error")
+            Row(f"worst error of {dtype} trajectories, all rules", convergence.Trajectory, (dtype,), bar, unit(""), "worst")
             for dtype, bar in (("float64", 1e-12), ("float32", 1e-5))
         ),
     ]  # fmt: skip
-
-
-class Worst:
-    """The worst of a benchmark over all rules."""
-
-    def track_error(self, benchmark, dtype):
-        return max(benchmark().track_error(rule, dtype) for rule in benchmark.params[0])
 
 
 def main():
@@ -105,7 +98,7 @@ def main():
         for row in table:
             row.measure()
         print(f"round {turn + 1} of {ROUNDS}: {perf_counter() - began:.0f} s", file=sys.stderr)
-    lines = [("what", "measured", "at least", ""), *(row.cells() for row in table)]
+    lines = [("what", "measured", "bar", ""), *(row.cells() for row in table)]
     widths = [max(len(line[k]) for line in lines) for k in range(4)]
     lines.insert(1, tuple("-" * width for width in widths))
     for line in lines:

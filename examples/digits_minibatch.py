@@ -113,7 +113,7 @@ def read_idx(name, header):
 
 
 def fit(loss, start, X, y, epochs, lr):
-    """Minibatch Adam, its learning rate falling along a cosine; return the parameters and each step's loss."""
+    """Minibatch Adam, its learning rate falling along a cosine; return parameters and each step's loss."""
     steps = epochs * -(-len(y) // BATCH)
     curve = []
     result = minimize(
@@ -132,7 +132,7 @@ def fit(loss, start, X, y, epochs, lr):
 
 
 def draw(path, name, classes, curves, X, y, predicted):
-    """Draw each minibatch's loss and its running mean, and test images and what the network takes them for."""
+    """Draw each minibatch's loss and its running mean, test images and what the network takes them for."""
     figure = plt.figure(figsize=(11, 4.6), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(1.1, 1))
     axes = left.subplots()
@@ -191,7 +191,8 @@ def main(folder="."):
 
     path = Path(folder) / "digits_minibatch.png"
     draw(path, name, classes, curves, T, u, predicted)
-    print(f"\nThe loss curves are in {path}")
+    print("\n(A first run compiles Adam's step, some seconds; the next ones find it on disk.)")
+    print(f"The loss curves are in {path}")
     return accuracy
 
 

@@ -5,7 +5,7 @@ Run: python examples/quickstart.py
 
 import numpy as np
 
-from numbaopt import adam, minimize, schedules
+from numbaopt import adam, minimize
 
 
 def rosenbrock(x):
@@ -26,7 +26,6 @@ def main():
     reached = {}
     for method, options in {
         "sgd": {"lr": 1e-3, "momentum": 0.9},
-        "rmsprop": {"lr": schedules.exponential(0.02, rate=0.5, steps=1000)},
         "adam": {"lr": 0.05},
         "amsgrad": {"lr": 0.05},
         "BFGS": {},  # SciPy's own methods take the same call

@@ -1,9 +1,9 @@
 """What each idea buys: gradient descent, momentum, RMSprop and Adam walk down the same ravine.
 
-Above, forty steps of each; below, how high each still is above the minimum. Gradient descent's learning rate is
-as large as the steep walls allow, which along the floor is next to nothing. Momentum's and Adam's are the best of
-a hundred tried. RMSprop's steps keep their length however small the gradient: it arrives early and cannot stay,
-until its learning rate falls (see `numbaopt.schedules`).
+Above, forty steps of each; below, how high each still is above the minimum. Gradient descent's learning rate
+is as large as the steep walls allow, which along the floor is next to nothing. Momentum's and Adam's are the
+best of a hundred tried. RMSprop's steps keep their length however small the gradient: it arrives early and
+cannot stay, until its learning rate falls (see `numbaopt.schedules`).
 
 Run: python examples/trajectories.py [FOLDER for the picture, default: here]
 """

@@ -59,7 +59,7 @@ def minibatches(X, y):
 
 
 def accumulated(X, y):
-    """Do the full-batch loop once more, in the memory of one batch: gradients add up in the optimizer's buffer.
+    """Do the full-batch loop in the memory of one batch: gradients add up in the optimizer's buffer.
 
     `Optimizer` takes an array, or a list or dict of arrays; `opt.grads` has the same structure.
     """

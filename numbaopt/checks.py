@@ -51,7 +51,7 @@ def real_array(value, name):
 
 def as_float(f):
     """Return what an objective returned as a float."""
-    if isinstance(f, (float, int, np.floating, np.integer)):
+    if isinstance(f, float):  # np.float64 is one, and what most return
         return float(f)
     if isinstance(f, tuple):
         raise TypeError(f"fun must return a number, not {len(f)} things; if (f, gradient), say jac=True.")

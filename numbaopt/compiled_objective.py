@@ -57,9 +57,8 @@ def compile_objective(objective, columns=None):
     return function and Compiled(function, np.array(wrapper.table, np.int64), wrapper.keep)
 
 
-@functools.lru_cache(
-    maxsize=64
-)  # bounded, for a wrapper keeps its function alive, and what that has captured
+# Bounded, for a wrapper keeps its function alive, and what that has captured.
+@functools.lru_cache(maxsize=64)
 def _compile(fun, jac, text, parts, signature):
     """Return a wrapper compiled for its signature, or None."""
     space = {"fun": fun, "jac": jac} | {f"array{i}": make(*given) for i, (make, *given) in enumerate(parts)}

@@ -18,7 +18,7 @@ from numbaopt import passes
 OPTIONS = {"nogil": True, "error_model": "numpy"}  # no fastmath: vector body, scalar tail, serial, parallel: same bits
 PARALLEL_FROM = 50_000  # entries; below, waking a second thread costs more than it brings
 BLOCK = 4096  # entries a thread takes at a time; fixed, so that sums do not depend on the number of threads
-TAKEN = {"x", "g", "s", "n", "T", "b", "lo", "hi", "blocks", "total", "in_order", "empty", "int64", "prange"}  # by `step`
+TAKEN = {"t", "x", "g", "s", "n", "T", "b", "lo", "hi", "blocks", "total", "in_order", "empty", "int64", "prange"}  # by `step`
 _lock = threading.RLock()
 _forked = False
 
@@ -71,7 +71,10 @@ def emit(name, program, parallel=False):
     out, lines = [], []
     for k, sweep in enumerate(passes.passes(program)):
         entering = sweep.numbers + sweep.tests
-        named = {name: f"{name}_" if name in TAKEN else name for name in entering}  # in `step`
+        mark = "_"
+        while any(name + mark in entering for name in TAKEN):
+            mark += "_"
+        named = {name: f"{name}{mark}" if name in TAKEN else name for name in entering}  # in `step`
         terms = [f"w_{z}" for z in sweep.sums]
         scalars = f"scalars{k}({', '.join(['t', 'h', *sweep.totals])})"
         one = "," * (len(entering) == 1)

@@ -6,6 +6,7 @@ one, and not waited for.
 """
 
 import ast
+import contextlib
 import functools
 import linecache
 import warnings
@@ -155,6 +156,14 @@ def stream(number):
     return toolkit().external_stream(number) if number else 0
 
 
+@contextlib.contextmanager
+def quiet():
+    """Let Numba keep its opinion on small grids to itself."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 class Step:
     """A rule's step at work on one x: what its launches need, prepared once."""
 
@@ -199,8 +208,7 @@ class Step:
         """Return a kernel configured for its launch."""
         key = kernel, blocks, self.stream
         if key not in self.configured:
-            with warnings.catch_warnings():  # Numba has an opinion on small grids
-                warnings.simplefilter("ignore")
+            with quiet():
                 self.configured[key] = kernel[blocks, THREADS, self.stream]
         return self.configured[key]
 
@@ -238,3 +246,9 @@ def flat(array, name="x", sync=True):
 def zeros(n, dtype):
     """Return a flat device array of zeros."""
     return toolkit().to_device(np.zeros(n, dtype))
+
+
+def assign(array, values):
+    """Write values, or one value everywhere, into a device array."""
+    with quiet():
+        array[:] = values

@@ -206,4 +206,4 @@ def driver(function, dtype, objective, rest):
 def paced(chunk, seconds, deadline):
     """Return how many iterations to do next, after ``chunk`` of them took ``seconds``."""
     aim = SLICE if deadline is None else min(SLICE, deadline - perf_counter())
-    return max(1, int(chunk * min(100.0, aim / max(seconds, 1e-9))))
+    return max(1, int(chunk * min(1000.0, aim / max(seconds, 1e-9))))

@@ -78,6 +78,7 @@ class Lowering:
         self.kind |= {"x": "vector", "g": "vector", "t": "number"}
         self.inputs = {"x", "g"} | {dict(names)[slot] for math, names in self.stages for slot in math.slots}
         self.taken = {"t"} | RESERVED | self.inputs.union(self.hyper, (f"{b}_t" for b in self.hyper))
+        self.taken |= {f"{part}_z{k or ''}" for part in ("w", "parts", "old") for k in range(20)}  # what holds a sum's terms
         for self.math, pairs in self.stages:
             names = dict(pairs)
             self.kind |= {name: "number" for name in names.values()} | {names[s]: "vector" for s in self.math.slots}
@@ -231,6 +232,9 @@ class Lowering:
                 return ast.BinOp(self.hoist(left, out), ast.Mult(), inverse)
             case ast.BinOp(op=ast.Pow() as op, left=left, right=ast.Constant(value=2 | 3 | 4 as power)):
                 return ast.BinOp(self.hoist(left, out), op, ast.Constant(int(power)))
+            case ast.BinOp(op=ast.BitAnd() | ast.BitOr() as op, left=left, right=right):  # of truth values, not numbers
+                sides = [self.scalar(s, out, "test") if self.is_scalar(s) else self.hoist(s, out) for s in (left, right)]
+                return ast.BinOp(sides[0], op, sides[1])
             case ast.Call(func=ast.Name(id="sign") as func, args=[a]):  # its constants, in x's dtype
                 return ast.Call(func, [self.hoist(a, out), *(self.scalar(ast.Constant(c), out) for c in (0.0, 1.0))], [])
             case ast.IfExp(test=test, body=a, orelse=b) if self.is_scalar(test):

@@ -89,7 +89,8 @@ def minimize(
     Result
         A `scipy.optimize.OptimizeResult`, with x, fun, jac, nit, nfev, njev, success, status, message. x is
         the best point evaluated and fun its value. With data, x is the last iterate, jac the last batch's
-        gradient, and fun the mean of the batch losses over the last epoch, weighted by batch size.
+        gradient, fun the mean of the batch losses over the last epoch, weighted by batch size, and seed the
+        one that the order followed from.
         Status 0: a tolerance was met, or the epochs are done; 1: maxiter or maxfev; 2: maxtime; 3: an
         objective or gradient that is not finite; 99: the callback raised StopIteration.
 
@@ -207,8 +208,10 @@ def _minimize(rule, fun, x0, args, jac, bounds, constraints, tol, callback, opti
         _annotate(error, outcome(run, None))
         raise
     result = outcome(run, verdict, message if verdict == GTOL_MET else None)
+    if batches is not None and batches.seed is not None and feed.get("shuffle", True):
+        result.seed = batches.seed  # to repeat a run for which none was given
     if options["disp"]:
-        display(result, stacklevel=4)
+        display(result, stacklevel=3)
     return result
 
 

@@ -204,7 +204,12 @@ class Differences(Objective):
         return f
 
 
-_FORMS = {True: Together, "inplace": Inplace, None: Differences, **dict.fromkeys(SCHEMES, Differences)}
+_FORMS: dict[object, type[Objective]] = {
+    True: Together,
+    "inplace": Inplace,
+    None: Differences,
+    **dict.fromkeys(SCHEMES, Differences),
+}
 # A NaN that no arithmetic makes, by the size of the dtype.
 _UNWRITTEN = {4: np.uint32(0x7FC0BEEF), 8: np.uint64(0x7FF80000DEADBEEF)}
 

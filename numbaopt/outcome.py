@@ -56,7 +56,6 @@ def outcome(run, verdict, message=None):
         g[run.limits[0] == run.limits[1]] = np.nan  # not evaluated there
     status = STATUS.get(verdict, INTERRUPTED)
     restore = run.objective.restore
-    seed = run.batches.seed if minibatch and getattr(run.batches, "shuffle", False) else None
     return Result(
         message=message or _sentence(run, verdict),
         success=status == 0,
@@ -67,7 +66,6 @@ def outcome(run, verdict, message=None):
         jac=restore(g),
         nfev=run.objective.nfev,
         njev=run.objective.njev,
-        **({} if seed is None else {"seed": seed}),
     )
 
 

@@ -56,7 +56,7 @@ class Result(dict):
         except KeyError:
             raise AttributeError(name) from None
 
-    @property
+    @property  # type: ignore[misc]
     def __class__(self):  # what isinstance asks when type() does not settle it
         optimize = sys.modules.get("scipy.optimize")
         return getattr(optimize, "OptimizeResult", Result)

@@ -65,8 +65,8 @@ def through_scipy(fun, x0, args, method, jac, hess, hessp, bounds, constraints, 
         flat_jac = jac
     given = (hess, hessp, bounds, constraints, tol, _shaped_callback(callback, restore), options)
     result = optimize.minimize(flat_fun, objective.x0, (), method, flat_jac, *given)
-    for name in ("x", "jac"):
-        if name in result:
+    for name in ("x", "jac", "grad"):
+        if np.shape(result.get(name)) == objective.x0.shape:  # trust-constr's jac is of the constraints
             result[name] = restore(result[name])
     return result
 

@@ -252,7 +252,7 @@ def many(x, *rest):
     ("fun", "jac", "args"),
     [
         (overwrites, "inplace", ()),
-        (overwrites_value, returns_x.py_func and njit(lambda x: x), ()),
+        (overwrites_value, njit(lambda x: x), ()),
         (returns_x, True, ()),
         (eager, "inplace", ()),
         (with_default, True, ()),

@@ -1,4 +1,4 @@
-"""Structures: any tree goes into a flat buffer and comes back; what does not fit is named, and not written."""
+"""Structures: any tree goes into a flat buffer and comes back; what does not fit is named, not written."""
 
 from collections import OrderedDict, namedtuple
 

@@ -1,0 +1,348 @@
+"""Minibatches: each row once an epoch, in an order that follows from the seed; chunks hold the same."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+from hypothesis import given
+from hypothesis import strategies as st
+
+from numbaopt.minibatch import Batches
+
+N = 23
+X = np.arange(N * 3.0).reshape(N, 3)
+Y = np.arange(N)
+
+
+def rows(batches, epoch=0):
+    """The row numbers of an epoch's batches, from the last column."""
+    return [np.asarray(batch[-1]).tolist() for batch, _ in batches.epoch(epoch)]
+
+
+@given(
+    n=st.integers(1, 60),
+    size=st.integers(1, 60),
+    seed=st.integers(0, 2**70),
+    epoch=st.integers(0, 2**40),
+    shuffle=st.booleans(),
+    drop_last=st.booleans(),
+    nbytes=st.integers(0, 3000),
+)
+def test_an_epoch_is_every_row_once_and_chunks_are_the_same(n, size, seed, epoch, shuffle, drop_last, nbytes):
+    size = min(size, n)
+    x, y = np.arange(2.0 * n).reshape(n, 2), np.arange(n)
+    batches = Batches((x, y), size, 3, shuffle, seed, drop_last)
+    found = list(batches.epoch(epoch))
+    assert [count for _, count in found] == [len(batch[0]) for batch, _ in found]
+    assert [count for _, count in found[:-1]] == [size] * (len(found) - 1)
+    order = np.concatenate([batch[1] for batch, _ in found])
+    used = n - n % size if drop_last else n
+    assert batches.steps == len(found) and len(order) == used
+    assert len(set(order.tolist())) == used
+    if not shuffle:
+        assert order.tolist() == list(range(used))
+    for batch, _ in found:
+        np.testing.assert_array_equal(batch[0], x[batch[1]])
+        assert batch[0].flags.c_contiguous
+    chunks = [tuple(map(np.copy, chunk)) for chunk in batches.chunks(epoch, nbytes)]
+    assert all(len(chunk[0]) % size == 0 for chunk in chunks[:-1])
+    assert all(len(chunk[0]) <= max(size, nbytes // 24) for chunk in chunks)
+    for k, column in enumerate((x, y)):
+        np.testing.assert_array_equal(np.concatenate([chunk[k] for chunk in chunks]), column[order])
+
+
+def test_the_order_follows_from_seed_and_epoch_alone():
+    one, other = Batches((X, Y), 5, 3, seed=7), Batches(Y, 5, 9, seed=7)
+    first, second = rows(one, 0), rows(one, 1)
+    assert first != second
+    assert rows(one, 0) == first  # again, after another
+    assert rows(other, 1) == second  # whatever else is there
+    assert rows(Batches(Y, 5, seed=8)) != first
+    # The convention, written down: it must not change from one release to the next.
+    order = np.random.default_rng(np.random.SeedSequence(7, spawn_key=(1,))).permutation(N)
+    assert sum(second, []) == order.tolist()
+
+
+def test_without_a_seed_the_one_in_use_is_told():
+    one, other = Batches(Y, 5), Batches(Y, 5)
+    assert one.seed != other.seed
+    assert rows(one) == rows(Batches(Y, 5, seed=one.seed)) != rows(other)
+
+
+def test_a_generator_as_seed():
+    one, other = (Batches(Y, 5, seed=np.random.default_rng(3)) for _ in range(2))
+    assert rows(one) == rows(other)
+    rng = np.random.default_rng(3)
+    assert rows(Batches(Y, 5, seed=rng)) != rows(Batches(Y, 5, seed=rng))
+
+
+class SliceOnly:
+    """As some readers of files: a length and slices."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __len__(self):
+        return len(self.array)
+
+    def __getitem__(self, index):
+        if not isinstance(index, slice):
+            raise TypeError("slices only")
+        return self.array[index]
+
+
+class Ascending:
+    """As h5py: index arrays, but only strictly ascending ones."""
+
+    def __init__(self, array):
+        self.array, self.shape, self.dtype = array, array.shape, array.dtype
+
+    def __getitem__(self, index):
+        if isinstance(index, np.ndarray) and (np.diff(index) <= 0).any():
+            raise TypeError("Indexing elements must be in increasing order")
+        return self.array[index]
+
+
+def memmap(tmp_path):
+    path = tmp_path / "x.npy"
+    np.save(path, X)
+    return np.load(path, mmap_mode="r")
+
+
+KINDS = {
+    "array": lambda tmp_path: X,
+    "memmap": memmap,
+    "fortran": lambda tmp_path: np.asfortranarray(X),
+    "strided": lambda tmp_path: np.repeat(X, 2, axis=0)[::2],
+    "big-endian": lambda tmp_path: X.astype(">f8"),
+    "read-only": lambda tmp_path: np.broadcast_to(X, X.shape),
+    "masked": lambda tmp_path: np.ma.array(X, mask=X == 4),
+    "list": lambda tmp_path: X.tolist(),
+    "csr_array": lambda tmp_path: scipy.sparse.csr_array(X),
+    "csr_matrix": lambda tmp_path: scipy.sparse.csr_matrix(X),
+    "csc_array": lambda tmp_path: scipy.sparse.csc_array(X),
+    "coo_array": lambda tmp_path: scipy.sparse.coo_array(X),
+    "slices": lambda tmp_path: SliceOnly(X),
+    "ascending": lambda tmp_path: Ascending(X),
+    "matrix": lambda tmp_path: np.asmatrix(X),
+}
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_data_may_be(kind, shuffle, tmp_path):
+    thing = KINDS[kind](tmp_path)
+    batches = Batches((thing, Y), 5, shuffle=shuffle, seed=1)
+    for (x, y), _ in batches.epoch(0):
+        dense = x.toarray() if scipy.sparse.issparse(x) else np.asarray(x)
+        np.testing.assert_array_equal(dense, X[y])
+        assert not scipy.sparse.issparse(x) or x.format == "csr"
+        if isinstance(x, np.ndarray):
+            x += 1000  # a batch is a copy
+            assert x.dtype.isnative
+    np.testing.assert_array_equal(np.asarray(Batches((X,), N, shuffle=False).epoch(0).__next__()[0][0]), X)
+    if batches.columns is not None:
+        assert [(c.dtype, c.shape) for c in batches.columns] == [(np.dtype(float), (0, 3)), (Y.dtype, (0,))]
+        for x, y in batches.chunks(0):
+            np.testing.assert_array_equal(x, X[y])
+            assert x.dtype.isnative and x.flags.c_contiguous
+    assert (batches.columns is None) == (
+        kind in {"masked", "csr_array", "csr_matrix", "csc_array", "coo_array", "slices", "ascending"}
+    )
+
+
+def test_a_masked_array_keeps_its_mask():
+    ((x,), _), *_ = Batches((np.ma.array(X, mask=X == 4),), N, seed=0).epoch(0)
+    assert np.ma.count_masked(x) == 1
+
+
+def test_a_data_frame_is_taken_by_rows():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": np.arange(N) * 10, "b": np.arange(N)}, index=np.arange(N)[::-1])
+    for (x, a), _ in Batches((frame, frame["a"]), 5, seed=1).epoch(0):
+        assert list(x.columns) == ["a", "b"]
+        np.testing.assert_array_equal(x["a"], x["b"] * 10)
+        np.testing.assert_array_equal(x["a"], a)
+
+
+def test_tensors_stay_tensors():
+    torch = pytest.importorskip("torch")
+    for (x, y), _ in Batches((torch.tensor(X), Y), 5, seed=1).epoch(0):
+        assert isinstance(x, torch.Tensor)
+        np.testing.assert_array_equal(x.numpy(), X[y])
+
+
+def test_a_loader_of_torch_is_a_stream():
+    torch = pytest.importorskip("torch")
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.tensor(X), torch.tensor(Y)), 5)
+    batches = Batches(loader, epochs=2)
+    for epoch in range(2):
+        found = list(batches.epoch(epoch))
+        assert [count for _, count in found] == [5, 5, 5, 5, 3]
+        assert all(len(batch) == 2 for batch, _ in found)
+
+
+@pytest.mark.parametrize(
+    "data", [np.arange(N), range(N), (range(N),), [np.arange(N)], (np.arange(N).tolist(),)]
+)
+def test_indices_for_data_that_only_the_callback_can_reach(data):
+    batches = Batches(data, 5, shuffle=False)
+    assert rows(batches) == [
+        [*range(0, 5)],
+        [*range(5, 10)],
+        [*range(10, 15)],
+        [*range(15, 20)],
+        [20, 21, 22],
+    ]
+    assert all(len(batch) == 1 for batch, _ in batches.epoch(0))
+
+
+def test_strings_and_records_are_data_for_python_callbacks():
+    names = np.array(["a", "bb", "ccc"])
+    records = np.array([(1, 2.0), (3, 4.0), (5, 6.0)], "i4,f8")
+    (batch, _), *_ = Batches((names, records), 2, shuffle=False).epoch(0)
+    assert batch[0].tolist() == ["a", "bb"] and batch[1].tolist() == [(1, 2.0), (3, 4.0)]
+
+
+class Stream:
+    """Yields batches of its own, anew each time."""
+
+    def __init__(self, batches):
+        self.batches, self.begun = batches, 0
+
+    def __iter__(self):
+        self.begun += 1
+        return iter(self.batches)
+
+
+@pytest.mark.parametrize(
+    ("batch", "expected", "count"),
+    [
+        ((X[:4], Y[:4]), (X[:4], Y[:4]), 4),
+        ([X[:4], Y[:4]], (X[:4], Y[:4]), 4),
+        (X[:2], (X[:2],), 2),
+        ((scipy.sparse.csr_array(X[:3]), Y[:3]), None, 3),
+        ([1, 2, 3], ([1, 2, 3],), 3),
+        ("text", ("text",), 4),
+        (5, (5,), 1),
+        ((), (), 0),
+    ],
+)
+def test_a_stream_makes_its_own_batches(batch, expected, count):
+    stream = Stream([batch, batch])
+    batches = Batches(stream, epochs=3)
+    assert (batches.rows, batches.batch_size, batches.steps, batches.columns) == (None,) * 4
+    for epoch in range(3):
+        for found, size in batches.epoch(epoch):
+            assert size == count and isinstance(found, tuple)
+            if expected is not None:
+                np.testing.assert_equal(found, expected)
+    assert stream.begun == 3
+
+
+def test_a_list_of_tuples_is_a_stream():
+    batches = Batches([(X[:3], Y[:3]), (X[3:], Y[3:])], epochs=2)
+    assert rows(batches, 1) == [[0, 1, 2], [*range(3, N)]]
+
+
+def test_a_generator_lasts_one_epoch():
+    batches = Batches((X[i : i + 4], Y[i : i + 4]) for i in range(0, N, 4))
+    assert sum(rows(batches), []) == Y.tolist()
+    with pytest.raises(ValueError, match="can be gone through once, but epochs=2. Give what starts anew"):
+        Batches(((x,) for x in X), epochs=2)
+
+
+def test_a_stream_that_runs_dry_is_an_error():
+    class Once:
+        def __init__(self):
+            self.iterator = iter([(X, Y)])
+
+        def __iter__(self):
+            return iter(list(self.iterator))
+
+    batches = Batches(Once(), epochs=2)
+    assert len(list(batches.epoch(0))) == 1
+    with pytest.raises(ValueError, match="data gave no batches in epoch 2 of 2; is it used up"):
+        list(batches.epoch(1))
+
+
+def test_defaults():
+    small, large = Batches(Y), Batches(np.arange(500))
+    assert (small.batch_size, small.steps, small.epochs) == (N, 1, 1)
+    assert (large.batch_size, large.steps) == (200, 3)
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "error", "text"),
+    [
+        (None, {}, TypeError, "data must be a tuple of arrays, .* not None"),
+        (3.0, {}, TypeError, r"not 3\.0"),
+        ("abc", {}, TypeError, "'abc'"),
+        ({"x": X}, {}, TypeError, "A tuple of its values would reach fun in their order"),
+        ((), {}, ValueError, "data is empty"),
+        ([], {}, ValueError, "data is empty"),
+        (np.ones((0, 3)), {}, ValueError, "data is empty: it has no rows"),
+        (([], []), {}, ValueError, "no rows"),
+        (np.array(3.0), {}, ValueError, r"data\[0\] must have a first axis"),
+        ((X, np.float64(3)), {}, ValueError, r"data\[1\] must have a first axis"),
+        ((X, Y[:-1]), {}, ValueError, r"data\[0\] has 23, data\[1\] has 22"),
+        ((X, None), {}, TypeError, r"data\[1\] must be an array, .* not None"),
+        ((X, 3), {}, TypeError, r"data\[1\] must be an array"),
+        ((X, "a" * N), {}, TypeError, r"data\[1\] must be an array"),
+        ((X, {0: 1}), {}, TypeError, r"data\[1\] must be an array"),
+        ((X, iter(Y)), {}, TypeError, r"data\[1\] must be an array"),
+        ((X, [[1], [1, 2]]), {}, ValueError, r"data\[1\] is a list that makes no array"),
+        ([1, 2, 3], {}, TypeError, "numpy.asarray"),
+        ([X, 3], {}, TypeError, "numpy.asarray"),
+        (X, {"batch_size": 0}, ValueError, "batch_size must be at least 1, not 0"),
+        (X, {"batch_size": -2}, ValueError, "at least 1, not -2"),
+        (X, {"batch_size": 2.5}, TypeError, r"batch_size must be a whole number, not 2\.5"),
+        (X, {"batch_size": 2.0}, TypeError, "whole number"),
+        (X, {"batch_size": "2"}, TypeError, "whole number, not '2'"),
+        (X, {"batch_size": True}, TypeError, "whole number, not True"),
+        (X.T, {"batch_size": 20}, ValueError, "batch_size=20 is more than the 3 rows .*first axis"),
+        (X, {"epochs": 0}, ValueError, "epochs must be at least 1, not 0"),
+        (X, {"epochs": -1}, ValueError, "epochs"),
+        (X, {"epochs": 1.5}, TypeError, "epochs must be a whole number"),
+        (X, {"seed": -1}, ValueError, "seed must be at least 0, not -1"),
+        (X, {"seed": 1.0}, TypeError, "seed must be a whole number, a numpy.random.Generator or None"),
+        (X, {"seed": "a"}, TypeError, "seed"),
+        (X, {"seed": np.random.RandomState(0)}, TypeError, "seed"),
+        (X, {"shuffle": "no"}, TypeError, "shuffle must be True or False, not 'no'"),
+        (X, {"drop_last": 1}, TypeError, "drop_last must be True or False"),
+        (Stream([]), {"batch_size": 5}, ValueError, "batch_size is for arrays; data is a stream"),
+        (Stream([]), {"seed": 0}, ValueError, "seed is for arrays"),
+        (Stream([]), {"drop_last": True}, ValueError, "drop_last is for arrays"),
+        (lambda: iter([X]), {}, TypeError, "an iterable of batches, not <function"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be(data, options, error, text):
+    with pytest.raises(error, match=text):
+        Batches(data, **options)
+
+
+def test_numpy_integers_are_whole_numbers():
+    batches = Batches(Y, np.int8(5), np.uint8(2), np.bool_(True), np.int64(3), np.False_)
+    assert rows(batches) == rows(Batches(Y, 5, 2, seed=3))
+
+
+def test_a_memmap_is_not_read_as_a_whole(tmp_path):
+    """Rows of a sparse file far larger than memory should hold."""
+    shape = (2**20, 2**17)  # half a terabyte, of which a few pages are touched
+    try:
+        big = np.memmap(tmp_path / "big", np.float32, "w+", shape=shape)
+    except OSError:
+        pytest.skip("no sparse files here")
+    big[7, 5] = 3
+    batches = Batches(big, 2, shuffle=False)
+    found = [x for _, ((x,), _) in zip(range(4), batches.epoch(0), strict=False)]
+    assert found[3][1, 5] == 3 and found[3].shape == (2, 2**17)
+    chunk = next(batches.chunks(0))[0]
+    assert chunk.shape == (8, 2**17) and chunk[7, 5] == 3
+
+
+def test_numpys_global_state_is_left_alone():
+    state = np.random.get_state()[1].tolist()
+    rows(Batches(Y, 5))
+    assert np.random.get_state()[1].tolist() == state
