@@ -68,45 +68,62 @@ def jit(function=None, **options):
 
 def emit(name, program, parallel=False):
     """Return the text of a lowered rule's CPU step: readable Python that compiles as it stands."""
-    out, lines = [], []
-    for k, sweep in enumerate(passes.passes(program)):
-        entering = sweep.numbers + sweep.tests
-        mark = "_"
-        while any(name + mark in entering for name in TAKEN):
-            mark += "_"
-        named = {name: f"{name}{mark}" if name in TAKEN else name for name in entering}  # in `step`
-        terms = [f"w_{z}" for z in sweep.sums]
-        scalars = f"scalars{k}({', '.join(['t', 'h', *sweep.totals])})"
-        one = "," * (len(entering) == 1)
-        if entering:
-            body = [f"def {scalars}:", *(f"    {line}" for line in sweep.scalars), f"    return {', '.join(entering)}{one}"]
-            out += ["@jit\n" + "\n".join(body)]
-            lines += [f"{', '.join(named.values())}{one} = {scalars}"]
-        body = [f"def sweep{k}({', '.join([*sweep.arrays, *terms, *entering])}):"]
-        body += [f"    for i in range({sweep.arrays[0]}.size):", *(f"        {line}" for line in sweep.body)]
-        body += [f"        w_{z}[i] = {term}" for z, term in sweep.sums.items()]
-        out += ["@jit\n" + "\n".join(body)]
-
-        row = {name: f"s[{i}]" for i, name in enumerate(program.slots)}
-        cast = [f"T({named[c]})" for c in sweep.numbers] + [named[c] for c in sweep.tests]
-        if not sweep.sums and not parallel:
-            lines += [f"sweep{k}({', '.join([*(row.get(a, a) for a in sweep.arrays), *cast])})"]
-            continue
-        lines += [f"blocks = (n + {BLOCK - 1}) // {BLOCK}", *(f"parts_{z} = empty(blocks)" for z in sweep.sums)]
-        lines += ["for b in prange(blocks):", f"    lo = int64(b) * {BLOCK}", f"    hi = min(lo + {BLOCK}, n)"]
-        lines += [f"    {w} = empty(hi - lo, T)" for w in terms]
-        views = [f"{row[a][:-1]}, lo:hi]" if a in row else f"{a}[lo:hi]" for a in sweep.arrays]
-        lines += [f"    sweep{k}({', '.join([*views, *terms, *cast])})"]
-        lines += [f"    parts_{z}[b] = total(w_{z})" for z in sweep.sums]
-        lines += [f"{z} = in_order(parts_{z})" for z in sweep.sums]
-    check = [
+    sweeps = passes.passes(program)
+    lines = [
         "n = x.size",
         f"if g.size != n or s.shape != ({len(program.slots)}, n) or h.size != {passes.layout(program)[1]}:",
         f'    raise ValueError("{name}: x, g and the rows of s have one length, and s and h are made for this rule")',
         "T = x.dtype.type",
     ]
-    out += ["\n".join(["@step", "def step(t, x, g, s, h):", *(f"    {line}" for line in check + lines)]) + "\n"]
+    out = []
+    if parallel or len(sweeps) > 1:
+        for k, sweep in enumerate(sweeps):
+            functions, calls = _called(k, sweep, program, parallel)
+            out, lines = out + functions, lines + calls
+    else:
+        lines += _spliced(sweeps[0], program)
+    out += ["\n".join(["@step", "def step(t, x, g, s, h):", *(f"    {line}" for line in lines)]) + "\n"]
     return passes.assemble(name, program, "numpy", out)
+
+
+def _spliced(sweep, program):
+    """Return the only pass as lines of `step`: every call that hands an array on would count its references."""
+    own = {name: f"{name}_" for name in ("s", "n", "T")}
+    lines = [passes.replace(line, own) for line in sweep.scalars]
+    lines += [f"{c} = T({c})" for c in (own.get(c, c) for c in sweep.numbers)]
+    rows = {slot: own.get(slot, slot) for slot in program.slots if slot in sweep.arrays}
+    lines += [f"{row} = s[{program.slots.index(slot)}]" for slot, row in rows.items()]
+    return [*lines, "for i in range(n):", *(f"    {passes.replace(line, own)}" for line in sweep.body)]
+
+
+def _called(k, sweep, program, parallel):
+    """Return pass ``k`` as functions, and the lines of `step` that call them: whole, or block by block."""
+    entering = sweep.numbers + sweep.tests
+    named = {name: f"{name}_" if name in TAKEN else name for name in entering}
+    terms = [f"w_{z}" for z in sweep.sums]
+    scalars = f"scalars{k}({', '.join(['t', 'h', *sweep.totals])})"
+    one = "," * (len(entering) == 1)
+    out, lines = [], []
+    if entering:
+        body = [f"def {scalars}:", *(f"    {line}" for line in sweep.scalars), f"    return {', '.join(entering)}{one}"]
+        out += ["@jit\n" + "\n".join(body)]
+        lines += [f"{', '.join(named.values())}{one} = {scalars}"]
+    body = [f"def sweep{k}({', '.join([*sweep.arrays, *terms, *entering])}):"]
+    body += [f"    for i in range({sweep.arrays[0]}.size):", *(f"        {line}" for line in sweep.body)]
+    body += [f"        w_{z}[i] = {term}" for z, term in sweep.sums.items()]
+    out += ["@jit\n" + "\n".join(body)]
+
+    row = {name: f"s[{i}]" for i, name in enumerate(program.slots)}
+    cast = [f"T({named[c]})" for c in sweep.numbers] + [named[c] for c in sweep.tests]
+    if not sweep.sums and not parallel:
+        return out, [*lines, f"sweep{k}({', '.join([*(row.get(a, a) for a in sweep.arrays), *cast])})"]
+    lines += [f"blocks = (n + {BLOCK - 1}) // {BLOCK}", *(f"parts_{z} = empty(blocks)" for z in sweep.sums)]
+    lines += ["for b in prange(blocks):", f"    lo = int64(b) * {BLOCK}", f"    hi = min(lo + {BLOCK}, n)"]
+    lines += [f"    {w} = empty(hi - lo, T)" for w in terms]
+    views = [f"{row[a][:-1]}, lo:hi]" if a in row else f"{a}[lo:hi]" for a in sweep.arrays]
+    lines += [f"    sweep{k}({', '.join([*views, *terms, *cast])})"]
+    lines += [f"    parts_{z}[b] = total(w_{z})" for z in sweep.sums]
+    return out, lines + [f"{z} = in_order(parts_{z})" for z in sweep.sums]
 
 
 def _directory():

@@ -43,7 +43,7 @@ def refuse(rule, unknown):
         return
     name = next(iter(unknown))
     known = [*rule.hyper, *DEFAULTS]
-    near = difflib.get_close_matches(str(name), known, 1)
+    near = difflib.get_close_matches(str(name), known, 1, 0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"{rule.name} has no option {name!r}; it has {', '.join(known)}.{hint}")
 

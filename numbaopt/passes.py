@@ -92,7 +92,8 @@ def layout(program):
         source[name] = f"h[{k}]" if number else value.text("(t - 1)", k)
         k += 1 if number else len(value.values)
     for name in program.powers:
-        source[f"{name}_t"] = f"power(t, h, {k}, {name})"
+        digits = [f"h[{k} + (t & 31)]", f"h[{k + 32} + (t >> 5 & 31)]", f"h[{k + 64} + (t >> 10 & 31)]", f"h[{k + 96}]"]
+        source[f"{name}_t"] = f"power(t, {', '.join(digits)}) if h[{k + 1}] == {name} else edited({name})"
         k += TABLE
     return source, k
 
@@ -107,7 +108,7 @@ TABLE = 97
 
 @functools.lru_cache(256)
 def powers(b):
-    """Return the table that the helper `power` reads: b to the digits of t in base 32, and log b for what is beyond.
+    """Return the table that b**t is looked up in: b to the digits of t in base 32, and log b for what is beyond.
 
     Python's scalar power is correctly rounded where NumPy's vector one is not: RAdam's first rectified steps show it.
     """
@@ -121,14 +122,18 @@ def powers(b):
 
 
 HELPERS = {  # what a text may call besides NumPy's or math's functions; only what is called is put in
+    "edited": """
+@jit
+def edited(b):
+    raise ValueError("h was edited: its tables of powers b**t are of another b; let rule(...).h make a new h")
+    return b
+""",
     "power": """
 @jit
-def power(t, h, k, b):
-    \"\"\"Return b**t for the step number t >= 0, from the table of b's powers that begins at h[k].\"\"\"
-    if h[k + 1] != b:
-        raise ValueError("h was edited: a hyperparameter b of which b**t is taken no longer fits its table; make a new h")
-    p = h[k + (t & 31)] * h[k + 32 + (t >> 5 & 31)] * h[k + 64 + (t >> 10 & 31)]
-    return p if t < 32768 else p * exp((t >> 15) * h[k + 96])
+def power(t, low, middle, high, log):
+    \"\"\"Return b**t for the step number t >= 0: a product over t's digits in base 32.\"\"\"
+    p = low * middle * high
+    return p if t < 32768 else p * exp((t >> 15) * log)
 """,
     "max": """
 @jit

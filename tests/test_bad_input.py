@@ -1,4 +1,4 @@
-"""What cannot be: a clear error before anything is evaluated or written, or a result that says what happened."""
+"""What cannot be: an error before anything is evaluated or written, or a result that says what happened."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ def bowl(x):
 
 
 def refused(error, words, fun=bowl, x0=(1.0, 2.0), **kwargs):
-    """Assert that minimize raises, before it evaluates or writes anything, with an error that holds these words."""
+    """Assert that minimize raises, with these words, before it evaluates or writes anything."""
     calls = []
 
     def watched(*args):
@@ -50,7 +50,7 @@ def refused(error, words, fun=bowl, x0=(1.0, 2.0), **kwargs):
         ("adam", TypeError, ["x0", "adam"]),
         (None, TypeError, ["x0", "None"]),
         (np.zeros(2, "f2"), TypeError, ["float16", "astype"]),
-        (np.zeros(2, np.longdouble), TypeError, ["only float32 and float64"]),
+        (np.zeros(2, np.longdouble), TypeError, ["float32 or float64", "astype"]),
         (np.ma.masked_array([1.0, 2.0], [True, False]), ValueError, ["masked"]),
         ([[1.0, 2.0], [3.0]], ValueError, ["x0"]),
     ],
@@ -60,22 +60,17 @@ def test_x0(x0, error, words):
     refused(error, words, x0=x0)
 
 
-@pytest.mark.parametrize("method", ["adam", "L-BFGS-B"])
-def test_x0_that_is_none(method):
-    refused((TypeError, ValueError), [], x0=None, method=method) if method == "adam" else None
-
-
 @pytest.mark.parametrize(
     "value, words",
     [
         (None, ["None", "return"]),
         ("1.0", ["fun", "real number", "1.0"]),
-        (1j, ["fun", "real number", ".real"]),
-        (np.ones(2), ["fun", "scalar", "(2,)"]),
-        ([1.0, 2.0], ["fun", "scalar"]),
-        ([], ["fun", "scalar"]),
+        (1j, ["fun", "real number", "1j"]),
+        (np.ones(2), ["fun", "number", "(2,)"]),
+        ([1.0, 2.0], ["fun", "number"]),
+        ([], ["fun", "number"]),
         (object(), ["fun", "real number"]),
-        ((1.0, np.ones(2)), ["tuple", "jac=True"]),
+        ((1.0, np.ones(2)), ["number", "jac=True"]),
     ],
     ids=repr,
 )
@@ -230,7 +225,7 @@ def test_tol():
     "keywords, error, words",
     [
         ({"lr": -1.0}, ValueError, ["lr"]),
-        ({"beta1": 0.9}, TypeError, ["adam has no hyperparameter 'beta1'", "lr, b1, b2, eps", "'b1'"]),
+        ({"beta1": 0.9}, TypeError, ["adam has no hyperparameter 'beta1'", "lr, b1, b2, eps"]),
     ],
     ids=repr,
 )
@@ -305,7 +300,7 @@ X, y = np.ones((10, 2)), np.ones(10)
 @pytest.mark.parametrize(
     "feed, error, words",
     [
-        ({"data": (X, y[:9])}, ValueError, ["first axis", "10", "9"]),
+        ({"data": (X, y[:9])}, ValueError, ["rows", "data[0] has 10, data[1] has 9"]),
         ({"data": (X[:0], y[:0])}, ValueError, ["data", "empty"]),
         ({"data": ()}, ValueError, ["data", "empty"]),
         ({"data": (X, y), "batch_size": 0}, ValueError, ["batch_size", "0"]),

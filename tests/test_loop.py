@@ -1,6 +1,9 @@
 """The drivers: the same walk on both, as a loop written by hand takes it; interrupts, limits, threads."""
 
+import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -369,3 +372,28 @@ def test_two_threads_at_once():
         thread.join()
     for result in results[1:]:
         assert_same(result, results[0])
+
+
+PROGRAM = """
+import numpy as np
+from numba import njit
+from numbaopt import minimize
+
+@njit
+def fun(x, grad, *rows):
+    grad[:] = 2 * x
+    return (x**2).sum()
+
+minimize(fun, np.ones(3), jac="inplace", bounds=[(0, 1)])
+minimize(fun, np.ones(3), jac="inplace", data=np.arange(4))
+"""
+
+
+def test_a_second_process_compiles_only_the_objective(tmp_path):
+    environ = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    states = []
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", PROGRAM], env=environ, check=True, timeout=300)
+        files = [path for path in tmp_path.rglob("*") if path.is_file()]
+        states.append({path.name: path.stat().st_mtime_ns for path in files})
+    assert states[0] == states[1] and len(states[0]) > 4
