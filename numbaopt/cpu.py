@@ -81,14 +81,22 @@ def emit(name, program, parallel=False):
             functions, calls = _called(k, sweep, program, parallel)
             out, lines = out + functions, lines + calls
     else:
-        lines += _spliced(sweeps[0], program)
+        lines += _spliced(sweeps[0], program, {name: f"{name}_" for name in ("s", "n", "T")})
     out += ["\n".join(["@step", "def step(t, x, g, s, h):", *(f"    {line}" for line in lines)]) + "\n"]
     return passes.assemble(name, program, "numpy", out)
 
 
-def _spliced(sweep, program):
+def inline(program):
+    """Return the step as lines to stand where ``step(t, x, g, s, h)`` stands; None when it takes several passes."""
+    sweeps = passes.passes(program)
+    if len(sweeps) > 1:
+        return None
+    own = {name: f"{name}_" for name in program.kind if name not in ("x", "g")}
+    return ["n, T, t_ = x.size, x.dtype.type, t", *_spliced(sweeps[0], program, own)]
+
+
+def _spliced(sweep, program, own):
     """Return the only pass as lines of `step`: every call that hands an array on would count its references."""
-    own = {name: f"{name}_" for name in ("s", "n", "T")}
     lines = [passes.replace(line, own) for line in sweep.scalars]
     lines += [f"{c} = T({c})" for c in (own.get(c, c) for c in sweep.numbers)]
     rows = {slot: own.get(slot, slot) for slot in program.slots if slot in sweep.arrays}
@@ -159,20 +167,22 @@ def _file(text, name):
 
 @functools.cache
 def load(text, name, parallel=False):
-    """Compile a text (lazily: at its first call or `signature`); return its ``step``."""
+    """Compile a text (lazily: at its first call or `signature`); return its function decorated with ``@step``."""
     filename, key = _file(text, name)
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    made = []
     namespace = {
         "__name__": f"numbaopt_{key}",
         "__file__": filename,
         "jit": jit,
-        "step": functools.partial(jit, parallel=parallel),
+        "step": lambda function: made.append(jit(function, parallel=parallel)),
         "prange": numba.prange,
     }
     exec(compile(text, filename, "exec"), namespace)
-    return namespace["step"]
+    return made[0]
 
 
+@functools.cache
 def signature(dtype):
     """Return the types of ``step(t, x, g, s, h)``."""
     real = numba.from_dtype(dtype)
@@ -183,12 +193,12 @@ def kernel(step, dtype):
     """Compile ``step`` for ``dtype`` now and for nothing else: what does not fit is a TypeError, not a compilation."""
     if not hasattr(step, "compile"):
         return step
-    types_ = signature(dtype)
-    if types_ not in step.overloads:
-        with _lock:
+    with _lock:
+        if dtype not in step.__dict__.setdefault("ready", set()):
             step.disable_compile(False)
-            step.compile(types_)
+            step.compile(signature(dtype))
             step.disable_compile()
+            step.ready.add(dtype)
     return step
 
 

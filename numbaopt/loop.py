@@ -14,7 +14,7 @@ import numba
 import numpy as np
 from numba import types
 
-from numbaopt.cpu import jit, signature
+from numbaopt.cpu import load, signature
 from numbaopt.observe import (
     BAD_FUN,
     BAD_JAC,
@@ -34,6 +34,7 @@ from numbaopt.observe import (
     look,
     observe,
 )
+from numbaopt.splice import splice
 
 _TABLE = types.int64[::1]  # how a compiled objective gets its args and data
 SLICE = 0.05  # seconds of compiled iterations between two looks at the clock
@@ -111,7 +112,8 @@ def plain_batches(run, callback=None):
 def jitted(run, compiled):
     """Minimise a jitted full-batch objective; return the verdict."""
     block, record, fun, args = run.block, run.record, compiled.function, compiled.args
-    run_on = driver(_run_on, block.dtype, (_TABLE,), (_TABLE, types.int64))
+    step = [run.step] if run.program is None else []
+    run_on = driver(_run_on, run.program, block.dtype, (_TABLE,), (_TABLE, types.int64))
     limit = math.ceil(min(run.maxiter, run.maxfev - 1, 2**53))
     try:
         run.objective.nfev = run.objective.njev = 1
@@ -120,7 +122,7 @@ def jitted(run, compiled):
         chunk, t = paced(1, perf_counter() - began, run.deadline), 0
         while not verdict and not (verdict := run.over(t)):
             began = perf_counter()
-            verdict = run_on(fun, run.step, block, run.s, run.h, record, args, min(t + chunk, limit))
+            verdict = run_on(fun, *step, block, run.s, run.h, record, args, min(t + chunk, limit))
             chunk, t = paced(chunk, perf_counter() - began, run.deadline), int(record[NIT])
             run.objective.nfev = 1 + t
         return verdict
@@ -135,8 +137,8 @@ def _run_on(fun, step, block, s, h, record, args, stop):
         t += 1
         record[NIT] = t
         step(t, x, g, s, h)
-        verdict = observe(fun(x, g, args), x, g, best, box, record)
-        if verdict:
+        f = fun(x, g, args)
+        if verdict := observe(f, x, g, best, box, record):
             return verdict
     return GO_ON
 
@@ -146,7 +148,8 @@ def jitted_batches(run, compiled):
     block, record, fun, args, batches = run.block, run.record, compiled.function, compiled.args, run.batches
     size = batches.batch_size
     row = types.int64
-    run_on = driver(_run_on_batches, block.dtype, (row, row, _TABLE, _TABLE), (_TABLE, _TABLE, row, row, row))
+    step = [run.step] if run.program is None else []
+    run_on = driver(_run_on_batches, run.program, block.dtype, (row, row, _TABLE, _TABLE), (_TABLE, _TABLE, row, row, row))
     chunk = 1
     try:
         for epoch in range(batches.epochs):
@@ -161,7 +164,7 @@ def jitted_batches(run, compiled):
                     count = math.ceil(min(chunk, run.maxiter - record[NIT], run.maxfev - record[NFEV]))
                     hi = min(lo + count * size, rows)
                     began = perf_counter()
-                    verdict = run_on(fun, run.step, block, run.s, run.h, record, data, args, lo, hi, size)
+                    verdict = run_on(fun, *step, block, run.s, run.h, record, data, args, lo, hi, size)
                     if verdict:
                         return verdict
                     chunk, lo = paced(chunk, perf_counter() - began, run.deadline), hi
@@ -178,8 +181,7 @@ def _run_on_batches(fun, step, block, s, h, record, data, args, lo, end, size):
         hi = min(lo + size, end)
         record[NFEV] += 1
         f = fun(x, g, lo, hi, data, args)
-        verdict = observe(f, x, g, best, box, record)
-        if verdict:
+        if verdict := observe(f, x, g, best, box, record):
             return verdict
         t += 1
         record[NIT] = t
@@ -191,14 +193,14 @@ def _run_on_batches(fun, step, block, s, h, record, data, args, lo, end, size):
 
 
 @functools.cache
-def driver(function, dtype, objective, rest):
-    """Compile a driver for this dtype, once; kept on disk. It takes any objective and any rule."""
+def driver(function, program, dtype, objective, rest):
+    """Compile a driver for this dtype and rule, once; kept on disk. It takes any objective."""
     real = numba.from_dtype(dtype)
-    step = types.FunctionType(types.void(*signature(dtype)))
+    step = [types.FunctionType(types.void(*signature(dtype)))] if program is None else []
     objective = types.FunctionType(types.float64(real[::1], real[::1], *objective))
     block, numbers = real[:, ::1], types.float64[::1]
-    compiled = jit(function)
-    compiled.compile((objective, step, block, block, numbers, numbers, *rest))
+    compiled = load(splice(function, program), "driver")
+    compiled.compile((objective, *step, block, block, numbers, numbers, *rest))
     compiled.disable_compile()
     return compiled
 

@@ -186,7 +186,7 @@ LIBRARY = {"cos", "empty", "exp", "int64", "log", "pi", "sqrt"}
 def schedules(program):
     """Return the texts of the schedules that a program's hyperparameters follow, each once."""
     texts = {}
-    for value in program.hyper.values():
+    for value in program.hyper.values() if program else ():
         if not isinstance(value, (int, float)):
             for label, text in value.texts().items():
                 if texts.setdefault(label, text) != text:

@@ -389,6 +389,11 @@ def chain(*rules):
 
 def names():
     """Return the names of all methods: the files of ``numbaopt.rules``."""
+    return list(_files())
+
+
+@functools.cache
+def _files():
     return sorted(module.name for module in pkgutil.iter_modules(importlib.import_module("numbaopt.rules").__path__))
 
 

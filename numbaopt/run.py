@@ -4,6 +4,7 @@ from time import perf_counter
 
 import numpy as np
 
+from numbaopt.cpu import parallel_pays
 from numbaopt.observe import GO_ON, MAXFEV, MAXITER, MAXTIME, G, X, new_record
 
 
@@ -30,6 +31,8 @@ class Run:
         Entries by the names in `numbaopt.observe`.
     leaves : list of (step, x, g, s)
         What is stepped as one: all of x, or each array of x0 where the rule takes norms.
+    program : Lowering or None
+        The rule as lowered, where the compiled driver may have its step inside: None where that is a call.
     step, s, h
         What does ``step(t, x, g, s, h)`` to all of it.
     """
@@ -51,6 +54,7 @@ class Run:
         self.deadline = None if self.maxtime is None else perf_counter() + self.maxtime
         self.limited = self.deadline is not None or self.maxfev < np.inf
         self.h = rule.h
+        self.program = None if parallel_pays(x0.size) or not rule.elementwise else rule.program
         parts = [(0, x0.size)] if rule.elementwise else objective.segments
         self.leaves = [self._leaf(rule, slice(lo, hi)) for lo, hi in parts]
         self.step, _, _, self.s = self.leaves[0]
