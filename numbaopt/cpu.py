@@ -81,7 +81,7 @@ def emit(name, program, parallel=False):
             functions, calls = _called(k, sweep, program, parallel)
             out, lines = out + functions, lines + calls
     else:
-        lines += _spliced(sweeps[0], program, {name: f"{name}_" for name in ("s", "n", "T")})
+        lines += _spliced(sweeps, program, _marked(("s", "n", "T"), program.kind))
     out += ["\n".join(["@step", "def step(t, x, g, s, h):", *(f"    {line}" for line in lines)]) + "\n"]
     return passes.assemble(name, program, "numpy", out)
 
@@ -92,11 +92,22 @@ def inline(program):
     if len(sweeps) > 1:
         return None
     own = {name: f"{name}_" for name in program.kind if name not in ("x", "g")}
-    return ["n, T, t_ = x.size, x.dtype.type, t", *_spliced(sweeps[0], program, own)]
+    return ["n, T, t_ = x.size, x.dtype.type, t", *_spliced(sweeps, program, own)]
 
 
-def _spliced(sweep, program, own):
+def _marked(names, known):
+    """Return {name: another name}, none of them among the known ones."""
+    mark = "_"
+    while any(name + mark in known for name in names):
+        mark += "_"
+    return {name: name + mark for name in names}
+
+
+def _spliced(sweeps, program, own):
     """Return the only pass as lines of `step`: every call that hands an array on would count its references."""
+    if not sweeps:  # a rule that changes nothing
+        return ["pass"]
+    (sweep,) = sweeps
     lines = [passes.replace(line, own) for line in sweep.scalars]
     lines += [f"{c} = T({c})" for c in (own.get(c, c) for c in sweep.numbers)]
     rows = {slot: own.get(slot, slot) for slot in program.slots if slot in sweep.arrays}
@@ -107,7 +118,8 @@ def _spliced(sweep, program, own):
 def _called(k, sweep, program, parallel):
     """Return pass ``k`` as functions, and the lines of `step` that call them: whole, or block by block."""
     entering = sweep.numbers + sweep.tests
-    named = {name: f"{name}_" if name in TAKEN else name for name in entering}
+    own = _marked(TAKEN, entering)
+    named = {name: own.get(name, name) for name in entering}
     terms = [f"w_{z}" for z in sweep.sums]
     scalars = f"scalars{k}({', '.join(['t', 'h', *sweep.totals])})"
     one = "," * (len(entering) == 1)
@@ -191,15 +203,22 @@ def signature(dtype):
 
 def kernel(step, dtype):
     """Compile ``step`` for ``dtype`` now and for nothing else: what does not fit is a TypeError, not a compilation."""
-    if not hasattr(step, "compile"):
+    if not hasattr(step, "compile"):  # under NUMBA_DISABLE_JIT
         return step
     with _lock:
         if dtype not in step.__dict__.setdefault("ready", set()):
-            step.disable_compile(False)
-            step.compile(signature(dtype))
-            step.disable_compile()
+            only(step, signature(dtype))
             step.ready.add(dtype)
     return step
+
+
+def only(function, kinds):
+    """Compile a jitted function for these types, and for no others at a later call."""
+    with _lock:
+        function.disable_compile(False)
+        function.compile(kinds)
+        function.disable_compile()
+    return function
 
 
 def parallel_pays(n):

@@ -14,7 +14,7 @@ import numba
 import numpy as np
 from numba import types
 
-from numbaopt.cpu import load, signature
+from numbaopt.cpu import load, only, signature
 from numbaopt.observe import (
     BAD_FUN,
     BAD_JAC,
@@ -199,10 +199,7 @@ def driver(function, program, dtype, objective, rest):
     step = [types.FunctionType(types.void(*signature(dtype)))] if program is None else []
     objective = types.FunctionType(types.float64(real[::1], real[::1], *objective))
     block, numbers = real[:, ::1], types.float64[::1]
-    compiled = load(splice(function, program), "driver")
-    compiled.compile((objective, *step, block, block, numbers, numbers, *rest))
-    compiled.disable_compile()
-    return compiled
+    return only(load(splice(function, program), "driver"), (objective, *step, block, block, numbers, numbers, *rest))
 
 
 def paced(chunk, seconds, deadline):

@@ -27,27 +27,22 @@ def new_record(gtol=-1.0, ftol=-1.0, latest=False):
     return record
 
 
-@intrinsic
-def _bits(context, a):
+def _to_bits(context, a):
     """Read a float as the integer of the same bits: without a sign they are ordered alike, NaN at the top."""
     integer = types.int32 if a == types.float32 else types.int64
     return integer(a), lambda cg, builder, sig, args: builder.bitcast(args[0], cg.get_value_type(integer))
 
 
-@intrinsic
-def _real(context, b):
-    """Undo `_bits`."""
+def _to_real(context, b):
+    """Undo `_to_bits`."""
     real = types.float32 if b == types.int32 else types.float64
     return real(b), lambda cg, builder, sig, args: builder.bitcast(args[0], cg.get_value_type(real))
 
 
-if config.DISABLE_JIT:  # all in Python, to see what tests cover
-
-    def _bits(a):  # noqa: F811
-        return a.view(f"i{a.itemsize}")
-
-    def _real(b):  # noqa: F811
-        return b.view(f"f{b.itemsize}")
+if vars(config)["DISABLE_JIT"]:  # all in Python, to see what tests cover
+    _bits, _real = (lambda a: a.view(f"i{a.itemsize}")), (lambda b: b.view(f"f{b.itemsize}"))
+else:
+    _bits, _real = intrinsic(_to_bits), intrinsic(_to_real)
 
 
 @jit(inline="always")

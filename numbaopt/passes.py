@@ -125,7 +125,8 @@ HELPERS = {  # what a text may call besides NumPy's or math's functions; only wh
     "edited": """
 @jit
 def edited(b):
-    raise ValueError("h was edited: its tables of powers b**t are of another b; let rule(...).h make a new h")
+    if b == b:  # a plain `raise` would make b**t an Optional
+        raise ValueError("h was edited: its tables of powers b**t are of another b; let rule(...).h make a new h")
     return b
 """,
     "power": """

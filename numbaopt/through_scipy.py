@@ -82,15 +82,12 @@ def _shaped(x0):
 def _shaped_callback(callback, restore):
     if callback is None:
         return None
-    if wants_result(callback):
 
-        def shaped(intermediate_result):
-            intermediate_result.x = restore(intermediate_result.x.copy())
-            return callback(intermediate_result=intermediate_result)
+    def shaped_result(intermediate_result):
+        intermediate_result.x = restore(intermediate_result.x.copy())
+        return callback(intermediate_result=intermediate_result)
 
-    else:
+    def shaped_x(x, *state):
+        return callback(restore(x.copy()), *state)
 
-        def shaped(x, *state):
-            return callback(restore(x.copy()), *state)
-
-    return shaped
+    return shaped_result if wants_result(callback) else shaped_x
