@@ -5,9 +5,11 @@ import hashlib
 import linecache
 import os
 import pickle
+import sys
 import tempfile
 import threading
 from pathlib import Path
+from types import ModuleType
 
 import numba
 from numba import njit, types
@@ -182,15 +184,15 @@ def load(text, name, parallel=False):
     """Compile a text (lazily: at its first call or `signature`); return its function decorated with ``@step``."""
     filename, key = _file(text, name)
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
-    made = []
-    namespace = {
-        "__name__": f"numbaopt_{key}",
-        "__file__": filename,
-        "jit": jit,
-        "step": lambda function: made.append(jit(function, parallel=parallel)),
-        "prange": numba.prange,
-    }
-    exec(compile(text, filename, "exec"), namespace)
+    made, module = [], ModuleType(f"numbaopt_{key}")
+    sys.modules[module.__name__] = module  # where Numba looks for a function's globals when it comes from the cache
+    vars(module).update(
+        __file__=filename,
+        jit=jit,
+        step=lambda function: made.append(jit(function, parallel=parallel)),
+        prange=numba.prange,
+    )
+    exec(compile(text, filename, "exec"), vars(module))
     return made[0]
 
 

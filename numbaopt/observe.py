@@ -3,6 +3,8 @@
 Both drivers call this, so they stop at the same step, with the same bits.
 """
 
+from typing import Any
+
 import numpy as np
 from numba import config, types
 from numba.extending import intrinsic
@@ -39,6 +41,8 @@ def _to_real(context, b):
     return real(b), lambda cg, builder, sig, args: builder.bitcast(args[0], cg.get_value_type(real))
 
 
+_bits: Any
+_real: Any
 if vars(config)["DISABLE_JIT"]:  # all in Python, to see what tests cover
     _bits, _real = (lambda a: a.view(f"i{a.itemsize}")), (lambda b: b.view(f"f{b.itemsize}"))
 else:

@@ -1,4 +1,4 @@
-"""Every rule, dtype, switch and size: the compiled steps, serial and parallel, against the rule's own text on arrays."""
+"""Every rule, dtype, switch and size: steps compiled, serial and parallel, against the rule's own text on arrays."""
 
 import platform
 import re
@@ -229,35 +229,31 @@ def test_lamb_steps_a_tenth_of_the_parameters_length():
 # What the machine code is.
 
 
-def compiled_apart(rule, dtype, n=1000):
-    """Compile the printed source past the disk cache, which keeps no code to look at; return its namespace."""
+def compiled_apart(rule, dtype, parallel, n=1000):
+    """Compile the emitted text past the disk cache, which keeps no code to look at; return its namespace."""
 
     def jit(function=None, **options):
         return numba.njit(**cpu.OPTIONS | options) if function is None else numba.njit(**cpu.OPTIONS)(function)
 
     namespace = {"jit": jit, "step": jit, "prange": range}
-    exec(rule.source(), namespace)
+    exec(cpu.emit(rule.name, rule.program, parallel), namespace)
     x, g = np.ones(n, dtype), np.full(n, 0.1, dtype)
     namespace["step"](1, x, g, rule.slots(x), rule.h)
     return namespace
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="looks for x86 instructions")
+@pytest.mark.parametrize("parallel", [False, True], ids=["serial", "parallel"])
 @pytest.mark.parametrize("name", ["adam", "rmsprop"])
-def test_float32_sweeps_are_vectorised_and_hold_no_double(name):
-    rule = getattr(numbaopt, name)
-    namespace = compiled_apart(rule, np.float32)
-    sweeps = [value for key, value in namespace.items() if key.startswith("sweep")]
-    assert sweeps
-    for sweep in sweeps:
-        (llvm,), (assembly,) = sweep.inspect_llvm().values(), sweep.inspect_asm().values()
-        assert re.search(r"<(4|8|16) x float>", llvm)
-        assert re.search(r"v?(mul|add|sub|fn?m\w+)ps\s.*[xyz]mm", assembly)
-        if "sqrt" in rule.source():
-            assert re.search(r"v?sqrtps\s.*[xyz]mm", assembly) and re.search(r"v?divps\s.*[xyz]mm", assembly)
-        function = llvm[llvm.index("define") :].split("\n}\n")[0]  # the sweep itself, not its wrappers
+def test_float32_sweeps_are_vectorised_and_hold_no_double(name, parallel):
+    namespace = compiled_apart(getattr(numbaopt, name), np.float32, parallel)
+    (llvm,) = namespace["sweep0" if parallel else "step"].inspect_llvm().values()
+    (assembly,) = namespace["sweep0" if parallel else "step"].inspect_asm().values()
+    for operation in ("mul", "sub", "sqrt", "div"):
+        assert re.search(rf"v?f?n?m?{operation}\w*ps\s.*[xyz]mm", assembly), operation
+    wide = "8|16" if numba.core.codegen.get_host_cpu_features().find("+avx2") >= 0 else "4"
+    assert re.search(rf"<({wide}) x float>", llvm)
+    assert "x double>" not in llvm
+    if parallel:  # where the sweep is a function of its own, apart from the scalars
+        function = llvm[llvm.index("define") :].split("\n}\n")[0]
         assert "float" in function and "double" not in function
-    wide = {"<8 x float>", "<16 x float>"}
-    if "+avx2" in numba.core.codegen.get_host_cpu_features():
-        assert any(text in "".join(sweeps[0].inspect_llvm().values()) for text in wide)
-        assert re.search(r"[yz]mm\d", "".join(sweeps[0].inspect_asm().values()))
