@@ -1,5 +1,6 @@
 """The memory of one minimisation, for whichever driver runs it."""
 
+import functools
 from time import perf_counter
 
 import numpy as np
@@ -29,12 +30,12 @@ class Run:
         and with bounds up to UPPER.
     record : ndarray
         Entries by the names in `numbaopt.observe`.
-    leaves : list of (step, x, g, s)
+    leaves : list of (x, g, s)
         What is stepped as one: all of x, or each array of x0 where the rule takes norms.
     program : Lowering or None
         The rule as lowered, where the compiled driver may have its step inside: None where that is a call.
-    step, s, h
-        What does ``step(t, x, g, s, h)`` to all of it.
+    s, h
+        Slots, of the only leaf, and hyperparameters.
     """
 
     def __init__(self, objective, rule, limits, options, batches=None):
@@ -57,18 +58,25 @@ class Run:
         self.program = None if parallel_pays(x0.size) or not rule.elementwise else rule.program
         parts = [(0, x0.size)] if rule.elementwise else objective.segments
         self.leaves = [self._leaf(rule, slice(lo, hi)) for lo, hi in parts]
-        self.step, _, _, self.s = self.leaves[0]
-        if len(parts) > 1:
-            self.step, self.s = self._step_leaves, None
+        self.rule, self.s = rule, self.leaves[0][2]
 
     def _leaf(self, rule, part):
         x = self.block[X, part]
         fixed = {} if self.limits is None else {"lower": self.limits[0][part], "upper": self.limits[1][part]}
-        return rule.kernel(x), x, self.block[G, part], rule.slots(x, **fixed)
+        return x, self.block[G, part], rule.slots(x, **fixed)
 
-    def _step_leaves(self, t, x, g, s, h):
-        for step, x_leaf, g_leaf, s_leaf in self.leaves:
-            step(t, x_leaf, g_leaf, s_leaf, h)
+    @functools.cached_property
+    def step(self):
+        """What does ``step(t, x, g, s, h)`` to all of it; compiled only for a driver that calls it."""
+        kernels = [self.rule.kernel(x) for x, _, _ in self.leaves]
+        if len(kernels) == 1:
+            return kernels[0]
+
+        def each(t, x, g, s, h):
+            for kernel, (x_leaf, g_leaf, s_leaf) in zip(kernels, self.leaves, strict=True):
+                kernel(t, x_leaf, g_leaf, s_leaf, h)
+
+        return each
 
     def over(self, t):
         """Return why to stop after ``t`` steps, if a limit is reached."""
