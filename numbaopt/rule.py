@@ -257,9 +257,11 @@ class Rule:
             When x, g and state do not fit each other. Nothing has changed then.
         """
         try:
+            t = state.t + 1
             if state.rule.program is not self.program:
                 adopt(self, x, state)
-            t = state.t + 1
+            if len(state.shape) != 1 and isinstance(x, np.ndarray):
+                x, g = fitting(self, x, g, state)
             state._step(t, x, g, state.s, self._h)
         except (TypeError, ValueError, AttributeError):
             x, g = fitting(self, x, g, state)
@@ -295,13 +297,14 @@ def fitting(rule, x, g, state):
     kind = np.asarray(g).dtype
     if kind.kind not in "fiub":
         raise TypeError(f"g holds real numbers, not {kind}")
-    g = np.ascontiguousarray(g, flat.dtype).reshape(-1)
-    return flat, g if g.flags.writeable else g.copy()
+    if np.ma.is_masked(g):
+        raise ValueError("g has masked entries: fill them, with g.filled(0) to leave their parameters to the slots")
+    return flat, np.require(np.asarray(g).reshape(-1), flat.dtype, ["C", "A", "W"])
 
 
 def contiguous(x, name, writable=False):
     """Return the array flat, as a view, or say why it cannot be stepped in place."""
-    if not isinstance(x, np.ndarray):
+    if not isinstance(x, np.ndarray) or isinstance(x, np.ma.MaskedArray):
         raise TypeError(f"{name} is a NumPy array, changed in place; {type(x).__name__} is not: use numpy.array({name}, float)")
     if x.dtype not in (np.float32, np.float64) or not x.dtype.isnative:
         raise TypeError(f"{name} is float32 or float64 in native byte order, not {x.dtype}: use {name}.astype(float)")

@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import functools
 import os
 import re
 
@@ -18,6 +19,22 @@ settings.register_profile(
 settings.load_profile("numbaopt")
 
 
-def pytest_itemcollected(item):
-    """Take addresses out of the names of parametrised tests: every worker of pytest-xdist must see the same names."""
-    item._nodeid = re.sub(r" at 0x[0-9a-fA-F]+", "", item.nodeid)
+def pytest_generate_tests(metafunc):
+    """Shorten what stands for values in the names of tests: every worker of pytest-xdist must see the same names."""
+    for mark in metafunc.definition.iter_markers("parametrize"):
+        if callable(mark.kwargs.get("ids")):
+            mark.kwargs["ids"] = shortened(mark.kwargs["ids"])
+
+
+def shortened(ids):
+    """Return a function that names values as ``ids`` does, on one short line and without addresses."""
+
+    @functools.wraps(ids)
+    def name(value):
+        text = ids(value)
+        if not isinstance(text, str):
+            return text
+        text = re.sub(r" at 0x[0-9a-fA-F]+", "", " ".join(text.split()))
+        return text if len(text) < 60 else text[:57] + "..."
+
+    return name
