@@ -22,8 +22,8 @@ class Row:
     what : str
     benchmark, method, params :
         The asv benchmark that measures it, lower is better.
-    bar : float
-        What it must not exceed.
+    bar : float or None
+        What it must not exceed; None for what is there to compare.
     show : callable
         Writes a measured value, or the bar, as a reader wants it.
     """
@@ -48,6 +48,8 @@ class Row:
         """Return the cells of this line."""
         if self.skipped:
             return self.what, self.skipped, self.show(self.bar), "skipped"
+        if self.bar is None:
+            return self.what, self.show(self.value), "", ""
         return self.what, self.show(self.value), self.show(self.bar), "met" if self.value <= self.bar else "MISSED"
 
 
@@ -84,6 +86,7 @@ def rows():
         *(Row(f"compiled driver, Rosenbrock, n = {n}, beside jax.lax.scan", jax, (n,), 1.0, times) for n in (2, 10, 100)),
         Row("import numbaopt beside import numba", start.Import, (), 50, unit("ms"), "track_beside_numba"),
         Row("first result, warm cache, new objective, beside import torch", start.FirstResultAgainstTorch, (), 0.5, unit("of its time")),
+        Row("the same, beside compiling the objective with Numba and no more", start.FirstResultAgainstNumba, (), None, unit("of its time")),
         Row("recompiled, and files added, by a second process", start.FirstResult, (), 0, unit(""), "track_recompiled"),
         *(
             Row(f"worst error of {dtype} trajectories, all rules", convergence.Trajectory, (dtype,), bar, unit(""), "worst")

@@ -9,8 +9,10 @@ import importlib
 
 from numbaopt.minimize import minimize
 from numbaopt.optimizer import Optimizer
+from numbaopt.registry import get, names
 from numbaopt.result import OptimizationInterrupted, Result
-from numbaopt.rule import Rule, RuleError, State, chain, get, names, rule
+from numbaopt.rule import Rule, RuleError, chain, rule
+from numbaopt.state import State
 
 __version__ = "0.1.0"
 __all__ = ["OptimizationInterrupted", "Optimizer", "Result", "Rule", "RuleError", "State", "chain", "minimize"]

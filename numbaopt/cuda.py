@@ -14,7 +14,7 @@ import warnings
 import numpy as np
 
 from numbaopt import cpu, passes
-from numbaopt.rule import State
+from numbaopt.state import State
 
 THREADS = 256  # in a block, a power of two; at 32 registers a thread, eight blocks fill a multiprocessor
 BLOCKS = 8  # to a multiprocessor, at most

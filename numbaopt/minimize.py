@@ -14,8 +14,9 @@ from numbaopt.objective import Objective
 from numbaopt.observe import GTOL_MET
 from numbaopt.options import refuse, settle, split
 from numbaopt.outcome import display, outcome
+from numbaopt.registry import get, names
 from numbaopt.result import OptimizationInterrupted
-from numbaopt.rule import chain, get, names
+from numbaopt.rule import chain
 from numbaopt.run import Run
 from numbaopt.through_scipy import METHODS, is_scipys, through_scipy
 

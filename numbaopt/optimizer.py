@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from numbaopt.rule import Rule, contiguous, get
+from numbaopt.registry import get
+from numbaopt.rule import Rule
+from numbaopt.state import contiguous
 from numbaopt.structure import Structure
 
 

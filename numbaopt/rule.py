@@ -5,22 +5,20 @@ zero at first unless annotated), the step number ``t``, and the hyperparameters 
 new x, then the slots in order.
 """
 
-import difflib
 import functools
 import importlib
 import inspect
-import numbers
-import pkgutil
 import types
 
 import numpy as np
-from numpy import inf
 
 from numbaopt import cpu, passes
+from numbaopt.hyper import checked, is_schedule
 from numbaopt.lower import Lowering
 from numbaopt.parse import RuleError, read
+from numbaopt.state import State, adopt, contiguous, fitting
 
-__all__ = ["Rule", "RuleError", "State", "chain", "get", "names", "rule"]
+__all__ = ["Rule", "RuleError", "chain", "rule"]
 __all__ += ["abs", "exp", "log", "max", "min", "sign", "sqrt", "sum", "where"]
 
 
@@ -38,48 +36,6 @@ def _plain(function):
 # What a rule calls, for the undecorated function.
 abs, exp, log, sign, sqrt = (_plain(f) for f in (np.abs, np.exp, np.log, np.sign, np.sqrt))
 max, min, sum, where = (_plain(f) for f in (np.maximum, np.minimum, np.sum, np.where))
-
-# What a hyperparameter of this name may be: lowest, highest, and whether these are allowed themselves.
-RANGES = {
-    "lr": (0, inf, "[)"),
-    "eps": (0, inf, "[)"),
-    "wd": (0, inf, "[)"),
-    "momentum": (0, inf, "[)"),
-    "lr_decay": (0, inf, "[)"),
-    "initial_accumulator": (0, inf, "[)"),
-    "alpha": (0, 1, "[]"),
-    "dampening": (-inf, inf, "()"),
-    **dict.fromkeys(["b1", "b2", "b3", "rho"], (0, 1, "[)")),
-}
-
-
-class State:
-    """What a rule remembers between steps.
-
-    Attributes
-    ----------
-    t : int
-        Steps done.
-    s : ndarray, shape (k, n)
-        The slots, in x's dtype; ``state["m"]`` is one of them, in x's shape.
-    """
-
-    __slots__ = ("t", "s", "rule", "shape", "_step")
-
-    def __init__(self, rule, s, shape, step):
-        self.t, self.s, self.rule, self.shape, self._step = 0, s, rule, shape, step
-
-    def __getitem__(self, slot):
-        """Return one slot by its name, in x's shape: a view."""
-        if slot not in self.rule.slots_of:
-            raise KeyError(f"{self.rule.name} has the slots {', '.join(self.rule.slots_of) or '(none)'}; not {slot!r}")
-        return self.s[self.rule.slots_of.index(slot)].reshape(self.shape)
-
-    def __repr__(self):
-        return f"State({self.rule!r}, t={self.t}, slots: {', '.join(self.rule.slots_of) or 'none'}, shape={self.shape})"
-
-    def __reduce__(self):
-        return _restored, (self.rule, self.t, self.s, self.shape)
 
 
 class Rule:
@@ -115,33 +71,10 @@ class Rule:
     def __call__(self, fun=None, x0=None, /, args=(), **options):
         """Rebind hyperparameters (keywords only), or minimise ``fun`` from ``x0`` as a SciPy custom method."""
         if fun is None and x0 is None and args == ():
-            return Rule(self._stages, self.hyper | {k: self.checked(k, v) for k, v in options.items()})
+            return Rule(self._stages, self.hyper | {k: checked(self, k, v) for k, v in options.items()})
         from numbaopt.minimize import as_scipy_method
 
         return as_scipy_method(self, fun, x0, args, **options)
-
-    def checked(self, name, value):
-        """Return ``value`` as the hyperparameter ``name`` takes it; TypeError or ValueError if it does not."""
-        if name not in self.hyper:
-            near = difflib.get_close_matches(name, self.hyper, 1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise TypeError(f"{self.name} has no hyperparameter {name!r}; it has {', '.join(self.hyper) or 'none'}.{hint}")
-        flag = isinstance(self.hyper[name], bool)
-        if is_schedule(value) and not flag:
-            return value
-        if isinstance(value, (bool, np.bool_)) and flag:
-            return bool(value)
-        if flag or isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-            wanted = "True or False" if flag else "a real number or a schedule"
-            raise TypeError(f"{self.name}: {name} is {wanted}, not {value!r} of type {type(value).__name__}")
-        value = float(value)
-        author = next(own for _, pairs in self._stages for own, whole in pairs if whole == name)
-        low, high, ends = RANGES.get(author, (-inf, inf, "()"))
-        above = value > low or (value == low and ends[0] == "[")
-        if not (above and (value < high or (value == high and ends[1] == "]"))):
-            interval = f"{ends[0]}{low}, {high}{ends[1]}"
-            raise ValueError(f"{self.name}: {name} lies in {interval} and is finite; {value!r} does not")
-        return value
 
     def __repr__(self):
         return f"{self.name}({', '.join(f'{k}={v!r}' for k, v in self.hyper.items())})"
@@ -269,57 +202,6 @@ class Rule:
         state.t = t
 
 
-def adopt(rule, x, state):
-    """Let a state go on under other switches or schedules of its method, which are compiled apart."""
-    owned(rule, state)
-    new = rule.init(x)
-    if new.shape != state.shape or new.s.dtype != state.s.dtype:
-        raise ValueError("x is not what this state was made for")
-    state.rule, state._step = rule, new._step
-
-
-def owned(rule, state):
-    """Raise TypeError if a state is not one of this rule."""
-    if not isinstance(state, State) or state.rule._stages != rule._stages:
-        raise TypeError(f"step takes a state made by {rule.name}.init(x), not {state!r}")
-    if state.rule.slots_of != rule.slots_of:
-        raise TypeError(f"{rule!r} has other slots than {state!r}: make it a state of its own with init(x)")
-
-
-def fitting(rule, x, g, state):
-    """Return x and g flat, as compiled steps take them, or say why they are not for this state."""
-    owned(rule, state)
-    if np.shape(x) != state.shape or np.shape(g) != state.shape:
-        raise ValueError(f"x has shape {np.shape(x)} and g {np.shape(g)}; this state is for shape {state.shape}")
-    flat = contiguous(x, "x", writable=True)
-    if flat.dtype != state.s.dtype:
-        raise TypeError(f"x is {flat.dtype}; this state is for {state.s.dtype}")
-    kind = np.asarray(g).dtype
-    if kind.kind not in "fiub":
-        raise TypeError(f"g holds real numbers, not {kind}")
-    if np.ma.is_masked(g):
-        raise ValueError("g has masked entries: fill them, with g.filled(0) to leave their parameters to the slots")
-    return flat, np.require(np.asarray(g).reshape(-1), flat.dtype, ["C", "A", "W"])
-
-
-def contiguous(x, name, writable=False):
-    """Return the array flat, as a view, or say why it cannot be stepped in place."""
-    if not isinstance(x, np.ndarray) or isinstance(x, np.ma.MaskedArray):
-        raise TypeError(f"{name} is a NumPy array, changed in place; {type(x).__name__} is not: use numpy.array({name}, float)")
-    if x.dtype not in (np.float32, np.float64) or not x.dtype.isnative:
-        raise TypeError(f"{name} is float32 or float64 in native byte order, not {x.dtype}: use {name}.astype(float)")
-    if not x.flags.c_contiguous:
-        raise ValueError(f"{name} is changed in place and must be C-contiguous: use numpy.ascontiguousarray({name})")
-    if writable and not x.flags.writeable:
-        raise ValueError(f"{name} is changed in place and this array is read-only: use {name}.copy()")
-    return np.asarray(x).reshape(-1)
-
-
-def is_schedule(value):
-    """Tell whether a hyperparameter follows a schedule."""
-    return hasattr(value, "texts")
-
-
 @functools.lru_cache(512)
 def _lowered(stages, on):
     return Lowering(stages, dict(on))
@@ -388,36 +270,6 @@ def chain(*rules):
             hyper |= {new[name]: part.hyper[name] for _, name in pairs if name in part.hyper}
             taken |= set(new.values())
     return Rule(tuple(stages), hyper)
-
-
-def names():
-    """Return the names of all methods: the files of ``numbaopt.rules``."""
-    return list(_files())
-
-
-@functools.cache
-def _files():
-    return sorted(module.name for module in pkgutil.iter_modules(importlib.import_module("numbaopt.rules").__path__))
-
-
-def get(method):
-    """Return the rule that ``method`` names (case does not matter), or ``method`` itself when it is a rule."""
-    if isinstance(method, Rule):
-        return method
-    if not isinstance(method, str):
-        raise TypeError(f"method is a name or a rule, not {method!r}")
-    name = method.lower()
-    if name not in names():
-        near = difflib.get_close_matches(name, names(), 1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"unknown method {method!r}; there are {', '.join(names())}.{hint}")
-    return getattr(importlib.import_module(f"numbaopt.rules.{name}"), name)
-
-
-def _restored(rule, t, s, shape):
-    state = State(rule, s, shape, rule._survivor(np.broadcast_to(s.dtype.type(0), shape)))
-    state.t = t
-    return state
 
 
 def _unpickled(homes, hyper):

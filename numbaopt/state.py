@@ -1,0 +1,84 @@
+"""What a rule remembers between steps, and what must hold of x, g and state before a compiled step sees them."""
+
+import numpy as np
+
+
+class State:
+    """What a rule remembers between steps.
+
+    Attributes
+    ----------
+    t : int
+        Steps done.
+    s : ndarray, shape (k, n)
+        The slots, in x's dtype; ``state["m"]`` is one of them, in x's shape.
+    """
+
+    __slots__ = ("t", "s", "rule", "shape", "_step")
+
+    def __init__(self, rule, s, shape, step):
+        self.t, self.s, self.rule, self.shape, self._step = 0, s, rule, shape, step
+
+    def __getitem__(self, slot):
+        """Return one slot by its name, in x's shape: a view."""
+        if slot not in self.rule.slots_of:
+            raise KeyError(f"{self.rule.name} has the slots {', '.join(self.rule.slots_of) or '(none)'}; not {slot!r}")
+        return self.s[self.rule.slots_of.index(slot)].reshape(self.shape)
+
+    def __repr__(self):
+        return f"State({self.rule!r}, t={self.t}, slots: {', '.join(self.rule.slots_of) or 'none'}, shape={self.shape})"
+
+    def __reduce__(self):
+        return _restored, (self.rule, self.t, self.s, self.shape)
+
+
+def adopt(rule, x, state):
+    """Let a state go on under other switches or schedules of its method, which are compiled apart."""
+    owned(rule, state)
+    new = rule.init(x)
+    if new.shape != state.shape or new.s.dtype != state.s.dtype:
+        raise ValueError("x is not what this state was made for")
+    state.rule, state._step = rule, new._step
+
+
+def owned(rule, state):
+    """Raise TypeError if a state is not one of this rule."""
+    if not isinstance(state, State) or state.rule._stages != rule._stages:
+        raise TypeError(f"step takes a state made by {rule.name}.init(x), not {state!r}")
+    if state.rule.slots_of != rule.slots_of:
+        raise TypeError(f"{rule!r} has other slots than {state!r}: make it a state of its own with init(x)")
+
+
+def fitting(rule, x, g, state):
+    """Return x and g flat, as compiled steps take them, or say why they are not for this state."""
+    owned(rule, state)
+    if np.shape(x) != state.shape or np.shape(g) != state.shape:
+        raise ValueError(f"x has shape {np.shape(x)} and g {np.shape(g)}; this state is for shape {state.shape}")
+    flat = contiguous(x, "x", writable=True)
+    if flat.dtype != state.s.dtype:
+        raise TypeError(f"x is {flat.dtype}; this state is for {state.s.dtype}")
+    kind = np.asarray(g).dtype
+    if kind.kind not in "fiub":
+        raise TypeError(f"g holds real numbers, not {kind}")
+    if np.ma.is_masked(g):
+        raise ValueError("g has masked entries: fill them, with g.filled(0) to leave their parameters to the slots")
+    return flat, np.require(np.asarray(g).reshape(-1), flat.dtype, ["C", "A", "W"])
+
+
+def contiguous(x, name, writable=False):
+    """Return the array flat, as a view, or say why it cannot be stepped in place."""
+    if not isinstance(x, np.ndarray) or isinstance(x, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a NumPy array, changed in place; {type(x).__name__} is not: use numpy.array({name}, float)")
+    if x.dtype not in (np.float32, np.float64) or not x.dtype.isnative:
+        raise TypeError(f"{name} is float32 or float64 in native byte order, not {x.dtype}: use {name}.astype(float)")
+    if not x.flags.c_contiguous:
+        raise ValueError(f"{name} is changed in place and must be C-contiguous: use numpy.ascontiguousarray({name})")
+    if writable and not x.flags.writeable:
+        raise ValueError(f"{name} is changed in place and this array is read-only: use {name}.copy()")
+    return np.asarray(x).reshape(-1)
+
+
+def _restored(rule, t, s, shape):
+    state = State(rule, s, shape, rule._survivor(np.broadcast_to(s.dtype.type(0), shape)))
+    state.t = t
+    return state
