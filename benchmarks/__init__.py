@@ -1,4 +1,4 @@
-"""Benchmarks of numbaopt: an asv suite (``asv run``), and the table of the bars at a glance (``python -m benchmarks.report``).
+"""Benchmarks of numbaopt: an asv suite (``asv run``), and its bars at a glance (``python -m benchmarks.report``).
 
 What must be set before Numba, torch and JAX are imported is set here: two threads on every side, and a kernel cache for
 each commit. Numba judges the freshness of a cached kernel by one file alone, so with one cache for all asv could time

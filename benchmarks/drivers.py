@@ -83,7 +83,7 @@ class PlainAgainstEnsmallen(Contest):
 
 
 class AgainstSciPy(Contest):
-    """An evaluation of Rosenbrock's function from Python, n = 10, all that is around it included, beside SciPy's methods."""
+    """An evaluation of Rosenbrock's function from Python, n = 10, and all around it, beside SciPy's methods."""
 
     params = ["BFGS", "L-BFGS-B", "CG"]
     param_names = ["method"]

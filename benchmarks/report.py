@@ -57,8 +57,8 @@ def times(ratio):
     return f"{1 / ratio:.3g} times as fast"
 
 
-def fraction(ratio):
-    return f"{1 / ratio:.2f}"
+def bandwidth(ratio):
+    return f"{1 / ratio:.2f} of copying's"
 
 
 def unit(name):
@@ -67,32 +67,28 @@ def unit(name):
 
 def rows():
     """Return the lines of the table."""
-    torch, jax = steps.AdamAgainstTorch, drivers.CompiledAgainstJax
+    torch, copying, jax = steps.AdamAgainstTorch, steps.AgainstCopying, drivers.CompiledAgainstJax
+    plain, error, shares = drivers.PlainDriver, convergence.Trajectory, unit("of its time")
     return [
-        *(
-            Row(f"an Adam step, float32, beside torch's fused one, n = {n:,}", torch, (n,), bar, times)
-            for n, bar in ((10, 1 / 30), (100_000, 1 / 3), (10_000_000, 1.0))
-        ),
-        Row("a float32 beside a float64 Adam step, n = 10,000", steps.SingleAgainstDouble, ("adam", 10_000), 1 / 1.7, times),
-        *(
-            Row(f"bandwidth of an Adam step, {dtype}, n = 1e7, beside copying", steps.AgainstCopying, ("adam", dtype), 1 / 0.95, fraction)
-            for dtype in ("float32", "float64")
-        ),
+        Row("an Adam step, float32, n = 10, beside torch's fused one", torch, (10,), 1 / 30, times),
+        Row("the same, n = 1e5", torch, (100_000,), 1 / 3, times),
+        Row("the same, n = 1e7", torch, (10_000_000,), 1, times),
+        Row("a float32 beside a float64 Adam step, n = 1e4", steps.SingleAgainstDouble, ("adam", 10_000), 1 / 1.7, times),
+        Row("bandwidth of an Adam step, float32, n = 1e7", copying, ("adam", "float32"), 1 / 0.95, bandwidth),
+        Row("the same, float64", copying, ("adam", "float64"), 1 / 0.95, bandwidth),
         Row("calling a step, n = 8", steps.Dispatch, ("adam.step",), 0.6, unit("us"), "track_time"),
-        *(
-            Row(f"plain driver beside its objective, n = 10, jac={jac}", drivers.PlainDriver, (jac,), 2.0, unit("us"), "track_overhead")
-            for jac in ("True", "inplace")
-        ),
-        *(Row(f"compiled driver, Rosenbrock, n = {n}, beside jax.lax.scan", jax, (n,), 1.0, times) for n in (2, 10, 100)),
-        Row("import numbaopt beside import numba", start.Import, (), 50, unit("ms"), "track_beside_numba"),
-        Row("first result, warm cache, new objective, beside import torch", start.FirstResultAgainstTorch, (), 0.5, unit("of its time")),
-        Row("the same, beside compiling the objective with Numba and no more", start.FirstResultAgainstNumba, (), None, unit("of its time")),
-        Row("recompiled, and files added, by a second process", start.FirstResult, (), 0, unit(""), "track_recompiled"),
-        *(
-            Row(f"worst error of {dtype} trajectories, all rules", convergence.Trajectory, (dtype,), bar, unit(""), "worst")
-            for dtype, bar in (("float64", 1e-12), ("float32", 1e-5))
-        ),
-    ]  # fmt: skip
+        Row("plain driver, n = 10, beside its objective", plain, ("True",), 2, unit("us"), "track_overhead"),
+        Row('the same, jac="inplace"', plain, ("inplace",), 2, unit("us"), "track_overhead"),
+        Row("compiled driver, Rosenbrock, n = 2, beside jax.lax.scan", jax, (2,), 1, times),
+        Row("the same, n = 10", jax, (10,), 1, times),
+        Row("the same, n = 100", jax, (100,), 1, times),
+        Row("import numbaopt, beside import numba", start.Import, (), 50, unit("ms"), "track_beside_numba"),
+        Row("first result, new objective, beside import torch", start.FirstResultAgainstTorch, (), 0.5, shares),
+        Row("the same, beside Numba compiling that objective", start.FirstResultAgainstNumba, (), None, shares),
+        Row("recompiled and cached by a second process", start.FirstResult, (), 0, unit(""), "track_recompiled"),
+        Row("worst error of trajectories, all rules, float64", error, ("float64",), 1e-12, unit(""), "worst"),
+        Row("the same, float32", error, ("float32",), 1e-5, unit(""), "worst"),
+    ]
 
 
 def main():
@@ -107,8 +103,8 @@ def main():
     for line in lines:
         print("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |")
     load = " ".join(f"{x:.1f}" for x in os.getloadavg())
-    print(f"\nPython {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores, {THREADS} threads a side; ", end="")
-    print(f"load {load} at the end; {perf_counter() - began:.0f} s.")
+    print(f"\nPython {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores, {THREADS} threads a side.")
+    print(f"Load at the end {load}; {perf_counter() - began:.0f} s.")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,10 @@ from numbaopt import passes
 OPTIONS = {"nogil": True, "error_model": "numpy"}  # no fastmath: vector body, scalar tail, serial, parallel: same bits
 PARALLEL_FROM = 50_000  # entries; below, waking a second thread costs more than it brings
 BLOCK = 4096  # entries a thread takes at a time; fixed, so that sums do not depend on the number of threads
-TAKEN = {"t", "x", "g", "s", "n", "T", "b", "lo", "hi", "blocks", "total", "in_order", "empty", "int64", "prange"}  # by `step`
+# Names that `step` itself uses.
+TAKEN = {"t", "x", "g", "s", "n", "T", "b", "lo", "hi", "blocks", "total", "in_order", "empty", "int64", "prange"}
+# What reading a truncated or foreign pickle raises.
+DAMAGED = (EOFError, OSError, pickle.UnpicklingError, ValueError, AttributeError, LookupError, ImportError)
 _lock = threading.RLock()
 _forked = False
 
@@ -41,7 +44,7 @@ class _Cache(FunctionCache):
     def load_overload(self, sig, target_context):
         try:
             return super().load_overload(sig, target_context)
-        except (EOFError, OSError, pickle.UnpicklingError, ValueError, AttributeError, IndexError, KeyError, ImportError):
+        except DAMAGED:
             try:
                 self.flush()
             except OSError:

@@ -149,7 +149,8 @@ def jitted_batches(run, compiled):
     size = batches.batch_size
     row = types.int64
     step = [run.step] if run.program is None else []
-    run_on = driver(_run_on_batches, run.program, block.dtype, (row, row, _TABLE, _TABLE), (_TABLE, _TABLE, row, row, row))
+    takes, rest = (row, row, _TABLE, _TABLE), (_TABLE, _TABLE, row, row, row)
+    run_on = driver(_run_on_batches, run.program, block.dtype, takes, rest)
     chunk = 1
     try:
         for epoch in range(batches.epochs):

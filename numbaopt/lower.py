@@ -78,9 +78,9 @@ class Lowering:
         self.kind |= {"x": "vector", "g": "vector", "t": "number"}
         self.inputs = {"x", "g"} | {dict(names)[slot] for math, names in self.stages for slot in math.slots}
         self.taken = {"t"} | RESERVED | self.inputs.union(self.hyper, (f"{b}_t" for b in self.hyper))
-        self.taken |= {f"{part}_z{k or ''}" for part in ("w", "parts", "old") for k in range(20)}  # what holds a sum's terms
-        for self.math, pairs in self.stages:
-            names = dict(pairs)
+        self.taken |= {f"{part}_z{k or ''}" for part in ("w", "parts", "old") for k in range(20)}  # of sums
+        for math, pairs in self.stages:
+            self.math, names = math, dict(pairs)
             self.kind |= {name: "number" for name in names.values()} | {names[s]: "vector" for s in self.math.slots}
             env = {"t": "t"} | names | {name: now[name] for name in self.math.coordinates if name in now}
             self.statements(self.math.body, env, self.items)
@@ -96,6 +96,7 @@ class Lowering:
     # Statements. `env` maps the author's names to their latest versions, `out` collects items.
 
     def statements(self, body, env, out):
+        """Lower a list of statements into items."""
         for node in body:
             match node:
                 case ast.Assign(targets=[ast.Name(id=name)], value=value):
@@ -232,11 +233,16 @@ class Lowering:
                 return ast.BinOp(self.hoist(left, out), ast.Mult(), inverse)
             case ast.BinOp(op=ast.Pow() as op, left=left, right=ast.Constant(value=2 | 3 | 4 as power)):
                 return ast.BinOp(self.hoist(left, out), op, ast.Constant(int(power)))
-            case ast.BinOp(op=ast.BitAnd() | ast.BitOr() as op, left=left, right=right):  # of truth values, not numbers
-                sides = [self.scalar(s, out, "test") if self.is_scalar(s) else self.hoist(s, out) for s in (left, right)]
-                return ast.BinOp(sides[0], op, sides[1])
+            case ast.BinOp(op=ast.BitAnd() | ast.BitOr() as op, left=left, right=right):
+
+                def truth(side):
+                    return self.scalar(side, out, "test") if self.is_scalar(side) else self.hoist(side, out)
+
+                left, right = map(truth, (left, right))
+                return ast.BinOp(left, op, right)
             case ast.Call(func=ast.Name(id="sign") as func, args=[a]):  # its constants, in x's dtype
-                return ast.Call(func, [self.hoist(a, out), *(self.scalar(ast.Constant(c), out) for c in (0.0, 1.0))], [])
+                constants = [self.scalar(ast.Constant(c), out) for c in (0.0, 1.0)]
+                return ast.Call(func, [self.hoist(a, out), *constants], [])
             case ast.IfExp(test=test, body=a, orelse=b) if self.is_scalar(test):
                 return ast.IfExp(self.scalar(test, out, "test"), self.hoist(a, out), self.hoist(b, out))
         return rebuild(node, lambda child: self.hoist(child, out))
@@ -255,9 +261,11 @@ class Lowering:
         return ast.Name(name)
 
     def is_scalar(self, node):
+        """Tell whether no coordinate enters an expression."""
         return all(self.kind[name] != "vector" for name in mentioned(node))
 
     def has_table(self, b, env):
+        """Tell whether b**t can be looked up: b is a hyperparameter that keeps its value, and t is still t."""
         return env["t"] == "t" and isinstance(self.hyper.get(env.get(b)), (int, float))
 
     def fresh(self, name):

@@ -35,7 +35,7 @@ class Group:
             if not device:
                 contiguous(leaf, name, writable=True)
             if np.dtype(leaf.dtype) != self.structure.dtype:
-                raise TypeError(f"{name} is {leaf.dtype}; another of its group is {self.structure.dtype}: make two groups")
+                raise TypeError(f"{name} is {leaf.dtype}, another of its group {self.structure.dtype}: make two groups")
         if device:
             from numbaopt import cuda
 
@@ -55,7 +55,7 @@ class Group:
     @rule.setter
     def rule(self, rule):
         if not isinstance(rule, Rule) or (rule.name, rule.slots_of) != (self._rule.name, self._rule.slots_of):
-            raise TypeError(f"a running group keeps its method {self._rule.name}; {rule!r} is another, or has other slots")
+            raise TypeError(f"a running group keeps its method, {self._rule.name}, and its slots; {rule!r} has others")
         self._rule = rule
 
     def gather(self, grads):
@@ -82,7 +82,8 @@ class Optimizer:
         The method: ``adam(lr=1e-3)`` or ``"adam"``.
     params : array, dict, list or tuple of arrays, or list of dicts with a key ``"params"``
         float32 or float64, C-contiguous, writable: NumPy arrays, or device arrays that are then stepped where they
-        lie. A list of dicts makes groups, as in torch: the other keys are that group's hyperparameters, or its ``"rule"``.
+        lie. A list of dicts makes groups, as in torch: the other keys are that group's hyperparameters, or its
+        ``"rule"``.
 
     Attributes
     ----------

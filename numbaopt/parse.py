@@ -1,9 +1,9 @@
-"""A rule's function, read: its signature taken apart, its statements as a syntax tree, errors that point at its lines."""
+"""A rule's function, read: its signature taken apart, its body as a syntax tree, errors that point at its lines."""
 
 import ast
 import inspect
 import textwrap
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from numbaopt.lower import RESERVED
 
@@ -22,11 +22,11 @@ class Math:
     line: int
     lines: list
     coordinates: tuple = ()  # x, g, then the slots; a stage may have only one of x and g
-    starts: dict = None  # slot -> expression for its start, None for zero
-    hyper: dict = None  # hyperparameter -> default
-    body: list = None  # statements before the return
-    returns: list = None  # expressions: the new x (or g), then the slots
-    constants: dict = None  # numbers of the author's own module
+    starts: dict = field(default_factory=dict)  # slot -> expression for its start, None for zero
+    hyper: dict = field(default_factory=dict)  # hyperparameter -> default
+    body: list = field(default_factory=list)  # statements before the return
+    returns: list = field(default_factory=list)  # expressions: the new x (or g), then the slots
+    constants: dict = field(default_factory=dict)  # numbers of the author's own module
 
     @property
     def slots(self):

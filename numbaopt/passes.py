@@ -178,7 +178,8 @@ def assemble(name, program, library, body):
     helpers = [text for helper, text in HELPERS.items() if helper in called]
     called |= set(re.findall(r"[a-z_0-9]+(?=[(])|\bpi\b", "\n".join(parts + helpers)))
     imports = f"from {library} import {', '.join(sorted(called & LIBRARY))}\n" if called & LIBRARY else ""
-    return "\n\n\n".join([f"# {name}, lowered by numbaopt\n{imports}".strip(), *(p.strip("\n") for p in helpers + parts)]) + "\n"
+    head = f"# {name}, lowered by numbaopt\n{imports}".strip()
+    return "\n\n\n".join([head, *(part.strip("\n") for part in helpers + parts)]) + "\n"
 
 
 LIBRARY = {"cos", "empty", "exp", "int64", "log", "pi", "sqrt"}
@@ -191,5 +192,5 @@ def schedules(program):
         if not isinstance(value, (int, float)):
             for label, text in value.texts().items():
                 if texts.setdefault(label, text) != text:
-                    raise ValueError(f"two schedules have the name {label.removesuffix('_at')!r}: give one of them another")
+                    raise ValueError(f"two schedules are named {label.removesuffix('_at')!r}: give one another name")
     return [f"\n@jit\n{text}\n" for text in texts.values()]

@@ -86,7 +86,8 @@ class Rule:
         return hash(self._stages)
 
     def __reduce__(self):
-        return _unpickled, (tuple((m.function.__module__, m.function.__qualname__) for m, _ in self._stages), dict(self.hyper))
+        homes = tuple((math.function.__module__, math.function.__qualname__) for math, _ in self._stages)
+        return _unpickled, (homes, dict(self.hyper))
 
     def __copy__(self):
         return self  # nothing here ever changes
@@ -129,7 +130,7 @@ class Rule:
         return _jit(self.name, self.program)
 
     def slots(self, x, **fixed):
-        """Return the initial slots for a flat ``x``: shape (k, x.size), x's dtype; ``fixed`` gives some their values."""
+        """Return the slots to start from, for a flat ``x``: shape (k, x.size), x's dtype; ``fixed`` sets some."""
         s = np.zeros((len(self.slots_of), x.size), x.dtype)
         for math_, pairs in self._stages:
             own = {author: self.hyper[name] for author, name in pairs if name in self.hyper} | {"x": x}

@@ -122,7 +122,8 @@ def schedule(function):
     known = CALLS | {"pi"} | {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id not in known | set(parameters):
-            raise RuleError(f"schedule {function.__name__}: unknown name {node.id!r}; known are {', '.join(sorted(known))}")
+            names = ', '.join(sorted(known))
+            raise RuleError(f"schedule {function.__name__}: unknown name {node.id!r}; known are {names}")
     signature = inspect.Signature(list(inspect.signature(function).parameters.values())[1:])
 
     @functools.wraps(function)
@@ -160,7 +161,7 @@ def exponential(k, init, rate, steps=1.0):
 
 @schedule
 def cosine(k, init, steps, final=0.0):
-    """Return half a cosine from ``init`` to ``final`` over ``steps`` steps, then ``final`` (Loshchilov & Hutter 2017)."""
+    """Return half a cosine from ``init`` to ``final`` over ``steps`` steps, then ``final`` (arXiv:1608.03983)."""
     return final + (init - final) * (1 + cos(pi * min(k / steps, 1.0))) / 2
 
 

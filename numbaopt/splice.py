@@ -1,7 +1,7 @@
 """A compiled driver's text: its loop, with the rule's step and `observe` spliced in where they are called.
 
 Between functions an array travels with its reference count, which costs more than a step of two coordinates. The driver
-in `loop` is still the one that reads, and the one that runs where a rule takes several passes: then the step stays a call.
+in `loop` is still the one to read, and the one that runs where a rule takes several passes: there the step is a call.
 """
 
 import inspect

@@ -68,7 +68,8 @@ def fitting(rule, x, g, state):
 def contiguous(x, name, writable=False):
     """Return the array flat, as a view, or say why it cannot be stepped in place."""
     if not isinstance(x, np.ndarray) or isinstance(x, np.ma.MaskedArray):
-        raise TypeError(f"{name} is a NumPy array, changed in place; {type(x).__name__} is not: use numpy.array({name}, float)")
+        kind = type(x).__name__
+        raise TypeError(f"{name} is a NumPy array, changed in place; {kind} is not: use numpy.array({name}, float)")
     if x.dtype not in (np.float32, np.float64) or not x.dtype.isnative:
         raise TypeError(f"{name} is float32 or float64 in native byte order, not {x.dtype}: use {name}.astype(float)")
     if not x.flags.c_contiguous:

@@ -5,7 +5,7 @@ from numbaopt.rule import rule, sqrt, sum, where
 
 @rule
 def lamb(x, g, m, v, t, lr=1e-3, b1=0.9, b2=0.999, eps=1e-6, wd=0.0):
-    """LAMB (You et al. 2020, Algorithm 2, arXiv:1904.00962); phi(z) = z and trust ratio 1 at a zero norm, as in optax."""
+    """LAMB (You et al. 2020, Algorithm 2, arXiv:1904.00962); phi(z) = z, and ratio 1 at a zero norm, as in optax."""
     m = b1 * m + (1 - b1) * g
     v = b2 * v + (1 - b2) * g**2
     mhat = m / (1 - b1**t)
