@@ -73,7 +73,7 @@ def rows():
         Row("an Adam step, float32, n = 10, beside torch's fused one", torch, (10,), 1 / 30, times),
         Row("the same, n = 1e5", torch, (100_000,), 1 / 3, times),
         Row("the same, n = 1e7", torch, (10_000_000,), 1, times),
-        Row("a float32 beside a float64 Adam step, n = 1e4", steps.SingleAgainstDouble, ("adam", 10_000), 1 / 1.7, times),
+        Row("float32 beside float64, n = 1e4", steps.SingleAgainstDouble, ("adam", 10_000), 1 / 1.7, times),
         Row("bandwidth of an Adam step, float32, n = 1e7", copying, ("adam", "float32"), 1 / 0.95, bandwidth),
         Row("the same, float64", copying, ("adam", "float64"), 1 / 0.95, bandwidth),
         Row("calling a step, n = 8", steps.Dispatch, ("adam.step",), 0.6, unit("us"), "track_time"),
@@ -102,9 +102,9 @@ def main():
     lines.insert(1, tuple("-" * width for width in widths))
     for line in lines:
         print("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |")
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, {THREADS} threads a side"
     load = " ".join(f"{x:.1f}" for x in os.getloadavg())
-    print(f"\nPython {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores, {THREADS} threads a side.")
-    print(f"Load at the end {load}; {perf_counter() - began:.0f} s.")
+    print(f"\n{machine}; load at the end {load}; {perf_counter() - began:.0f} s.")
 
 
 if __name__ == "__main__":

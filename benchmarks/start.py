@@ -61,7 +61,7 @@ class Import:
         self._fresh = Fresh(lambda: "import numba\n" + timed("import numbaopt\n"))
 
     def track_beside_numba(self):
-        return self._fresh.run(6)[0] * 1e3
+        return self._fresh.run(4)[0] * 1e3
 
     track_beside_numba.unit = "ms"
 

@@ -4,7 +4,6 @@ import functools
 import hashlib
 import linecache
 import os
-import pickle
 import sys
 import tempfile
 import threading
@@ -22,8 +21,6 @@ PARALLEL_FROM = 50_000  # entries; below, waking a second thread costs more than
 BLOCK = 4096  # entries a thread takes at a time; fixed, so that sums do not depend on the number of threads
 # Names that `step` itself uses.
 TAKEN = {"t", "x", "g", "s", "n", "T", "b", "lo", "hi", "blocks", "total", "in_order", "empty", "int64", "prange"}
-# What reading a truncated or foreign pickle raises.
-DAMAGED = (EOFError, OSError, pickle.UnpicklingError, ValueError, AttributeError, LookupError, ImportError)
 _lock = threading.RLock()
 _forked = False
 
@@ -44,7 +41,7 @@ class _Cache(FunctionCache):
     def load_overload(self, sig, target_context):
         try:
             return super().load_overload(sig, target_context)
-        except DAMAGED:
+        except Exception:  # a truncated or foreign pickle, or machine code, raises what it likes
             try:
                 self.flush()
             except OSError:
@@ -171,10 +168,10 @@ def _file(text, name):
     if directory is not None:
         path = directory / f"{key}.py"
         try:
-            if not path.exists() or path.read_text() != text:
-                handle, temporary = tempfile.mkstemp(dir=directory, text=True)
-                with os.fdopen(handle, "w") as file:
-                    file.write(text)
+            if not path.exists() or path.read_bytes() != text.encode():
+                handle, temporary = tempfile.mkstemp(dir=directory)
+                with os.fdopen(handle, "wb") as file:
+                    file.write(text.encode())
                 os.replace(temporary, path)
             return str(path), key
         except OSError:

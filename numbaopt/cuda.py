@@ -1,15 +1,17 @@
 """Text to CUDA kernels, one a pass, and what launches them; imported only when a device array turns up.
 
-An elementwise rule gives the CPU's bits: the same lines, scalars from the host's compiled function, and no
-product contracted with a sum. Kernels are queued on the stream that x's interface names, else on the default
-one, and not waited for.
+An elementwise rule gives the CPU's bits: the same lines, scalars computed on the host, and no product contracted with
+a sum (exp, log, and powers but 2, 3, 4 aside). Kernels are queued on the stream that x's interface names, else on the
+default one, and not waited for.
 """
 
 import ast
 import contextlib
 import functools
 import linecache
+import sys
 import warnings
+from types import ModuleType
 
 import numpy as np
 
@@ -71,8 +73,8 @@ def emit(name, program):
             body += [f"{z} = row_sum(parts_[{rows[z]}], shared_)" for z in sweep.totals]
             out += [define("@kernel", f"finish{k}(t, h, parts_, numbers_)", [*body, f"{places} = {scalars}"])]
             lines += [f"on.run(finish{k}, 1)(t, on.copy(h), on.parts, on.numbers)"]
-            given["numbers_"] = "on.numbers"
             head += [f"{names} = {places}"]
+            given["numbers_"] = "on.numbers"
         elif entering:
             given[", ".join(entering)] = f"*map(real, {scalars})"
         if sweep.sums:
@@ -83,12 +85,9 @@ def emit(name, program):
         loop += [f"{z} += {term}" for z, term in sweep.sums.items()]  # before stores: nothing is read twice
         loop += [*stores, "i += uint64(cuda.gridsize(1))"]
         tail = [f"parts_[{rows[z]}, cuda.blockIdx.x] = block_sum({z}, shared_)" for z in sweep.sums]
-        body = [*head, *(f"    {line}" for line in loop), *tail]
-        out += [define("@kernel", f"sweep{k}({', '.join(given)})", body)]
-        grid = "chunks" if sweep.sums else "blocks"
-        lines += [f"on.run(sweep{k}, on.{grid})({', '.join(given.values())})"]
-    out += [define("", "step(t, x, g, s, h, on)", lines or ["pass"])]
-    return passes.assemble(name, program, "math", out)
+        out += [define("@kernel", f"sweep{k}({', '.join(given)})", [*head, *(f"    {line}" for line in loop), *tail])]
+        lines += [f"on.run(sweep{k}, on.{'chunks' if sweep.sums else 'blocks'})({', '.join(given.values())})"]
+    return passes.assemble(name, program, "math", [*out, define("", "step(t, x, g, s, h, on)", lines or ["pass"])])
 
 
 def define(decorator, head, lines):
@@ -103,20 +102,11 @@ class Exact(ast.NodeTransformer):
         self.generic_visit(node)
         match node:
             case ast.BinOp(left=a, op=ast.Mult(), right=b):
-                return product(a, b)
-            case ast.BinOp(left=a, op=ast.Pow(), right=ast.Constant(value=2 | 3 | 4 as n)):
-                return power(a, n)
+                return ast.Call(ast.Name("mul", ast.Load()), [a, b], [])
+            case ast.BinOp(left=a, op=ast.Pow() as op, right=ast.Constant(value=2 | 3 | 4 as n)):
+                p, q = (a if k == 1 else ast.BinOp(a, op, ast.Constant(k)) for k in (n // 2, n - n // 2))
+                return self.visit(ast.BinOp(p, ast.Mult(), q))  # grouped as Numba does on the CPU
         return node
-
-
-def product(a, b):
-    """Return the expression ``mul(a, b)``."""
-    return ast.Call(ast.Name("mul", ast.Load()), [a, b], [])
-
-
-def power(a, n):
-    """Return a**n as products, grouped as Numba groups them on the CPU."""
-    return a if n == 1 else product(power(a, n // 2), power(a, n - n // 2))
 
 
 @functools.cache
@@ -125,18 +115,20 @@ def load(text, name, dtype):
     cuda, kernels = toolkit(), {}
     filename, key = cpu._file(text, name)
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
-    host = {"__name__": f"numbaopt_{key}", "__file__": filename, "real": dtype.type}
-    device = host | {"cuda": cuda, "THREADS": THREADS, "float64": np.float64, "uint64": np.uint64}
+    device = {"__name__": f"numbaopt_{key}", "__file__": filename, "cuda": cuda, "THREADS": THREADS}
+    device |= {"real": dtype.type, "float64": np.float64, "uint64": np.uint64, "jit": cuda.jit(device=True)}
     device["mul"] = cuda.libdevice.fmul_rn if dtype == np.float32 else cuda.libdevice.dmul_rn
-    device["jit"] = cuda.jit(device=True)
     device["kernel"] = lambda function: kernels.setdefault(function.__name__, cuda.jit(function))
-    host |= {"jit": cpu.jit, "kernel": lambda function: None}
-    exec(compile(text, filename, "exec"), host)
     tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, ast.While):
             Exact().visit(node)
     exec(compile(ast.fix_missing_locations(tree), filename, "exec"), device)
+
+    module = sys.modules[f"numbaopt_{key}"] = ModuleType(f"numbaopt_{key}")  # Numba's cache asks for it
+    host = vars(module)
+    host |= {"__file__": filename, "jit": cpu.jit, "kernel": lambda function: None, "real": dtype.type}
+    exec(compile(text, filename, "exec"), host)
     host.update(kernels)
     return host["step"]
 
@@ -148,12 +140,6 @@ def toolkit():
     from numba.cuda import libdevice  # noqa: F401
 
     return cuda
-
-
-@functools.cache
-def stream(number):
-    """Return the stream that an interface names by its number, 0 for the default one."""
-    return toolkit().external_stream(number) if number else 0
 
 
 @contextlib.contextmanager
@@ -183,18 +169,17 @@ class Step:
     def __call__(self, t, x, g, s, h):
         """Queue one step, after all checks."""
         x, g = self.view(x, "x"), self.view(g, "g")
-        mine, other = (self.seen[name][0].get("stream") or 0 for name in "xg")
-        if other not in (0, mine):  # g is made on a stream of its own
-            stream(other).synchronize()
-        self.stream = stream(mine)
+        self.number, other = (self.seen[name][0].get("stream") or 0 for name in "xg")
+        self.stream = toolkit().external_stream(self.number) if self.number else 0
+        if other not in (0, self.number):  # g is made on a stream of its own
+            toolkit().external_stream(other).synchronize()
         self.step(t, x, g, s, h, self)
 
     def view(self, array, name):
         """Return x or g as Numba's array, flat; made anew only when its interface has changed."""
         interface = getattr(array, "__cuda_array_interface__", None)
         if interface is None:
-            kind = type(array).__name__
-            raise TypeError(f"the state lies on a CUDA device, and so must {name}: {kind} does not")
+            raise TypeError(f"the state lies on a CUDA device, and so must {name}: {type(array).__name__} does not")
         seen, view = self.seen.get(name, (None, None))
         if interface != seen:
             view = flat(array, name, sync=False)
@@ -206,7 +191,7 @@ class Step:
 
     def run(self, kernel, blocks):
         """Return a kernel configured for its launch."""
-        key = kernel, blocks, self.stream
+        key = kernel, blocks, self.number
         if key not in self.configured:
             with quiet():
                 self.configured[key] = kernel[blocks, THREADS, self.stream]

@@ -259,9 +259,12 @@ def chain(*rules):
     a stage ``(x, ...)`` returns a new x and stands after it. A name that several stages use is told apart by the
     stage's own, ``box_lower``.
     """
-    stages, hyper, taken = [], {}, {"x", "g", "t"}
+    stages, hyper, taken, kinds = [], {}, {"x", "g", "t"}, ""
     for part in rules:
+        if not isinstance(part, Rule):
+            raise TypeError(f"chain joins rules, made with @rule; {part!r} is not one")
         for math, pairs in part._stages:
+            kinds += "g" if math.coordinates[0] == "g" else "r" if "g" in math.coordinates else "x"
             new = {name: name for _, name in pairs}
             for name in taken.intersection(new):
                 new[name] = f"{math.name}_{name}"
@@ -270,6 +273,9 @@ def chain(*rules):
             stages.append((math, tuple((author, new[name]) for author, name in pairs)))
             hyper |= {new[name]: part.hyper[name] for _, name in pairs if name in part.hyper}
             taken |= set(new.values())
+    if kinds.lstrip("g").rstrip("x") != "r":
+        order = ", ".join(math.name for math, _ in stages) or "nothing"
+        raise ValueError(f"a chain is stages (g, ...), then one rule (x, g, ...), then stages (x, ...); not {order}")
     return Rule(tuple(stages), hyper)
 
 

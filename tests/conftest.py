@@ -20,7 +20,7 @@ settings.load_profile("numbaopt")
 
 
 def pytest_generate_tests(metafunc):
-    """Shorten what stands for values in the names of tests: every worker of pytest-xdist must see the same names."""
+    """Shorten the names of parametrised tests: every worker of pytest-xdist must see the same."""
     for mark in metafunc.definition.iter_markers("parametrize"):
         if callable(mark.kwargs.get("ids")):
             mark.kwargs["ids"] = shortened(mark.kwargs["ids"])

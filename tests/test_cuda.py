@@ -6,6 +6,8 @@ Without either these tests are skipped; test_ptx.py starts them under the simula
 import copy
 import operator
 import os
+import sys
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,15 +22,15 @@ from numbaopt.rule import chain, exp, log, max, min, rule, sign, sqrt, sum, wher
 from numbaopt.transforms import box
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") != "0"
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not SIMULATED and not cuda.is_available(), reason="no CUDA device, and no simulator asked for"),
-]
+if not SIMULATED and not cuda.is_available():
+    pytest.skip("no CUDA device, and no simulator asked for", allow_module_level=True)
+pytestmark = pytest.mark.gpu
 
 if SIMULATED:  # what a device has and the simulator lacks
     from numba.cuda import libdevice
     from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
     from numba.cuda.simulator.kernel import FakeCUDAKernel
+    from numba.cuda.simulator.kernelapi import FakeCUDAShared
 
     def interface_of(array):
         return {**array._ary.__array_interface__, "stream": None}
@@ -40,15 +42,24 @@ if SIMULATED:  # what a device has and the simulator lacks
     def configured(kernel, configuration, configure=FakeCUDAKernel.__getitem__):
         return configure(copy.copy(kernel), configuration)  # without the copy the last one configured wins
 
+    lock = threading.Lock()
+
+    def shared(self, shape, dtype):
+        frame = sys._getframe(1)
+        with lock:  # without it two threads may each make one of their own
+            array = self._allocations.setdefault((frame.f_code, frame.f_lineno), np.empty(shape, dtype))
+        return FakeCUDAArray(array)
+
+    FakeCUDAShared.array = shared
     FakeCUDAArray.__cuda_array_interface__ = property(interface_of)
     FakeCUDAKernel.__getitem__ = configured
     cuda.from_cuda_array_interface = from_interface
     libdevice.fmul_rn = libdevice.dmul_rn = operator.mul
-    backend.THREADS, backend.CHUNK = 16, 128  # a simulated thread is a thread of the operating system
+    backend.THREADS, backend.CHUNK = 4, 64  # a simulated thread is a thread of the operating system...
+    sys.setswitchinterval(1e-5)  # ...that waits for the others by asking again and again
 
 DTYPES = [np.float32, np.float64]
-FEW = [1, 5]
-MANY = [1000] if SIMULATED else [1000, 3 * backend.CHUNK + 1, 1_000_003]
+MANY = [300] if SIMULATED else [1000, 3 * backend.CHUNK + 1, 1_000_003]  # several blocks
 
 
 class Foreign:
@@ -74,8 +85,8 @@ def both(method, n, dtype):
 
 
 def assert_same_steps(method, n, dtype, steps, exact=True):
-    """Step on both sides: equal bits, but for sums, and for functions that every library computes its own way."""
-    rng = np.random.default_rng(0)
+    """Step on both sides: equal bits, except for sums, and functions that each library computes its own way."""
+    rng, rtol = np.random.default_rng(0), 0 if exact else 20 * np.finfo(dtype).eps
     x, x_device, state, state_device = both(method, n, dtype)
     np.testing.assert_array_equal(state_device.s.copy_to_host(), state.s)
     state.t = state_device.t = steps[0] - 1
@@ -86,8 +97,9 @@ def assert_same_steps(method, n, dtype, steps, exact=True):
         assert method.step(x_device, g_device, state_device) is None
         for ours, theirs in ((x_device, x), (state_device.s, state.s)):
             assert ours.dtype == theirs.dtype
-            rtol = 0 if exact else 20 * np.finfo(dtype).eps
-            np.testing.assert_allclose(ours.copy_to_host(), theirs, rtol, rtol, err_msg=f"{method} n={n} t={t}")
+            np.testing.assert_allclose(
+                ours.copy_to_host(), theirs, rtol, rtol, err_msg=f"{method} n={n} t={t}"
+            )
         np.testing.assert_array_equal(g_device.copy_to_host(), g)
         assert state_device.t == t
 
@@ -95,28 +107,25 @@ def assert_same_steps(method, n, dtype, steps, exact=True):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("method", CASES)
 def test_steps_are_the_cpus(method, dtype):
-    for n in FEW:
-        assert_same_steps(method, n, dtype, range(1, 8), method.elementwise)
+    assert_same_steps(method, 1, dtype, range(1, 3), method.elementwise)
+    assert_same_steps(method, 5, dtype, range(1, 8), method.elementwise)  # at t = 6 RAdam begins to rectify
     for n in MANY:
-        assert_same_steps(method, n, dtype, range(6, 8), method.elementwise)  # where RAdam begins to rectify
+        assert_same_steps(method, n, dtype, range(6, 8), method.elementwise)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("method", CASES)
 def test_steps_are_the_plain_text(method, dtype):
+    x, x_device, _, state = both(method, 99, dtype)
     rng = np.random.default_rng(1)
-    n = MANY[0] + 1
-    x, x_device, state, state_device = both(method, n, dtype)
-    state_device.t = 5
-    for t in (6, 7):
-        g = gradient(rng, n, dtype)
-        s = state_device.s.copy_to_host()
+    for t in (1, 6):
+        g, s, before = gradient(rng, 99, dtype), state.s.copy_to_host(), x
         plain_x, plain_s = plain_step(method, t, x, g, s)
-        method.step(x_device, cuda.to_device(g), state_device)
-        before, x = x, x_device.copy_to_host()
-        scale = np.maximum(np.abs(before), np.abs(plain_x - before))
+        state.t = t - 1
+        method.step(x_device, cuda.to_device(g), state)
+        x, scale = x_device.copy_to_host(), np.maximum(np.abs(before), np.abs(plain_x - before))
         assert_close(x, plain_x, scale, ULPS[method.name], f"{method} t={t}")
-        assert_close(state_device.s.copy_to_host(), plain_s, 0, 0, f"{method} t={t}")
+        assert_close(state.s.copy_to_host(), plain_s, 0, 0, f"{method} t={t}")
 
 
 # Rules of other forms than those in the package.
@@ -142,11 +151,19 @@ def clipped(x, g, m, t, lr=0.1, limit=1.0):
 
 
 @rule
-def everything(x, g, z: "0.5 * x", t, lr=0.01, p=3.0):
+def everything(x, g, z: "0.5 * x", t, lr=0.01, p=3.0):  # noqa: F821
     """What the language has, and every function that is computed to the last bit."""
     a = where(x > z, g**2, -g) + where(t > 2, g**3, g**4)
     b = max(min(a, 2.0), -1.0) * sign(g - 0.5) + sqrt(abs(x * z + a))
     return x - lr * b / (abs(b) + p), z + 0.25 * b * x - g * g
+
+
+@rule
+def awkward(x, g, s, slots, parts, numbers, t, on=0.1, n=0.5, k=0.25, b=0.9):
+    """Names that the kernels and the step that launches them use as well, or nearly."""
+    real = n * s + b**t * g
+    slots = slots + k * parts
+    return x - on * real, real, slots, parts + numbers, numbers - g
 
 
 @rule
@@ -156,17 +173,22 @@ def transcendental(x, g, t, lr=0.01, p=1.5):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("method", [three_passes, clipped, everything, transcendental], ids=lambda m: m.name)
+@pytest.mark.parametrize(
+    "method", [three_passes, clipped, everything, awkward, transcendental], ids=lambda m: m.name
+)
 def test_rules_of_other_forms(method, dtype):
-    for n in [*FEW, *MANY]:
-        assert_same_steps(method, n, dtype, range(1, 5), exact=method is everything)
+    for n in (1, *MANY):
+        assert_same_steps(method, n, dtype, range(1, 4), exact=method in (everything, awkward))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_stage_is_fused(dtype):
     x, x_device, state, state_device = both(chain(numbaopt.adam(lr=1.0), box), 7, dtype)
     lower, upper = x - dtype(0.5), x + dtype(0.25)
-    for s, put in ((state, lambda row, values: np.copyto(row, values)), (state_device, lambda row, v: row.copy_to_device(v))):
+    for s, put in (
+        (state, lambda row, values: np.copyto(row, values)),
+        (state_device, lambda row, v: row.copy_to_device(v)),
+    ):
         put(s["lower"], lower)
         put(s["upper"], upper)
     for k in range(3):
@@ -181,7 +203,7 @@ def test_a_stage_is_fused(dtype):
 def test_schedules(name):
     lr = schedules.joined([schedules.linear(0, 0.1, 3), schedules.cosine(0.1, 4)], [3])
     method = numbaopt.get(name)(lr=lr)
-    assert_same_steps(method, 5, np.float32, range(1, 10), method.elementwise)
+    assert_same_steps(method, 5, np.float32, range(1, 9), method.elementwise)
 
 
 @pytest.mark.parametrize("name", ["adam", "lamb"])
@@ -235,16 +257,19 @@ def test_nothing_in_nothing_out():
 
 def test_an_array_may_move_and_may_be_foreign():
     # Interfaces are compared at every step: a state belongs to a shape, not to a buffer.
-    x, x_device, state, state_device = both(numbaopt.adam, 5, np.float64)
-    other = cuda.to_device(np.ones(5))
-    before = x.copy()
-    for where_now in (x_device, Foreign(x_device), Foreign(other), other, x_device):
-        g = gradient(np.random.default_rng(0), 5, np.float64)
-        numbaopt.adam.step(where_now, Foreign(cuda.to_device(g), data=None) if False else cuda.to_device(g), state_device)
-    for _ in range(2):
-        numbaopt.adam.step(x, gradient(np.random.default_rng(0), 5, np.float64), state)
-    assert state_device.t == 5
-    assert (x_device.copy_to_host() != before).all() and (other.copy_to_host() != 1).all()
+    x, here, state, state_device = both(numbaopt.adam, 5, np.float64)
+    there = cuda.to_device(np.zeros(5))
+    for k, (given, other) in enumerate(
+        [(here, there), (Foreign(here), there), (Foreign(there), here), (there, here)]
+    ):
+        if k == 2:
+            there.copy_to_device(here.copy_to_host())
+        untouched = other.copy_to_host()
+        g = gradient(np.random.default_rng(k), 5, np.float64)
+        numbaopt.adam.step(x, g, state)
+        numbaopt.adam.step(given, Foreign(cuda.to_device(g)), state_device)
+        np.testing.assert_array_equal((here if k < 2 else there).copy_to_host(), x)
+        np.testing.assert_array_equal(other.copy_to_host(), untouched)
 
 
 @pytest.mark.skipif(SIMULATED, reason="needs a device")
@@ -396,7 +421,9 @@ def test_optimizer_goes_on_from_its_state():
     again = numbaopt.Optimizer(numbaopt.adam, parameters(cuda.to_device))
     again.load_state_dict(saved)
     assert again.groups[0].states[0].t == 1
-    np.testing.assert_array_equal(again.groups[0].states[0].s.copy_to_host(), device.groups[0].states[0].s.copy_to_host())
+    np.testing.assert_array_equal(
+        again.groups[0].states[0].s.copy_to_host(), device.groups[0].states[0].s.copy_to_host()
+    )
 
 
 def test_optimizer_does_not_mix():

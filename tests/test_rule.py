@@ -158,6 +158,23 @@ def test_a_rule_of_ones_own_is_a_method_like_any_other():
     assert halves.__doc__ == "Half of the way." and state.rule is halves and issubclass(RuleError, SyntaxError)
 
 
+def test_a_chain_has_one_rule_between_its_stages():
+    @rule
+    def half(g, t):
+        return g / 2
+
+    x = np.zeros(2)
+    whole = chain(half, half, sgd(lr=1.0), box)
+    whole.jit(1, x, np.array([-4.0, 4.0]), whole.slots(x, lower=-0.5, upper=np.inf), whole.h)
+    np.testing.assert_array_equal(x, [1.0, -0.5])
+    for wrong in ((), (half,), (box,), (adam, half), (box, adam), (adam, sgd), (half, box), (half, adam, half)):
+        with pytest.raises(ValueError, match=r"a chain is stages \(g, ...\), then one rule"):
+            chain(*wrong)
+    for wrong in ("adam", None, np.clip):
+        with pytest.raises(TypeError, match="chain joins rules, made with @rule; "):
+            chain(adam, wrong)
+
+
 # The compiled step: source, jit, h.
 
 
