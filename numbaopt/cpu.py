@@ -76,6 +76,8 @@ def emit(name, program, parallel=False):
         f"if g.size != n or s.shape != ({len(program.slots)}, n) or h.size != {passes.layout(program)[1]}:",
         f'    raise ValueError("{name}: x, g and the rows of s have one length, and s and h are made for this rule")',
         "T = x.dtype.type",
+        "if t < 1 or T(0.5) == 0:",
+        f'    raise ValueError("{name}: steps count from t = 1, and x is an array of floats")',
     ]
     out = []
     if parallel or len(sweeps) > 1:

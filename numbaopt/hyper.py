@@ -20,17 +20,28 @@ RANGES = {
 }
 
 
+ALIASES = {  # elsewhere -> here
+    **dict.fromkeys(["learning_rate", "step_size", "stepsize", "eta"], "lr"),
+    **dict.fromkeys(["beta1", "betas", "beta_1"], "b1"),
+    **dict.fromkeys(["beta2", "beta_2"], "b2"),
+    **dict.fromkeys(["weight_decay"], "wd"),
+    **dict.fromkeys(["epsilon"], "eps"),
+    **dict.fromkeys(["maxfun", "max_iter", "max_iterations"], "maxiter"),
+}
+
+
 def checked(rule, name, value):
     """Return ``value`` as the hyperparameter ``name`` takes it; TypeError or ValueError if it does not."""
     if name not in rule.hyper:
-        near = difflib.get_close_matches(name, rule.hyper, 1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = nearest(name, rule.hyper)
         raise TypeError(f"{rule.name} has no hyperparameter {name!r}; it has {', '.join(rule.hyper) or 'none'}.{hint}")
     flag = isinstance(rule.hyper[name], bool)
     if is_schedule(value) and not flag:
         return value
     if isinstance(value, (bool, np.bool_)) and flag:
         return bool(value)
+    if callable(value) and hasattr(value, "text"):
+        raise TypeError(f"{rule.name}: {name} is a schedule without its parameters: call it, {value.__name__}(...)")
     if flag or isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         wanted = "True or False" if flag else "a real number or a schedule"
         raise TypeError(f"{rule.name}: {name} is {wanted}, not {value!r} of type {type(value).__name__}")
@@ -42,6 +53,12 @@ def checked(rule, name, value):
         interval = f"{ends[0]}{low}, {high}{ends[1]}"
         raise ValueError(f"{rule.name}: {name} lies in {interval} and is finite; {value!r} does not")
     return value
+
+
+def nearest(name, known):
+    """Return the hint that names what was probably meant, by spelling or by what others call it; or nothing."""
+    near = [ALIASES[name]] if ALIASES.get(name) in known else difflib.get_close_matches(str(name), known, 1, 0.5)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def is_schedule(value):

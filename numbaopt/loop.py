@@ -52,6 +52,8 @@ def drive(run, callback=None):
         verdict = plain(run, callback) if compiled is None else jitted(run, compiled)
     else:
         verdict = plain_batches(run, callback) if compiled is None else jitted_batches(run, compiled)
+    if verdict == BAD_JAC and compiled is not None and run.objective.jac == "inplace" and run.record[NIT] == 0:
+        run.objective.check_filled(0.0, run.block[G])
     x = run.block[BEST_X if batches is None else X]
     if verdict not in (BAD_FUN, BAD_JAC) and not np.isfinite(x).all():
         return BAD_X  # the objective had nothing against it, or was not asked any more

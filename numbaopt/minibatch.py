@@ -114,7 +114,7 @@ class Batches:
         batch = None
         for batch in self._stream:
             batch = _as_tuple(batch)
-            yield batch, length(batch[0]) if batch else 0
+            yield batch, _rows(batch)
         if batch is None:
             raise ValueError(f"data gave no batches in epoch {epoch + 1} of {self.epochs}; is it used up?")
 
@@ -187,3 +187,9 @@ def _entropy(seed):
     if isinstance(seed, np.random.Generator):
         return int(seed.integers(2**63))
     return whole(seed, "seed", 0, ", a numpy.random.Generator or None")
+
+
+def _rows(batch):
+    """Return the rows of a stream's batch: those of the first thing in it that has any, also inside a dict."""
+    things = [thing for part in batch for thing in (part.values() if isinstance(part, Mapping) else [part])]
+    return next((length(thing) for thing in things if np.ndim(thing) or hasattr(thing, "tocsr")), 1)

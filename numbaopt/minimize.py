@@ -76,7 +76,7 @@ def minimize(
         Hyperparameters of the method by name, and:
         ``maxiter``, steps (20 000; with data, only if given);
         ``gtol``, for the largest entry of the projected gradient (1e-5);
-        ``ftol``, for the change of fun in a step, relative to max(abs(fun), 1) (none);
+        ``ftol``, for the change of fun in a step, relative to the larger of its values and 1 (none);
         ``maxfev``, evaluations; ``maxtime``, seconds; ``disp``, whether to print the end;
         ``return``, the "best" or the "last" iterate; ``finite_diff_rel_step``, as in SciPy.
     data : tuple of arrays, or an iterable of batches
@@ -93,7 +93,8 @@ def minimize(
         gradient, fun the mean of the batch losses over the last epoch, weighted by batch size, and seed the
         one that the order followed from.
         Status 0: a tolerance was met, or the epochs are done; 1: maxiter or maxfev; 2: maxtime; 3: an
-        objective or gradient that is not finite; 99: the callback raised StopIteration.
+        objective or gradient that is not finite; 4: broken off by Ctrl-C or an exception; 5: a tolerance was
+        met, but at a worse point than x, which the steps had left again; 99: the callback raised StopIteration.
 
     Raises
     ------

@@ -161,16 +161,16 @@ class Inplace(Objective):
         if type(f) is not float:
             f = as_float(f)
         if self.nfev == 1:
-            self._check_filled(f, g)
+            self.check_filled(f, g)
         return f
 
     def _adopt(self, g):
         self._x, self._g = np.empty_like(self.x0), g
         self._x_view, self._g_view = (a if self._flat else self.structure.views(a) for a in (self._x, g))
         if self.nfev == 1:
-            _bits(g)[...] = _UNWRITTEN[g.itemsize]
+            blank(g)
 
-    def _check_filled(self, f, g):
+    def check_filled(self, f, g):
         """Catch ``grad = ...`` for ``grad[:] = ...``, and ``grad += ...`` on what was never zero."""
         left = np.flatnonzero(_bits(g) == _UNWRITTEN[g.itemsize])
         if left.size and math.isfinite(f):
@@ -212,6 +212,11 @@ _FORMS: dict[object, type[Objective]] = {
 }
 # A NaN that no arithmetic makes, by the size of the dtype.
 _UNWRITTEN = {4: np.uint32(0x7FC0BEEF), 8: np.uint64(0x7FF80000DEADBEEF)}
+
+
+def blank(g):
+    """Fill a gradient with what tells, afterwards, which entries nobody wrote."""
+    _bits(g)[...] = _UNWRITTEN[g.itemsize]
 
 
 def _bits(g):

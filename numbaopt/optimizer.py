@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from numbaopt.checks import describe
 from numbaopt.registry import get
 from numbaopt.rule import Rule
 from numbaopt.state import contiguous
@@ -29,6 +30,8 @@ class Group:
         leaves = self.structure.leaves(params, "params")
         names = [f"params{path}" for path in self.structure.paths]
         device = any(map(_on_device, leaves))
+        if not device:
+            _apart(leaves, names)
         for leaf, name in zip(leaves, names, strict=True):
             if _on_device(leaf) != device:
                 raise TypeError(f"{name}: a group's parameters are all NumPy arrays or all device arrays")
@@ -58,8 +61,18 @@ class Group:
             raise TypeError(f"a running group keeps its method, {self._rule.name}, and its slots; {rule!r} has others")
         self._rule = rule
 
+    def buffered(self):
+        """Return (leaf, gradient, state) for every parameter, the gradients being those of the buffer."""
+        leaves = self.structure.leaves(self.grads, "grads")
+        for mine, view, path in zip(leaves, self._views, self.structure.paths, strict=True):
+            if mine is not view:
+                raise ValueError(f"grads{path} was replaced: fill it, grads{path}[:] = ..., or give step() gradients")
+        return list(zip(self._leaves, self._parts, self.states, strict=True))
+
     def gather(self, grads):
         """Return (leaf, gradient, state) for every parameter that has a gradient, all checked."""
+        if grads is None:  # for the whole group
+            return []
         work = []
         for i, g in enumerate(self.structure.leaves(grads, "grads")):
             if g is None:
@@ -145,10 +158,13 @@ class Optimizer:
         TypeError, ValueError
             When a gradient does not fit its parameter. Nothing has changed then.
         """
-        given = [None] * len(self.groups) if grads is None else grads if self._grouped else [grads]
-        if len(given) != len(self.groups):
-            raise ValueError(f"grads has {len(given)} entries; there are {len(self.groups)} groups")
-        work = [(g._rule, g.gather(g.grads if own is None else own)) for g, own in zip(self.groups, given, strict=True)]
+        if grads is None:
+            work = [(group._rule, group.buffered()) for group in self.groups]
+        else:
+            given = grads if self._grouped else [grads]
+            if not isinstance(given, (list, tuple)) or len(given) != len(self.groups):
+                raise ValueError(f"grads is a list of {len(self.groups)}, one for each group, not {describe(grads)}")
+            work = [(group._rule, group.gather(own)) for group, own in zip(self.groups, given, strict=True)]
         for rule, triples in work:
             for x, g, state in triples:
                 rule.step(x, g, state)
@@ -230,6 +246,14 @@ class Optimizer:
 
 def _on_device(leaf):
     return hasattr(leaf, "__cuda_array_interface__")
+
+
+def _apart(leaves, names):
+    """Raise ValueError if two parameters share memory: it would be stepped twice."""
+    for i, leaf in enumerate(leaves):
+        for other, name in zip(leaves[:i], names, strict=False):
+            if isinstance(leaf, np.ndarray) and isinstance(other, np.ndarray) and np.may_share_memory(leaf, other):
+                raise ValueError(f"{names[i]} shares memory with {name}: a parameter is listed once")
 
 
 def _is_group(item):

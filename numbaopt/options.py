@@ -1,11 +1,11 @@
 """The options of a minimisation: hyperparameters of the method, and when to stop."""
 
-import difflib
 import math
 import numbers
 from collections.abc import Mapping
 
 from numbaopt.checks import describe
+from numbaopt.hyper import nearest
 
 DEFAULTS = {
     "maxiter": 20_000,
@@ -43,9 +43,9 @@ def refuse(rule, unknown):
         return
     name = next(iter(unknown))
     known = [*rule.hyper, *DEFAULTS]
-    near = difflib.get_close_matches(str(name), known, 1, 0.5)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"{rule.name} has no option {name!r}; it has {', '.join(known)}.{hint}")
+    if name in ("data", "batch_size", "epochs", "shuffle", "seed", "drop_last"):
+        raise ValueError(f"{name!r} is an argument of minimize, not an option")
+    raise ValueError(f"{rule.name} has no option {name!r}; it has {', '.join(known)}.{nearest(name, known)}")
 
 
 def settle(given, tol, minibatch):

@@ -44,6 +44,7 @@ STATUS = {
     STOPPED: 99,
 }
 INTERRUPTED = 4
+OVERSHOT = " But that is at the last iterate, and a better point, x, was met on the way: the steps may be too long."
 BAD = (BAD_FUN, BAD_JAC, BAD_X)
 
 
@@ -55,9 +56,11 @@ def outcome(run, verdict, message=None):
     if run.limits is not None and run.objective.jac in (None, "2-point", "3-point"):
         g[run.limits[0] == run.limits[1]] = np.nan  # not evaluated there
     status = STATUS.get(verdict, INTERRUPTED)
+    if not minibatch and status == 0 and run.record[PREVIOUS] - f > 1e-6 * max(1.0, abs(f)):
+        status = 5
     restore = run.objective.restore
     return Result(
-        message=message or _sentence(run, verdict),
+        message=(message or _sentence(run, verdict)) + OVERSHOT * (status == 5),
         success=status == 0,
         status=status,
         fun=f,
@@ -90,7 +93,7 @@ def _sentence(run, verdict):
         entry = "The projected gradient's" if run.limits is not None else "The gradient's"
         text = f"{entry} largest entry is {record[NORM]:.3g}, within gtol={record[GTOL]:.3g}."
     elif verdict == FTOL_MET:
-        text = f"The last step changed the objective by less than ftol={record[FTOL]:.3g}."
+        text = f"The last step changed the objective, relative to its size, by less than ftol={record[FTOL]:.3g}."
     elif verdict == EPOCHS_DONE:
         epochs = run.batches.epochs
         text = "The epoch is done." if epochs == 1 else f"All {epochs} epochs are done."

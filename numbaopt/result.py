@@ -27,8 +27,8 @@ class Result(dict):
     success : bool
         Whether a tolerance was met, or the epochs asked for are done.
     status : int
-        0 success; 1 maxiter or maxfev; 2 maxtime; 3 objective or gradient not finite; 99 stopped by the
-        callback.
+        0 success; 1 maxiter or maxfev; 2 maxtime; 3 objective or gradient not finite; 4 broken off by Ctrl-C or
+        an exception; 5 a tolerance was met, but at a worse point than x; 99 stopped by the callback.
     message : str
         Why it ended, in a sentence.
     nit, nfev, njev : int

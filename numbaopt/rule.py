@@ -72,6 +72,10 @@ class Rule:
         """Rebind hyperparameters (keywords only), or minimise ``fun`` from ``x0`` as a SciPy custom method."""
         if fun is None and x0 is None and args == ():
             return Rule(self._stages, self.hyper | {k: checked(self, k, v) for k, v in options.items()})
+        if not callable(fun):
+            raise TypeError(f"{self.name}: hyperparameters are keywords, {self.name}(lr=...); {fun!r} is no function")
+        if x0 is None:
+            raise TypeError(f"{self.name}(fun, x0) minimises fun, from x0, which is missing")
         from numbaopt.minimize import as_scipy_method
 
         return as_scipy_method(self, fun, x0, args, **options)

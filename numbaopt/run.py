@@ -6,6 +6,7 @@ from time import perf_counter
 import numpy as np
 
 from numbaopt.cpu import parallel_pays
+from numbaopt.objective import blank
 from numbaopt.observe import GO_ON, MAXFEV, MAXITER, MAXTIME, G, X, new_record
 
 
@@ -44,6 +45,7 @@ class Run:
         if batches is None:
             rows += [rows[G], *(limits or ())]
         self.block = np.array(rows)
+        blank(self.block[G])
         self.objective, self.limits, self.batches = objective, limits, batches
         gtol, ftol = (-1.0 if options[name] is None else options[name] for name in ("gtol", "ftol"))
         if batches is None:

@@ -128,13 +128,16 @@ def schedule(function):
 
     @functools.wraps(function)
     def kind(*args, **kwargs):
-        bound = signature.bind(*args, **kwargs)
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{function.__name__}{signature}: {error}") from None
         bound.apply_defaults()
         for name, value in bound.arguments.items():
             if isinstance(value, bool) or not isinstance(value, numbers.Real) or not isfinite(value):
                 raise TypeError(f"{function.__name__}: {name} is a finite real number, not {value!r}")
-            if name == "steps" and value <= 0:
-                raise ValueError(f"{function.__name__}: steps is positive, not {value!r}")
+            if name in ("steps", "rate") and value <= 0:
+                raise ValueError(f"{function.__name__}: {name} is positive, not {value!r}")
         return Schedule(kind, tuple(float(v) for v in bound.arguments.values()))
 
     kind.math, kind.label, kind.text, kind.__signature__ = function, label, ast.unparse(tree), signature

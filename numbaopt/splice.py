@@ -28,6 +28,8 @@ def splice(function, program):
         else:
             out.append(line)
     text = "\n".join(out)
+    if "observe(" in text or (step is not None and "step(t" in text):
+        raise AssertionError(f"a line of {function.__name__} that is to be spliced does not stand as it is looked for")
     if step is not None:
         text = text.replace("fun, step, ", "fun, ", 1)
     names = sorted(name for name in set(re.findall(passes.NAME, text)) if name in vars(observe) and name != "np")

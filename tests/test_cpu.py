@@ -165,9 +165,10 @@ def test_no_place_to_write(tmp_path, place):
     nowhere = tmp_path / "file" / "cache" if place == "file" else Path("/proc/self/cache")
     if place == "proc" and not Path("/proc/self").exists():
         pytest.skip("no /proc here")
-    told = run(STEPS, nowhere, HOME=str(nowhere), XDG_CACHE_HOME=str(nowhere))
+    code = STEPS.replace('("sgd", "adam", "rmsprop", "adagrad", "adamw")', '("sgd", "adam")')
+    told = run(code, nowhere, HOME=str(nowhere), XDG_CACHE_HOME=str(nowhere))
     assert "step" in told["compiled"] and not nowhere.exists()
-    assert len(told["ends"]) == 5
+    assert len(told["ends"]) == 2
 
 
 def test_importing_compiles_nothing(tmp_path):
