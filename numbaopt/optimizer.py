@@ -32,22 +32,22 @@ class Group:
         device = any(map(_on_device, leaves))
         if not device:
             _apart(leaves, names)
-        for leaf, name in zip(leaves, names, strict=True):
+        for leaf, like, name in zip(leaves, self.structure.leaves(shapes, "params"), names, strict=True):
             if _on_device(leaf) != device:
                 raise TypeError(f"{name}: a group's parameters are all NumPy arrays or all device arrays")
             if not device:
                 contiguous(leaf, name, writable=True)
-            if np.dtype(leaf.dtype) != self.structure.dtype:
-                raise TypeError(f"{name} is {leaf.dtype}, another of its group {self.structure.dtype}: make two groups")
+            if like.dtype != self.structure.dtype:
+                raise TypeError(f"{name} is {like.dtype}, another of its group {self.structure.dtype}: make two groups")
         if device:
             from numbaopt import cuda
 
-            self._flat, leaves = cuda.zeros(self.structure.size, self.structure.dtype), [cuda.flat(a) for a in leaves]
+            self._flat = cuda.zeros(self.structure.size, self.structure.dtype)
         else:
             self._flat, leaves = np.zeros(self.structure.size, self.structure.dtype), [a.reshape(-1) for a in leaves]
         self.grads = self.structure.views(self._flat)
         self._views = self.structure.leaves(self.grads, "grads")
-        self._parts = [self._flat[lo:hi] for lo, hi in self.structure.segments]
+        self._parts = self._views if device else [self._flat[lo:hi] for lo, hi in self.structure.segments]
         self._leaves, self.states = leaves, [rule.init(leaf) for leaf in leaves]
 
     @property
@@ -79,7 +79,12 @@ class Group:
                 continue
             if g is self._views[i]:
                 g = self._parts[i]
-            elif not _on_device(g):
+            elif _on_device(self._leaves[i]):
+                try:
+                    self.states[i]._step.view(g, "g")
+                except (TypeError, ValueError) as error:
+                    raise type(error)(f"grads{self.structure.paths[i]}: {error}") from None
+            else:
                 g = self.structure.convert(i, g, f"grads{self.structure.paths[i]}")
                 g = np.require(g.reshape(-1), self.structure.dtype, ["C", "A", "W"])
             work.append((self._leaves[i], g, self.states[i]))
@@ -143,7 +148,7 @@ class Optimizer:
     def zero_grad(self):
         """Set the gradient buffer to zero."""
         for group in self.groups:
-            group._flat[:] = 0
+            _assign(group._flat, 0)
 
     def step(self, grads=None):
         """Do one step of every parameter that has a gradient.
@@ -182,7 +187,7 @@ class Optimizer:
                     "rule": group.rule.name,
                     "hyper": dict(group.rule.hyper),
                     "t": [state.t for state in group.states],
-                    "slots": [{k: np.array(state[k]) for k in group.rule.slots_of} for state in group.states],
+                    "slots": [dict(zip(group.rule.slots_of, np.array(state.s), strict=True)) for state in group.states],
                 }
                 for group in self.groups
             ]
@@ -212,7 +217,7 @@ class Optimizer:
                 raise ValueError(f"{where} is for {len(t)} parameters; here there are {len(group.states)}")
             for state, steps, own in zip(group.states, t, slots, strict=True):
                 shapes = {k: np.shape(v) for k, v in own.items()}
-                here = {k: state.shape for k in rule.slots_of}
+                here = dict.fromkeys(rule.slots_of, state.s.shape[1:])
                 if rule.slots_of != group.rule.slots_of or shapes != here:
                     raise ValueError(f"{where} has slots of shapes {shapes}; here they are {here}")
                 if not isinstance(steps, (int, np.integer)) or steps < 0:
@@ -224,8 +229,7 @@ class Optimizer:
                 target.rule = value
             else:
                 target.t = value
-                for row, values in zip(target.s, slots, strict=True):
-                    row[:] = values
+                _assign(target.s, np.array(slots, target.s.dtype).reshape(target.s.shape))
 
     def __getstate__(self):
         # Views of the caller's arrays do not survive copying as views: make them anew.
@@ -256,6 +260,15 @@ def _apart(leaves, names):
                 raise ValueError(f"{names[i]} shares memory with {name}: a parameter is listed once")
 
 
+def _assign(array, values):
+    if _on_device(array):
+        from numbaopt import cuda
+
+        cuda.assign(array, values)
+    else:
+        array[:] = values
+
+
 def _is_group(item):
     return isinstance(item, Mapping) and "params" in item
 
@@ -266,4 +279,7 @@ def _stand_ins(tree):
         return {key: _stand_ins(child) for key, child in tree.items()}
     if isinstance(tree, (list, tuple)) and not hasattr(tree, "_fields"):
         return type(tree)(_stand_ins(child) for child in tree)
-    return np.broadcast_to(np.zeros((), tree.dtype), tree.shape) if _on_device(tree) else tree
+    if not _on_device(tree):
+        return tree
+    interface = tree.__cuda_array_interface__
+    return np.broadcast_to(np.zeros((), interface["typestr"]), interface["shape"])

@@ -202,6 +202,8 @@ class Rule:
                 x, g = fitting(self, x, g, state)
             state._step(t, x, g, state.s, self._h)
         except (TypeError, ValueError, AttributeError):
+            if isinstance(state, State) and not isinstance(state.s, np.ndarray):
+                raise  # the device's own step has said what is wrong
             x, g = fitting(self, x, g, state)
             state._step(t, x, g, state.s, self._h)
         state.t = t

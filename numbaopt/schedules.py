@@ -71,7 +71,7 @@ class Joined(Schedule):
         texts = {}
         for name, text in [pair for part in self.parts for pair in part.texts().items()]:
             if texts.setdefault(name, text) != text:
-                raise ValueError(f"two schedules have the name {name.removesuffix('_at')!r}: give one of them another")
+                raise ValueError(f"two schedules are named {name.removesuffix('_at')!r}: give one another name")
         return texts
 
     def text(self, k, at):
@@ -153,7 +153,7 @@ def constant(k, value):
 @schedule
 def linear(k, init, final, steps):
     """Return a line from ``init`` to ``final`` over ``steps`` steps, then ``final``; from 0 upwards it is a warm-up."""
-    return init + (final - init) * min(k / steps, 1.0)
+    return final + (init - final) * (1 - min(k / steps, 1.0))
 
 
 @schedule

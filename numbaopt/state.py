@@ -29,6 +29,8 @@ class State:
         return f"State({self.rule!r}, t={self.t}, slots: {', '.join(self.rule.slots_of) or 'none'}, shape={self.shape})"
 
     def __reduce__(self):
+        if not isinstance(self.s, np.ndarray):
+            raise TypeError("a state on a device cannot be pickled; Optimizer.state_dict() copies it to the host")
         return _restored, (self.rule, self.t, self.s, self.shape)
 
 

@@ -27,8 +27,7 @@ def test_steps_are_clipped_as_numpy_clips(values, limits):
     np.testing.assert_array_equal(s, [lower, upper])
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", ["adagrad", "adam", "lamb"])
+@pytest.mark.parametrize(("name", "dtype"), [("adagrad", np.float32), ("adam", np.float64), ("lamb", np.float32)])
 def test_projected_rules_walk_as_step_then_clip(name, dtype):
     rule = numbaopt.get(name)(lr=0.2)
     fused, n = chain(rule, box), 40
