@@ -1,8 +1,8 @@
 """Time things side by side on a machine that is not quiet.
 
-Candidates take turns in one loop, each for a burst of many short samples, of which the least counts. Busy spells, which
-may last for seconds and slow some candidates more than others (a step on two threads waits for the slower), are left
-out: of all turns, the tenth in which everybody was quickest counts, so that ours and theirs saw the same machine.
+Candidates take turns in one loop, each for a burst of many short samples, of which the least counts. Busy spells may
+last for seconds and slow some candidates more than others: a step on two threads waits for the slower one. So of all
+turns the three count in which everybody was quickest: ours and theirs saw the same machine, and it was quiet.
 """
 
 import abc
@@ -76,10 +76,10 @@ class Fresh:
 
 
 def quiet(turns):
-    """Return the median of each column over the tenth of the rows, or three, that are least on the whole."""
+    """Return the median of each column over the three rows that are least on the whole."""
     turns = np.array(turns)
     order = np.argsort(np.log(turns).sum(axis=1))
-    return np.median(turns[order[: max(3, len(turns) // 10)]], axis=0)
+    return np.median(turns[order[:3]], axis=0)
 
 
 def printed(program):

@@ -92,7 +92,9 @@ def rows():
 
 
 def main():
-    began, table = perf_counter(), rows()
+    began, table, busy = perf_counter(), rows(), os.getloadavg()[0]
+    if busy > 0.5:
+        print(f"Others use this machine (load {busy:.1f}): rows on two threads may be far off.", file=sys.stderr)
     for turn in range(ROUNDS):
         for row in table:
             row.measure()
@@ -103,8 +105,7 @@ def main():
     for line in lines:
         print("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |")
     machine = f"{platform.machine()}, {os.cpu_count()} cores, {THREADS} threads a side"
-    load = " ".join(f"{x:.1f}" for x in os.getloadavg())
-    print(f"\n{machine}; load at the end {load}; {perf_counter() - began:.0f} s.")
+    print(f"\n{machine}; load {busy:.1f} at the start; {perf_counter() - began:.0f} s.")
 
 
 if __name__ == "__main__":

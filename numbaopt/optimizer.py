@@ -1,8 +1,10 @@
 """Optimizer: a rule, the parameters it changes in place, and their state, for a loop of your own."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
 from numbaopt.checks import describe
 from numbaopt.registry import get
@@ -30,8 +32,6 @@ class Group:
         leaves = self.structure.leaves(params, "params")
         names = [f"params{path}" for path in self.structure.paths]
         device = any(map(_on_device, leaves))
-        if not device:
-            _apart(leaves, names)
         for leaf, like, name in zip(leaves, self.structure.leaves(shapes, "params"), names, strict=True):
             if _on_device(leaf) != device:
                 raise TypeError(f"{name}: a group's parameters are all NumPy arrays or all device arrays")
@@ -57,9 +57,13 @@ class Group:
 
     @rule.setter
     def rule(self, rule):
-        if not isinstance(rule, Rule) or (rule.name, rule.slots_of) != (self._rule.name, self._rule.slots_of):
+        self._rule = self.accepted(rule)
+
+    def accepted(self, rule):
+        """Return ``rule``, or raise TypeError if it is another method than this group's, or has other slots."""
+        if not isinstance(rule, Rule) or (rule._stages, rule.slots_of) != (self._rule._stages, self._rule.slots_of):
             raise TypeError(f"a running group keeps its method, {self._rule.name}, and its slots; {rule!r} has others")
-        self._rule = rule
+        return rule
 
     def buffered(self):
         """Return (leaf, gradient, state) for every parameter, the gradients being those of the buffer."""
@@ -134,6 +138,11 @@ class Optimizer:
         for group in params if self._grouped else [{"params": params}]:
             own = {key: value for key, value in group.items() if key not in ("params", "rule")}
             self.groups.append(Group(get(group.get("rule", rule))(**own), group["params"]))
+        leaves, names = [], []
+        for i, group in enumerate(self.groups):
+            leaves += group._leaves
+            names += [f"params{path}" + f" of group {i}" * self._grouped for path in group.structure.paths]
+        _apart(leaves, names)
 
     @property
     def params(self):
@@ -176,7 +185,7 @@ class Optimizer:
 
     def set(self, **hyper):
         """Set hyperparameters in all groups: ``opt.set(lr=1e-4)``."""
-        for group, rule in [(group, group.rule(**hyper)) for group in self.groups]:
+        for group, rule in [(group, group.accepted(group.rule(**hyper))) for group in self.groups]:
             group.rule = rule
 
     def state_dict(self):
@@ -202,8 +211,8 @@ class Optimizer:
             When it was saved by another method, or for other parameters; the message says what differs.
         """
         try:
-            groups = [(g["rule"], dict(g["hyper"]), list(g["t"]), list(g["slots"])) for g in saved["groups"]]
-        except (KeyError, TypeError) as error:
+            groups = [(g["rule"], dict(g["hyper"]), list(g["t"]), list(map(dict, g["slots"]))) for g in saved["groups"]]
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"this is not what state_dict() returns: {error!r}") from None
         if len(groups) != len(self.groups):
             raise ValueError(f"the state has {len(groups)} groups; this optimizer has {len(self.groups)}")
@@ -212,7 +221,10 @@ class Optimizer:
             where = f"group {i} of the state"
             if name != group.rule.name:
                 raise ValueError(f"{where} is of {name}; here it is {group.rule.name}")
-            rule = group.rule(**hyper)
+            try:
+                rule = group.rule(**hyper)
+            except TypeError as error:
+                raise ValueError(f"{where}: {error}") from None
             if len(t) != len(group.states) or len(slots) != len(group.states):
                 raise ValueError(f"{where} is for {len(t)} parameters; here there are {len(group.states)}")
             for state, steps, own in zip(group.states, t, slots, strict=True):
@@ -220,9 +232,14 @@ class Optimizer:
                 here = dict.fromkeys(rule.slots_of, state.s.shape[1:])
                 if rule.slots_of != group.rule.slots_of or shapes != here:
                     raise ValueError(f"{where} has slots of shapes {shapes}; here they are {here}")
-                if not isinstance(steps, (int, np.integer)) or steps < 0:
+                if any(np.asarray(values).dtype.kind != "f" for values in own.values()):
+                    raise ValueError(f"{where} has slots that are not arrays of real numbers")
+                if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 0:
                     raise ValueError(f"{where} has the step number {steps!r}; it is an integer from 0")
-                ready.append((state, int(steps), [np.asarray(own[k], state.s.dtype) for k in rule.slots_of]))
+                values = [np.asarray(own[k]) for k in rule.slots_of]
+                if any(value.dtype.kind not in "fiub" for value in values):
+                    raise ValueError(f"{where} has slots that are not real numbers, but {[v.dtype for v in values]}")
+                ready.append((state, int(steps), [value.astype(state.s.dtype) for value in values]))
             ready.append((group, rule, None))
         for target, value, slots in ready:
             if slots is None:
@@ -254,10 +271,10 @@ def _on_device(leaf):
 
 def _apart(leaves, names):
     """Raise ValueError if two parameters share memory: it would be stepped twice."""
-    for i, leaf in enumerate(leaves):
-        for other, name in zip(leaves[:i], names, strict=False):
-            if isinstance(leaf, np.ndarray) and isinstance(other, np.ndarray) and np.may_share_memory(leaf, other):
-                raise ValueError(f"{names[i]} shares memory with {name}: a parameter is listed once")
+    spans = [(*byte_bounds(leaf), name) for leaf, name in zip(leaves, names, strict=True) if isinstance(leaf, np.ndarray)]
+    for (_, end, name), (start, stop, other) in pairwise(sorted(span for span in spans if span[0] < span[1])):
+        if start < end and start < stop:
+            raise ValueError(f"{other} shares memory with {name}: a parameter is listed once")
 
 
 def _assign(array, values):

@@ -42,7 +42,7 @@ class Schedule:
         return f"{self.kind.label}({', '.join([k, *(f'h[{at + i}]' for i in range(len(self.values)))])})"
 
     def __repr__(self):
-        return f"{self.kind.__name__}({', '.join(f'{v:g}' for v in self.values)})"
+        return f"{self.kind.__name__}({', '.join(map(_shortly, self.values))})"
 
     def __eq__(self, other):
         return isinstance(other, Schedule) and self.__reduce__() == other.__reduce__()
@@ -52,6 +52,10 @@ class Schedule:
 
     def __reduce__(self):
         return self.kind, self.values
+
+
+def _shortly(value):
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
 
 
 class Joined(Schedule):

@@ -40,11 +40,19 @@ def digest(*arrays):
 
 def start(code, cache, package=PACKAGE, **env):
     """Start a Python process with a cache of its own; warnings are errors there, too."""
-    drop = ("NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS", "NUMBA_THREADING_LAYER", "NUMBA_DISABLE_JIT", "NUMBA_ENABLE_CUDASIM")
+    drop = (
+        "NUMBA_CACHE_DIR",
+        "NUMBA_NUM_THREADS",
+        "NUMBA_THREADING_LAYER",
+        "NUMBA_DISABLE_JIT",
+        "NUMBA_ENABLE_CUDASIM",
+    )
     whole = {k: v for k, v in os.environ.items() if k not in drop}
     whole |= {"PYTHONPATH": str(package.parent), "NUMBA_CACHE_DIR": str(cache), "PYTHONDONTWRITEBYTECODE": "1"} | env
     command = [sys.executable, "-W", "error", "-c", PRELUDE + code]
-    return subprocess.Popen(command, env=whole, cwd=package.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, env=whole, cwd=package.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def finish(process, timeout=240):
@@ -131,7 +139,7 @@ def test_a_kept_text_that_was_changed_is_put_right(tmp_path, monkeypatch):
     filename, key = cpu._file("text α\n", "r")
     assert Path(filename).read_bytes() == "text α\n".encode() and key.startswith("r_")
     assert Path(filename).parent == tmp_path / "numbaopt" and cpu._file("text α\n", "r") == (filename, key)
-    for damage in (b"", b"\xff\xfe", "another".encode()):
+    for damage in (b"", b"\xff\xfe", b"another"):
         Path(filename).write_bytes(damage)
         cpu._file("text α\n", "r")
         assert Path(filename).read_bytes() == "text α\n".encode()

@@ -67,7 +67,9 @@ def differ(rule, step, x, s, gradients, rtol, h=None):
         for name in dropped:
             if not np.array_equal(wanted_slots[name], slots[name]):
                 return f"the slot {name} was dropped, but it changes"
-        pairs = {"x": (x, wanted)} | {name: (row, wanted_slots[name]) for name, row in zip(rule.slots_of, s, strict=True)}
+        pairs = {"x": (x, wanted)} | {
+            name: (row, wanted_slots[name]) for name, row in zip(rule.slots_of, s, strict=True)
+        }
         if not all(np.isfinite(b).all() and np.abs(b).max(initial=0) < 1e12 for _, b in pairs.values()):
             return None  # what rounding did is no more to be told from what is wrong
         for name, (a, b) in pairs.items():
@@ -769,11 +771,19 @@ def test_random_programs_compiled(tmp_path_factory, rng):
 
 SIGNATURE = "x, g, m, t, lr=0.1, on=False"
 NOT_ACCEPTED = {
-    "unknown function": (SIGNATURE, ["y = tanh(g)  # here", "return x, m"], r"calls tanh\(\); a rule may call sqrt, abs"),
+    "unknown function": (
+        SIGNATURE,
+        ["y = tanh(g)  # here", "return x, m"],
+        r"calls tanh\(\); a rule may call sqrt, abs",
+    ),
     "function of a module": (SIGNATURE, ["return np.sqrt(x), m  # here"], r"calls np.sqrt\(\)"),
     "method": (SIGNATURE, ["m = m + g.mean()  # here", "return x, m"], r"calls g.mean\(\)"),
     "builtin": (SIGNATURE, ["m = m + len(g)  # here", "return x, m"], r"calls len\(\)"),
-    "for": (SIGNATURE, ["for k in range(3):  # here", "    x = x + 1", "return x, m"], "a rule is assignments to names"),
+    "for": (
+        SIGNATURE,
+        ["for k in range(3):  # here", "    x = x + 1", "return x, m"],
+        "a rule is assignments to names",
+    ),
     "while": (SIGNATURE, ["while lr > 0:  # here", "    lr = lr - 1", "return x, m"], "a rule is assignments to names"),
     "with": (SIGNATURE, ["with lr:  # here", "    lr = lr - 1", "return x, m"], "a rule is assignments to names"),
     "two returns": (SIGNATURE, ["if t == 1:", "    return x, m  # here", "return x, m"], "one return at the end"),
@@ -792,7 +802,11 @@ NOT_ACCEPTED = {
     "None": (SIGNATURE, ["y = x + None  # here", "return x, m"], "None is not a number"),
     "complex": (SIGNATURE, ["y = x + 1j  # here", "return x, m"], "1j is not a number"),
     "floor division": (SIGNATURE, ["y = x // 2  # here", "return x, m"], "the operator FloorDiv is not accepted"),
-    "modulo": (SIGNATURE, ["if t % 10 == 0:  # here", "    x = x + 1", "return x, m"], "the operator Mod is not accepted"),
+    "modulo": (
+        SIGNATURE,
+        ["if t % 10 == 0:  # here", "    x = x + 1", "return x, m"],
+        "the operator Mod is not accepted",
+    ),
     "matrix product": (SIGNATURE, ["y = x @ g  # here", "return x, m"], "the operator MatMult is not accepted"),
     "two arguments": (SIGNATURE, ["y = where(x > 0, g)  # here", "return x, m"], r"where\(\) takes 3 argument\(s\)"),
     "keyword": (SIGNATURE, ["y = max(x, b=g)  # here", "return x, m"], r"max\(\) takes 2 argument\(s\), by position"),
@@ -804,7 +818,11 @@ NOT_ACCEPTED = {
         ["if t == 1:", "    u = g", "return x - u, m  # here"],
         "'u' is not known here, or is set in only one arm",
     ),
-    "switched off": (SIGNATURE, ["if on:", "    u = g", "return x - u, m  # here"], "'u' is not known here, or is set in only"),
+    "switched off": (
+        SIGNATURE,
+        ["if on:", "    u = g", "return x - u, m  # here"],
+        "'u' is not known here, or is set in only",
+    ),
     "if on coordinates": (SIGNATURE, ["if x > 0:  # here", "    x = x + 1", "return x, m"], r"use where\(test, a, b\)"),
     "choice on coordinates": (SIGNATURE, ["y = x if g > 0 else g  # here", "return x, m"], r"use where\(c, a, b\)"),
     "sum inside if": (
@@ -819,13 +837,29 @@ NOT_ACCEPTED = {
     "default for a slot": ("x, g, m=0, t=1, b=0.1", ["return x, m"], "coordinates .before t. have none"),
     "star": ("x, g, t, *rest", ["return x"], "no \\*, / or \\*\\*"),
     "keyword only": ("x, g, t, *, lr=1.0", ["return x"], "no \\*, / or \\*\\*"),
-    "text as a default": ("x, g, t, lr='fast'", ["return x"], "the default of lr is a number, a flag or a schedule, not 'fast'"),
-    "None as a default": ("x, g, t, lr=None", ["return x"], "the default of lr is a number, a flag or a schedule, not None"),
+    "text as a default": (
+        "x, g, t, lr='fast'",
+        ["return x"],
+        "the default of lr is a number, a flag or a schedule, not 'fast'",
+    ),
+    "None as a default": (
+        "x, g, t, lr=None",
+        ["return x"],
+        "the default of lr is a number, a flag or a schedule, not None",
+    ),
     "name of the text's own": ("x, g, t, h=0.1", ["return x - h * g"], "'h' has a meaning of its own"),
     "name of a function": ("x, g, t, max=0.1", ["return x - max * g"], "'max' has a meaning of its own"),
-    "type for a start": ("x, g, m: float, t", ["return x, m"], "m starts at 'float'; an annotation is an expression of x"),
+    "type for a start": (
+        "x, g, m: float, t",
+        ["return x, m"],
+        "m starts at 'float'; an annotation is an expression of x",
+    ),
     "no code for a start": ("x, g, m: 'x +', t", ["return x, m"], "m starts at 'x \\+'"),
-    "too few returned": (SIGNATURE, ["y = x", "return x - g  # here"], "returns 1 values; it should return the new x, m"),
+    "too few returned": (
+        SIGNATURE,
+        ["y = x", "return x - g  # here"],
+        "returns 1 values; it should return the new x, m",
+    ),
     "too many returned": (SIGNATURE, ["return x, m, g  # here"], "returns 3 values; it should return the new x, m"),
     "nothing returned": (SIGNATURE, ["y = x"], "the last statement returns the new x, then the slots"),
     "bare return": (SIGNATURE, ["return"], "the last statement returns the new x, then the slots"),
@@ -837,7 +871,14 @@ NOT_ACCEPTED = {
 def test_what_is_not_accepted_is_named_with_its_line(case, nested, tmp_path):
     signature, body, message = NOT_ACCEPTED[case]
     head = ["import numpy as np", "from numbaopt.rule import *", "", ""]
-    made = ["@rule", f"def mine({signature}):", '    """A rule', "    of mine.", '    """', *(f"    {line}" for line in body)]
+    made = [
+        "@rule",
+        f"def mine({signature}):",
+        '    """A rule',
+        "    of mine.",
+        '    """',
+        *(f"    {line}" for line in body),
+    ]
     if nested:
         head, made = [*head, "def outer():"], [*(f"    {line}" for line in made), "    return mine", ""]
     source = "\n".join([*head, *made, "outer()" if nested else "", ""])

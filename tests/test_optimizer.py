@@ -78,7 +78,9 @@ def test_a_rule_by_name_and_the_wrong_ones():
 
 def test_groups():
     a, b, c = np.ones(2), np.ones((2, 2)), np.ones(3)
-    opt = Optimizer(sgd(lr=0.5), [{"params": a}, {"params": {"b": b}, "lr": 0.25}, {"params": [c], "rule": "adam", "lr": 0.1}])
+    opt = Optimizer(
+        sgd(lr=0.5), [{"params": a}, {"params": {"b": b}, "lr": 0.25}, {"params": [c], "rule": "adam", "lr": 0.1}]
+    )
     assert [group.rule for group in opt.groups] == [sgd(lr=0.5), sgd(lr=0.25), adam(lr=0.1)]
     assert opt.params == [a, {"b": b}, [c]] or opt.params[0] is a
     opt.step([np.ones(2), {"b": np.ones((2, 2))}, [np.ones(3)]])
@@ -87,7 +89,7 @@ def test_groups():
     opt.step()
     np.testing.assert_allclose([a[0], b[0, 0]], [0.5, 0.5])
     opt.step([None, None, None])
-    with pytest.raises(ValueError, match="grads has 2 entries; there are 3 groups"):
+    with pytest.raises(ValueError, match="grads is a list of 3, one for each group, not "):
         opt.step([np.ones(2), None])
     for key, error in (("learning_rate", TypeError), ("b1", TypeError)):
         with pytest.raises(error, match=f"sgd has no hyperparameter '{key}'"):
@@ -109,7 +111,7 @@ def test_hyperparameters_on_the_way():
     np.testing.assert_allclose(x, -1.3375 - 2 * 0.875)
     before = opt.groups[0].rule
     for wrong in (adam, sgd, "sgd", None):
-        with pytest.raises(TypeError, match="a running group keeps its method sgd; "):
+        with pytest.raises(TypeError, match="a running group keeps its method, sgd, and its slots; "):
             opt.groups[0].rule = wrong
     with pytest.raises(TypeError, match="sgd has no hyperparameter 'b1'"):
         opt.set(b1=0.1)
@@ -136,7 +138,9 @@ def test_grads_are_views_of_one_buffer_to_accumulate_into():
     assert opt.grads.keys() == params.keys() and type(opt.grads["b"]) is tuple
     flat = [g.base if g.base is not None else g for g in leaves(opt.grads)]
     assert all(np.shares_memory(g, opt.groups[0]._flat) for g in flat)
-    assert all((g == 0).all() and g.shape == p.shape for g, p in zip(leaves(opt.grads)[:3], leaves(params)[:3], strict=True))
+    assert all(
+        (g == 0).all() and g.shape == p.shape for g, p in zip(leaves(opt.grads)[:3], leaves(params)[:3], strict=True)
+    )
     halves = [gradients(params, 1), gradients(params, 2)]
     for half in halves:
         for view, part in zip(leaves(opt.grads), leaves(half), strict=True):
@@ -161,8 +165,8 @@ def test_nothing_is_copied_from_the_buffer_nor_from_what_fits(monkeypatch):
     opt.step(fitting)
     buffers = [*leaves(opt.grads), *leaves(opt.grads), *leaves(fitting)]
     assert len(seen) == 12
-    for (x, g), given, param in zip(seen, buffers, leaves(params) * 3, strict=True):
-        assert np.shares_memory(g, given) and np.shares_memory(x, param)
+    for (x, g), buffer, param in zip(seen, buffers, leaves(params) * 3, strict=True):
+        assert np.shares_memory(g, buffer) and np.shares_memory(x, param)
 
 
 def test_no_gradient_leaves_a_parameter_and_its_state_alone():
@@ -201,7 +205,6 @@ def test_gradients_that_fit_after_conversion(dtype):
         np.repeat(values, 2, axis=1)[:, ::2],
         values[::-1][::-1],
         readonly,
-        np.matrix(values),
         np.broadcast_to(values, (2, 3)),
     ]
     expected = np.ones((2, 3), dtype)
@@ -219,17 +222,17 @@ def test_gradients_that_fit_after_conversion(dtype):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (lambda g: g["w"].__setitem__(1, np.ones((2, 4))), ValueError, r"grads\['w'\]\[1\] has shape \(2, 4\), but \(4, 2\) is"),
+        (lambda g: g["w"].__setitem__(1, np.ones((2, 4))), ValueError, r"grads\['w'\]\[1\] has shape \(2, 4\), but"),
         (lambda g: g["w"].__setitem__(1, np.ones(3)), ValueError, r"grads\['w'\]\[1\] has shape \(3,\)"),
-        (lambda g: g["w"].__setitem__(0, np.ones((3, 4), complex)), TypeError, r"grads\['w'\]\[0\] is complex"),
+        (lambda g: g["w"].__setitem__(0, np.ones((3, 4), complex)), TypeError, r"grads\['w'\]\[0\] must be real"),
         (lambda g: g["w"].__setitem__(0, "text"), TypeError, r"grads\['w'\]\[0\] must be an array of real numbers"),
         (lambda g: g["w"].__setitem__(1, np.full((4, 2), None)), TypeError, r"grads\['w'\]\[1\] must be an array"),
         (lambda g: g["w"].__setitem__(1, [[1.0], [2.0, 3.0]]), ValueError, r"grads\['w'\]\[1\]"),
-        (lambda g: g["w"].append(np.ones(1)), ValueError, r"grads\['w'\] has 3 entries"),
+        (lambda g: g["w"].append(np.ones(1)), ValueError, r"grads\['w'\] must be a list of 2; it has 3"),
         (lambda g: g.__setitem__("w", np.ones(2)), TypeError, r"grads\['w'\] must be a list of 2"),
         (lambda g: g.__setitem__("b", None), TypeError, r"grads\['b'\] must be a tuple of 2"),
-        (lambda g: g.pop("b"), ValueError, "grads has the keys 'w', but"),
-        (lambda g: g.__setitem__("c", 0), ValueError, "grads has the keys 'w', 'b', 'c', but"),
+        (lambda g: g.pop("b"), ValueError, "grads must have the keys 'w', 'b'; it has 'w'"),
+        (lambda g: g.__setitem__("c", 0), ValueError, "grads must have the keys 'w', 'b'; it has 'w', 'b', 'c'"),
         (
             lambda g: g["w"].__setitem__(1, np.ma.array(np.ones((4, 2)), mask=np.eye(4, 2))),
             ValueError,
@@ -258,6 +261,18 @@ def test_a_later_group_that_does_not_fit_leaves_the_first_alone():
     assert (a == 1).all() and opt.groups[0].states[0].t == 0
 
 
+def test_a_replaced_view_of_the_buffer_is_not_passed_over():
+    params, before = tree()
+    opt = Optimizer(adam, params)
+    opt.grads["w"][1] = np.ones((4, 2))
+    with pytest.raises(ValueError, match=r"grads\['w'\]\[1\] was replaced: fill it"):
+        opt.step()
+    assert all(np.array_equal(a, b) for a, b in zip(leaves(params), leaves(before), strict=True))
+    with pytest.raises(ValueError, match=r"params\[1\]\['b'\] shares memory with params\[0\]"):
+        a = np.ones(4)
+        Optimizer(adam, [a, {"b": a[2:]}])
+
+
 READ_ONLY = np.ones(2)
 READ_ONLY.flags.writeable = False
 
@@ -272,8 +287,8 @@ READ_ONLY.flags.writeable = False
         (np.ones(2, ">f8"), TypeError, "not >f8"),
         (np.ones(4)[::2], ValueError, "must be C-contiguous"),
         (READ_ONLY, ValueError, "this array is read-only"),
-        (np.ones(2, complex), TypeError, "is complex"),
-        (np.ones(2, np.float32), TypeError, r"is float32; another of its group is float64: make two groups"),
+        (np.ones(2, complex), TypeError, "must be real, not complex128"),
+        (np.ones(2, np.float32), TypeError, r"is float32, another of its group float64: make two groups"),
         (None, TypeError, "must be an array of real numbers, not None"),
         ("text", TypeError, "must be an array of real numbers, not 'text'"),
     ],
@@ -299,12 +314,19 @@ def through_npz(state):
         return saved["state"].item()
 
 
-ROUTES = {"as it is": lambda s: s, "pickle": lambda s: pickle.loads(pickle.dumps(s)), "deepcopy": copy.deepcopy, "npz": through_npz}
+ROUTES = {
+    "as it is": lambda s: s,
+    "pickle": lambda s: pickle.loads(pickle.dumps(s)),
+    "deepcopy": copy.deepcopy,
+    "npz": through_npz,
+}
 
 
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize(
-    "rule", [adam(lr=0.1), rmsprop(lr=schedules.cosine(0.1, 9), centered=True, momentum=0.9)], ids=lambda rule: rule.name
+    "rule",
+    [adam(lr=0.1), rmsprop(lr=schedules.cosine(0.1, 9), centered=True, momentum=0.9)],
+    ids=lambda rule: rule.name,
 )
 def test_a_saved_state_goes_on_with_the_same_bits(rule, route):
     params, other = tree(np.float32)
@@ -326,7 +348,9 @@ def test_a_saved_state_goes_on_with_the_same_bits(rule, route):
     assert_same_state(again.state_dict(), opt.state_dict())
 
 
-@pytest.mark.parametrize("how", [copy.deepcopy, lambda opt: pickle.loads(pickle.dumps(opt))], ids=["deepcopy", "pickle"])
+@pytest.mark.parametrize(
+    "how", [copy.deepcopy, lambda opt: pickle.loads(pickle.dumps(opt))], ids=["deepcopy", "pickle"]
+)
 def test_a_copied_optimizer_goes_on_with_the_same_bits(how):
     params, _ = tree()
     opt = Optimizer(adam(lr=0.1), [{"params": params}, {"params": np.ones(3), "lr": 0.5}])
@@ -358,6 +382,7 @@ FOREIGN = {
     "other slots": lambda s: Optimizer("amsgrad", tree()[0]).state_dict(),
     "fewer parameters": lambda s: Optimizer(adam, {"w": tree()[0]["w"]}).state_dict(),
     "other shapes": lambda s: Optimizer(adam, [np.ones(3) for _ in range(4)]).state_dict(),
+    "slots of numbers": lambda s: s["groups"][0]["slots"].__setitem__(0, 5) or s,
     "a slot missing": lambda s: s["groups"][0]["slots"][2].pop("v") is None or s,
     "a slot too many": lambda s: s["groups"][0]["slots"][2].update(w=np.ones(4)) or s,
     "slots of text": lambda s: s["groups"][0]["slots"][3].update(v=np.array(["x"])) or s,
@@ -402,8 +427,11 @@ def test_a_state_in_another_precision_is_converted():
 
 # Whatever the structure.
 
-shapes = st.lists(st.integers(0, 3), min_size=0, max_size=3).map(tuple)
-trees = st.recursive(shapes, lambda t: st.one_of(st.lists(t, min_size=1, max_size=3), st.dictionaries(st.text(max_size=2), t, max_size=3)))
+shapes = st.lists(st.integers(0, 3), min_size=1, max_size=3).map(tuple)
+trees = st.recursive(
+    shapes,
+    lambda t: st.one_of(st.lists(t, min_size=1, max_size=3), st.dictionaries(st.text(max_size=2), t, max_size=3)),
+)
 
 
 def grow(plan, make):
@@ -423,12 +451,8 @@ def flat(node):
 
 @given(trees)
 def test_every_structure(plan):
-    if isinstance(plan, list) and all(isinstance(p, tuple) and p == () for p in plan):
-        plan = [(1,), *plan]  # a list of numbers would be one array
     rng = np.random.default_rng(0)
-    params = grow(plan, lambda shape: rng.normal(size=shape) + np.zeros(shape))
-    params = grow(plan, lambda shape: np.array(rng.normal(size=shape)))
-    grads = grow(plan, lambda shape: np.array(rng.normal(size=shape)))
+    params, grads = (grow(plan, lambda shape: rng.normal(size=shape)) for _ in range(2))
     expected = [x - 0.5 * g for x, g in zip(flat(params), flat(grads), strict=True)]
     opt = Optimizer(sgd(lr=0.5), params)
     opt.step(grads)

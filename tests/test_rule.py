@@ -80,7 +80,8 @@ def test_ends_of_the_ranges():
 
 
 @pytest.mark.parametrize(
-    ("rule", "name", "near"), [(adam, "beta1", None), (sgd, "momemtum", "momentum"), (sgd, "Nesterov", "nesterov"), (lamb, "wdd", "wd")]
+    ("rule", "name", "near"),
+    [(adam, "beta1", None), (sgd, "momemtum", "momentum"), (sgd, "Nesterov", "nesterov"), (lamb, "wdd", "wd")],
 )
 def test_unknown_hyperparameters(rule, name, near):
     with pytest.raises(TypeError) as info:
@@ -238,7 +239,13 @@ def test_jit_compiles_for_what_it_is_called_with_and_the_kernel_for_nothing_else
 
 def test_the_step_checks_its_lengths():
     x, g, s, h = np.ones(3), np.ones(3), adam.slots(np.ones(3)), adam.h
-    for args in ((x, np.ones(2), s, h), (x, g, s[:1], h), (x, g, adam.slots(np.ones(4)), h), (x, g, s, h[:-1]), (x[:2], g, s, h)):
+    for args in (
+        (x, np.ones(2), s, h),
+        (x, g, s[:1], h),
+        (x, g, adam.slots(np.ones(4)), h),
+        (x, g, s, h[:-1]),
+        (x[:2], g, s, h),
+    ):
         with pytest.raises(ValueError, match="adam: x, g and the rows of s have one length"):
             adam.jit(1, *args)
         with pytest.raises(ValueError, match="adam: x, g and the rows of s have one length"):
@@ -366,7 +373,9 @@ def test_init_refuses(kind):
 
 def expect_untouched(rule, x, g, state, error, message, given=None):
     """Step, expect an error, and that nothing was written."""
-    before = [np.array(x, copy=True), state.t, state.s.copy(), np.array(g, copy=True)] if isinstance(state, State) else None
+    before = (
+        [np.array(x, copy=True), state.t, state.s.copy(), np.array(g, copy=True)] if isinstance(state, State) else None
+    )
     with pytest.raises(error, match=message):
         rule.step(x if given is None else given, g, state)
     if before:
@@ -424,7 +433,14 @@ def test_step_refuses_what_does_not_belong_together():
     expect_untouched(numbaopt.amsgrad, x, np.ones(2), state, TypeError, "made by amsgrad.init")
     expect_untouched(chain(adam, box), x, np.ones(2), state, TypeError, "made by adam_box.init")
     expect_untouched(adam, np.ones(3), np.ones(3), state, ValueError, r"x has shape \(3,\)")
-    expect_untouched(adam, np.ones(2, np.float32), np.ones(2, np.float32), state, TypeError, "x is float32; this state is for float64")
+    expect_untouched(
+        adam,
+        np.ones(2, np.float32),
+        np.ones(2, np.float32),
+        state,
+        TypeError,
+        "x is float32; this state is for float64",
+    )
     expect_untouched(sgd, x, np.ones(2), sgd(momentum=0.9).init(x), TypeError, "has other slots than")
     other, matrix = np.ones((2, 3)), adam.init(np.ones((2, 3)))
     expect_untouched(adam, other, np.ones((3, 2)), matrix, ValueError, r"g \(3, 2\)")
@@ -441,7 +457,15 @@ def test_step_takes_gradients_of_every_kind_that_loses_nothing(dtype, shape):
     unaligned = np.frombuffer(b"\0" + values.astype(dtype).tobytes(), np.uint8)[1:].view(dtype).reshape(shape)
     wide = np.zeros((*shape, 2), dtype)
     wide[..., 0] = values
-    kinds = [values, values.astype(np.float32), values.tolist(), values.astype(">f8"), values.astype("<f4"), readonly, unaligned]
+    kinds = [
+        values,
+        values.astype(np.float32),
+        values.tolist(),
+        values.astype(">f8"),
+        values.astype("<f4"),
+        readonly,
+        unaligned,
+    ]
     kinds += [wide[..., 0], values.copy(order="F"), values.astype(np.longdouble), values.astype(np.float16)]
     x = np.ones(shape, dtype)
     expected, state = x.copy(), adam.init(x)

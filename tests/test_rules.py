@@ -107,7 +107,9 @@ def test_zero_gradients(rule, dtype):
     for t in range(1, 4):
         if rule.name == "adamw":
             expected *= dtype(1 - rule.hyper["lr"] * rule.hyper["wd"])
-        if rule.name == "lamb" and rule.hyper["wd"]:  # the whole direction is wd x, which the trust ratio makes as long as x
+        if (
+            rule.name == "lamb" and rule.hyper["wd"]
+        ):  # the whole direction is wd x, which the trust ratio makes as long as x
             expected -= dtype(rule.hyper["lr"]) * expected
         rule.step(x, g, state)
         np.testing.assert_allclose(x, expected, rtol=4 * np.finfo(dtype).eps, err_msg=f"t={t}")

@@ -46,7 +46,9 @@ positive = st.floats(1e-6, 1e3)
 @given(positive, positive, st.integers(1, 10_000), st.integers(0, 20_000))
 def test_values_are_optaxs(init, final, steps, count):
     assert constant(init)(count) == init
-    assert linear(init, final, steps)(count) == pytest.approx(optax_linear(init, final, steps, count), rel=1e-12, abs=1e-15)
+    assert linear(init, final, steps)(count) == pytest.approx(
+        optax_linear(init, final, steps, count), rel=1e-12, abs=1e-15
+    )
     assert cosine(init, steps)(count) == pytest.approx(optax_cosine(init, steps, 0, count), rel=1e-12, abs=1e-15 * init)
     ours = cosine(init, steps, final)(count)
     assert ours == pytest.approx(optax_cosine(init, steps, final / init, count), rel=1e-9, abs=1e-12)
@@ -54,7 +56,9 @@ def test_values_are_optaxs(init, final, steps, count):
 
 
 def test_values_one_knows():
-    assert linear(0, 0.1, 100)(0) == 0 and linear(33, 1e-5, 7)(7) == linear(33, 1e-5, 7)(10**9) == 1e-5, "both ends exactly"
+    assert linear(0, 0.1, 100)(0) == 0 and linear(33, 1e-5, 7)(7) == linear(33, 1e-5, 7)(10**9) == 1e-5, (
+        "both ends exactly"
+    )
     assert linear(0, 0.1, 100)(25) == pytest.approx(0.025, rel=1e-15)
     assert linear(1.0, 0.5, 2)(1) == 0.75
     assert cosine(0.2, 100)(0) == 0.2 and cosine(0.2, 100)(50) == pytest.approx(0.1) and cosine(0.2, 100)(100) == 0
@@ -145,7 +149,9 @@ def test_in_the_step_as_by_rebinding_lr_each_step(each):
 
 
 def test_several_schedules_and_a_joined_one_in_one_float32_rule():
-    bound = adam(lr=joined([linear(0.0, 0.1, 5), cosine(0.1, 10)], [5]), b1=linear(0.5, 0.9, 10), eps=exponential(1e-3, 0.5))
+    bound = adam(
+        lr=joined([linear(0.0, 0.1, 5), cosine(0.1, 10)], [5]), b1=linear(0.5, 0.9, 10), eps=exponential(1e-3, 0.5)
+    )
     x = np.linspace(-1, 1, 6, dtype=np.float32)
     y, m, v = x.copy(), np.zeros_like(x), np.zeros_like(x)
     state = bound.init(x)
@@ -210,7 +216,9 @@ def test_calls_are_checked_like_any_function():
         with pytest.raises(TypeError):
             make()
     assert linear(final=1, init=0, steps=4) == linear(0, 1, 4)
-    assert str(inspect.signature(cosine)) == "(init, steps, final=0.0)" and cosine.__doc__.startswith("Return half a cosine")
+    assert str(inspect.signature(cosine)) == "(init, steps, final=0.0)" and cosine.__doc__.startswith(
+        "Return half a cosine"
+    )
 
 
 @pytest.mark.parametrize(
@@ -280,7 +288,14 @@ def test_two_schedules_of_one_name_are_not_taken_for_each_other():
 
 @pytest.mark.parametrize("each", ALL[:-4], ids=repr)
 def test_equality_repr_and_copies(each):
-    names = {"linear": linear, "cosine": cosine, "constant": constant, "exponential": exponential, "joined": joined, "lr": lr}
+    names = {
+        "linear": linear,
+        "cosine": cosine,
+        "constant": constant,
+        "exponential": exponential,
+        "joined": joined,
+        "lr": lr,
+    }
     assert eval(repr(each), names) == each and hash(eval(repr(each), names)) == hash(each)
     for again in (copy.copy(each), copy.deepcopy(each), pickle.loads(pickle.dumps(each))):
         assert again == each and hash(again) == hash(each) and again(7) == each(7)
