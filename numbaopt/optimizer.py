@@ -271,9 +271,10 @@ def _on_device(leaf):
 
 def _apart(leaves, names):
     """Raise ValueError if two parameters share memory: it would be stepped twice."""
-    spans = [(*byte_bounds(leaf), name) for leaf, name in zip(leaves, names, strict=True) if isinstance(leaf, np.ndarray)]
-    for (_, end, name), (start, stop, other) in pairwise(sorted(span for span in spans if span[0] < span[1])):
-        if start < end and start < stop:
+    pairs = zip(leaves, names, strict=True)
+    spans = sorted((*byte_bounds(leaf), name) for leaf, name in pairs if isinstance(leaf, np.ndarray) and leaf.size)
+    for (_, end, name), (start, _, other) in pairwise(spans):
+        if start < end:
             raise ValueError(f"{other} shares memory with {name}: a parameter is listed once")
 
 
