@@ -61,15 +61,24 @@ def compile_objective(objective, columns=None):
 @functools.lru_cache(maxsize=64)
 def _compile(fun, jac, text, parts, signature):
     """Return a wrapper compiled for its signature, or None."""
-    space = {"fun": fun, "jac": jac} | {f"array{i}": make(*given) for i, (make, *given) in enumerate(parts)}
-    exec(text, space)
-    function = njit(nogil=True, error_model="numpy")(space["objective"])
-    try:
-        function.compile(signature)
-    except Exception:  # whatever it is: the plain driver can do without, or meets it again and raises it
-        return None
-    function.disable_compile()
-    return function
+    for shown in (_as_it_is, tuple):  # a function that overwrites its x compiles only for a copy
+        made = {f"array{i}": make(*given) for i, (make, *given) in enumerate(map(shown, parts))}
+        space = {"fun": fun, "jac": jac} | made
+        exec(text, space)
+        function = njit(nogil=True, error_model="numpy")(space["objective"])
+        try:
+            function.compile(signature)
+        except Exception:  # whatever it is: the plain driver can do without, or meets it again and raises it
+            continue
+        function.disable_compile()
+        return function
+    return None
+
+
+def _as_it_is(part):
+    """Show x itself, read-only, where a copy of x would be shown."""
+    make, kind, at, *copy = part
+    return (make, kind.copy(readonly=True), at, False) if copy == [True] else part
 
 
 class _Wrapper:

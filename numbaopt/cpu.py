@@ -21,6 +21,8 @@ PARALLEL_FROM = 50_000  # entries; below, waking a second thread costs more than
 BLOCK = 4096  # entries a thread takes at a time; fixed, so that sums do not depend on the number of threads
 # Names that `step` itself uses.
 TAKEN = {"t", "x", "g", "s", "n", "T", "b", "lo", "hi", "blocks", "total", "in_order", "empty", "int64", "prange"}
+# What a compiled step raises for arguments that are not its own.
+REFUSED = (TypeError, ValueError, AttributeError, numba.core.errors.NumbaError)
 _lock = threading.RLock()
 _forked = False
 

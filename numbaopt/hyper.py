@@ -40,7 +40,7 @@ def checked(rule, name, value):
         return value
     if isinstance(value, (bool, np.bool_)) and flag:
         return bool(value)
-    if callable(value) and hasattr(value, "text"):
+    if hasattr(value, "text") and not is_schedule(value):
         raise TypeError(f"{rule.name}: {name} is a schedule without its parameters: call it, {value.__name__}(...)")
     if flag or isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         wanted = "True or False" if flag else "a real number or a schedule"

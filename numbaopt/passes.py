@@ -92,7 +92,7 @@ def layout(program):
         source[name] = f"h[{k}]" if number else value.text("(t - 1)", k)
         k += 1 if number else len(value.values)
     for name in program.powers:
-        digits = [f"h[{k} + (t & 31)]", f"h[{k + 32} + (t >> 5 & 31)]", f"h[{k + 64} + (t >> 10 & 31)]", f"h[{k + 96}]"]
+        digits = [f"h[{k} + (t & 31)]", *(f"h[{k + 32 * i} + (t >> {5 * i} & 31)]" for i in (1, 2, 3)), f"h[{k + 128}]"]
         source[f"{name}_t"] = f"power(t, {', '.join(digits)}) if h[{k + 1}] == {name} else edited({name})"
         k += TABLE
     return source, k
@@ -103,7 +103,7 @@ def replace(text, new):
     return re.sub(NAME, lambda word: new.get(word[0], word[0]), text)
 
 
-TABLE = 97
+TABLE = 129
 
 
 @functools.lru_cache(256)
@@ -113,12 +113,12 @@ def powers(b):
     Python's scalar power is correctly rounded where NumPy's vector one is not: RAdam's first rectified steps show it.
     """
     table = []
-    for exponent in [digit * place for place in (1, 32, 1024) for digit in range(32)]:
+    for exponent in [digit * place for place in (1, 32, 1024, 32768) for digit in range(32)]:
         try:
             table.append(float(b) ** exponent)
         except OverflowError:  # b beyond 1
             table.append(math.copysign(math.inf, b) if exponent % 2 else math.inf)
-    return *table, 32768 * math.log(abs(b)) if b else -math.inf
+    return *table, 1048576 * math.log(abs(b)) if b else -math.inf
 
 
 HELPERS = {  # what a text may call besides NumPy's or math's functions; only what is called is put in
@@ -131,10 +131,10 @@ def edited(b):
 """,
     "power": """
 @jit
-def power(t, low, middle, high, log):
+def power(t, ones, low, middle, high, log):
     \"\"\"Return b**t for the step number t >= 0: a product over t's digits in base 32.\"\"\"
-    p = low * middle * high
-    return p if t < 32768 else p * exp((t >> 15) * log)
+    p = ones * low * middle * high
+    return p if t < 1048576 else p * exp((t >> 20) * log)
 """,
     "max": """
 @jit

@@ -201,7 +201,7 @@ class Rule:
             if len(state.shape) != 1 and isinstance(x, np.ndarray):
                 x, g = fitting(self, x, g, state)
             state._step(t, x, g, state.s, self._h)
-        except (TypeError, ValueError, AttributeError):
+        except cpu.REFUSED:
             if isinstance(state, State) and not isinstance(state.s, np.ndarray):
                 raise  # the device's own step has said what is wrong
             x, g = fitting(self, x, g, state)

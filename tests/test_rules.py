@@ -13,7 +13,7 @@ from numbaopt.rule import _step
 
 VARIANTS = {
     "sgd": [{}, {"momentum": 0.9}, {"momentum": 0.9, "dampening": 0.5}, {"momentum": 0.9, "nesterov": True}],
-    "rmsprop": [{}, {"centered": True}, {"momentum": 0.9}, {"momentum": 0.9, "centered": True, "alpha": 0.9}],
+    "rmsprop": [{}, {"centered": True}, {"momentum": 0.9, "centered": True, "alpha": 0.9}],
     "adagrad": [{}, {"lr_decay": 0.1, "initial_accumulator": 0.5}],
     "adam": [{}, {"lr": 0.3, "b1": 0.5, "b2": 0.9, "eps": 1e-3}, {"b1": 0.0, "b2": 0.0}],
     "adamw": [{}, {"wd": 0.0}, {"lr": 0.1, "wd": 0.5}],
