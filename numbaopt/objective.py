@@ -111,7 +111,7 @@ class Together(Objective):
         self.nfev += 1
         self.njev += 1
         x = x.copy()  # fun may keep or overwrite what it is given
-        returned = self.fun(x if self._flat else self.structure.views(x), *batch, *self.args)
+        returned = self.fun(x if self._flat else self.structure.views(x), *(batch + self.args))
         try:
             f, grad = returned
         except (TypeError, ValueError):
@@ -132,12 +132,12 @@ class Separate(Objective):
         """Evaluate: fill `g`, return f."""
         self.nfev += 1
         own = x.copy()
-        f = self.fun(own if self._flat else self.structure.views(own), *batch, *self.args)
+        f = self.fun(own if self._flat else self.structure.views(own), *(batch + self.args))
         if type(f) is not float:
             f = as_float(f)
         self.njev += 1
         own = x.copy()
-        grad = self.jac(own if self._flat else self.structure.views(own), *batch, *self.args)
+        grad = self.jac(own if self._flat else self.structure.views(own), *(batch + self.args))
         if type(grad) is ndarray and grad.dtype is self._dtype and grad.shape == self._shape:
             g[...] = grad
         else:
@@ -157,7 +157,7 @@ class Inplace(Objective):
         if g is not self._g:
             self._adopt(g)
         self._x[...] = x
-        f = self.fun(self._x_view, self._g_view, *batch, *self.args)
+        f = self.fun(self._x_view, self._g_view, *(batch + self.args))
         if type(f) is not float:
             f = as_float(f)
         if self.nfev == 1:
@@ -188,7 +188,7 @@ class Differences(Objective):
 
         def evaluate(point):
             self.nfev += 1
-            return self.fun(point if self._flat else self.structure.views(point), *batch, *self.args)
+            return self.fun(point if self._flat else self.structure.views(point), *(batch + self.args))
 
         returned = evaluate(x.copy())
         f = as_float(returned)
