@@ -192,4 +192,4 @@ def _entropy(seed):
 def _rows(batch):
     """Return the rows of a stream's batch: those of the first thing in it that has any, also inside a dict."""
     things = [thing for part in batch for thing in (part.values() if isinstance(part, Mapping) else [part])]
-    return next((length(thing) for thing in things if hasattr(thing, "__len__") or np.ndim(thing)), 1)
+    return next((length(thing) for thing in things if hasattr(thing, "__len__") or np.ndim(thing)), min(1, len(things)))
