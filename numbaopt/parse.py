@@ -52,7 +52,7 @@ def read(function):
     except SyntaxError:  # a lambda in the middle of a larger expression
         tree = None
     math = Math(name, function, inspect.getsourcefile(function) or "<unknown>", line, source.splitlines())
-    if not isinstance(tree, ast.FunctionDef):
+    if not isinstance(tree, ast.FunctionDef) or tree.name != function.__name__:  # or what was found is other text
         raise math.error(tree, "a rule is a function written with `def`")
 
     a = tree.args

@@ -900,7 +900,7 @@ def test_what_is_no_function_in_a_file(tmp_path):
     namespace = {"rule": rule}
     exec("def f(x, g, t): return x", namespace)
     for thing in (namespace["f"], len, 3, None):
-        with pytest.raises(RuleError, match="no source to read; define it with `def`"):
+        with pytest.raises(RuleError, match="with `def`"):
             rule(thing)
     source = "from numbaopt.rule import *\n\n\nr = rule(lambda x, g, t: x)\n"
     with pytest.raises(RuleError, match="written with `def`") as info:

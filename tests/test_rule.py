@@ -85,7 +85,13 @@ def test_ends_of_the_ranges():
 
 @pytest.mark.parametrize(
     ("rule", "name", "near"),
-    [(adam, "beta1", "b1"), (adam, "weight", None), (sgd, "momemtum", "momentum"), (sgd, "Nesterov", "nesterov"), (lamb, "wdd", "wd")],
+    [
+        (adam, "beta1", "b1"),
+        (adam, "weight", None),
+        (sgd, "momemtum", "momentum"),
+        (sgd, "Nesterov", "nesterov"),
+        (lamb, "wdd", "wd"),
+    ],
 )
 def test_unknown_hyperparameters(rule, name, near):
     with pytest.raises(TypeError) as info:
