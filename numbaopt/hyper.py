@@ -6,17 +6,22 @@ import numbers
 import numpy as np
 from numpy import inf
 
-# What a hyperparameter of this name may be: lowest, highest, and whether these are allowed themselves.
+# What a hyperparameter of this name may be: lowest, highest, and whether these are allowed themselves. What means
+# different things in different rules is listed by rule.
 RANGES = {
-    "lr": (0, inf, "[)"),
-    "eps": (0, inf, "[)"),
-    "wd": (0, inf, "[)"),
-    "momentum": (0, inf, "[)"),
-    "lr_decay": (0, inf, "[)"),
-    "initial_accumulator": (0, inf, "[)"),
-    "alpha": (0, 1, "[]"),
-    "dampening": (-inf, inf, "()"),
-    **dict.fromkeys(["b1", "b2", "b3", "rho"], (0, 1, "[)")),
+    **dict.fromkeys(["lr", "eps", "eps_root", "wd", "lr_decay", "lambd", "l1", "l2"], (0, inf, "[)")),
+    **dict.fromkeys(["momentum", "final_lr", "gamma", "t0"], (0, inf, "[)")),
+    **dict.fromkeys(["initial_accumulator", "initial_scale", "min_step_size", "max_step_size"], (0, inf, "[)")),
+    **dict.fromkeys(["b1", "b2", "b3", "rho", "signum.beta", "madgrad.momentum"], (0, 1, "[)")),
+    **dict.fromkeys(["rmsprop.alpha", "nu"], (0, 1, "[]")),
+    "eta_minus": (0, 1, "()"),
+    "eta_plus": (1, inf, "()"),
+    "cocob.alpha": (0, inf, "()"),
+    "lr_power": (-inf, 0, "(]"),
+    "partial": (0, 0.5, "[]"),
+    "kappa": (1, inf, "[)"),
+    "xi": (0, inf, "()"),
+    "small_const": (0, 1, "()"),
 }
 
 
@@ -25,6 +30,8 @@ ALIASES = {  # elsewhere -> here
     **dict.fromkeys(["beta1", "betas", "beta_1"], "b1"),
     **dict.fromkeys(["beta2", "beta_2"], "b2"),
     **dict.fromkeys(["weight_decay"], "wd"),
+    **dict.fromkeys(["decoupled_weight_decay"], "decoupled"),
+    **dict.fromkeys(["initial_accumulator_value"], "initial_accumulator"),
     **dict.fromkeys(["epsilon"], "eps"),
     **dict.fromkeys(["maxfun", "max_iter", "max_iterations"], "maxiter"),
 }
@@ -46,8 +53,8 @@ def checked(rule, name, value):
         wanted = "True or False" if flag else "a real number or a schedule"
         raise TypeError(f"{rule.name}: {name} is {wanted}, not {value!r} of type {type(value).__name__}")
     value = float(value)
-    author = next(own for _, pairs in rule._stages for own, whole in pairs if whole == name)
-    low, high, ends = RANGES.get(author, (-inf, inf, "()"))
+    math, author = next((math.name, own) for math, pairs in rule._stages for own, whole in pairs if whole == name)
+    low, high, ends = RANGES.get(f"{math}.{author}") or RANGES.get(author, (-inf, inf, "()"))
     above = value > low or (value == low and ends[0] == "[")
     if not (above and (value < high or (value == high and ends[1] == "]"))):
         interval = f"{ends[0]}{low}, {high}{ends[1]}"
