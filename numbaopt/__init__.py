@@ -16,16 +16,16 @@ from numbaopt.state import State
 
 __version__ = "0.1.0"
 __all__ = ["OptimizationInterrupted", "Optimizer", "Result", "Rule", "RuleError", "State", "chain", "minimize"]
-__all__ += ["names", "problems", "rule", "schedules"]
+__all__ += ["names", "problems", "rule", "schedules", "solvers", "transforms"]
 
 
 def __getattr__(name):
-    if name in ("problems", "schedules"):
+    if name in ("problems", "schedules", "solvers", "transforms"):
         return importlib.import_module(f"numbaopt.{name}")
-    if name in names():
+    if name in names() or name in names("solvers"):
         return get(name)
     raise AttributeError(f"module 'numbaopt' has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted({*globals(), *__all__, *names()})
+    return sorted({*globals(), *__all__, *names(), *names("solvers")})

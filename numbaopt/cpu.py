@@ -14,13 +14,13 @@ import numba
 from numba import njit, types
 from numba.core.caching import FunctionCache
 
-from numbaopt import passes
+from numbaopt import matrix, passes
 
 OPTIONS = {"nogil": True, "error_model": "numpy"}  # no fastmath: vector body, scalar tail, serial, parallel: same bits
 PARALLEL_FROM = 50_000  # entries; below, waking a second thread costs more than it brings
 BLOCK = 4096  # entries a thread takes at a time; fixed, so that sums do not depend on the number of threads
 # Names that `step` itself uses.
-TAKEN = {"t", "x", "g", "s", "n", "T", "b", "lo", "hi", "blocks", "total", "in_order", "empty", "int64", "prange"}
+TAKEN = {"t", "x", "g", "s", "h", "n", "T", "b", "lo", "hi", "blocks", "total", "in_order", "empty", "int64", "prange"}
 # What a compiled step raises for arguments that are not its own.
 REFUSED = (TypeError, ValueError, AttributeError, numba.core.errors.NumbaError)
 _lock = threading.RLock()
@@ -72,6 +72,8 @@ def jit(function=None, **options):
 
 def emit(name, program, parallel=False):
     """Return the text of a lowered rule's CPU step: readable Python that compiles as it stands."""
+    if program.matrix:
+        return matrix.emit(name, program)
     sweeps = passes.passes(program)
     lines = [
         "n = x.size",
@@ -82,10 +84,15 @@ def emit(name, program, parallel=False):
         f'    raise ValueError("{name}: steps count from t = 1, and x is an array of floats")',
     ]
     out = []
-    if parallel or len(sweeps) > 1:
+    if parallel or not _alone(sweeps):
         for k, sweep in enumerate(sweeps):
             functions, calls = _called(k, sweep, program, parallel)
             out, lines = out + functions, lines + calls
+        scalars, totals, stores = passes.carry(program)
+        if stores:
+            head = f"carry({', '.join(['t', 'n', 'h', *totals])})"
+            out += ["@jit\n" + _function(head.replace(" n,", " size_,"), [*scalars, *stores])]
+            lines += [head]
     else:
         lines += _spliced(sweeps, program, _marked(("s", "n", "T"), program.kind))
     out += ["\n".join(["@step", "def step(t, x, g, s, h):", *(f"    {line}" for line in lines)]) + "\n"]
@@ -95,10 +102,15 @@ def emit(name, program, parallel=False):
 def inline(program):
     """Return the step as lines to stand where ``step(t, x, g, s, h)`` stands; None when it takes several passes."""
     sweeps = passes.passes(program)
-    if len(sweeps) > 1:
+    if program.matrix or not _alone(sweeps):
         return None
     own = {name: f"{name}_" for name in program.kind if name not in ("x", "g")}
     return ["n, T, t_ = x.size, x.dtype.type, t", *_spliced(sweeps, program, own)]
+
+
+def _alone(sweeps):
+    """Tell whether one pass without sums is all: it can stand in `step` itself."""
+    return not sweeps or (len(sweeps) == 1 and not sweeps[0].sums)
 
 
 def _marked(names, known):
@@ -111,14 +123,25 @@ def _marked(names, known):
 
 def _spliced(sweeps, program, own):
     """Return the only pass as lines of `step`: every call that hands an array on would count its references."""
-    if not sweeps:  # a rule that changes nothing
-        return ["pass"]
-    (sweep,) = sweeps
-    lines = [passes.replace(line, own) for line in sweep.scalars]
+    (sweep,) = sweeps or [passes.Pass([], [], [], [], [], [], {})]  # none for a rule that changes no coordinate
+    scalars, _ = passes.resolved(program, [*sweep.numbers, *sweep.tests, *program.carried.values()])
+    lines = [passes.replace(line, own) for line in [*scalars, *passes.carry(program)[2]]]
     lines += [f"{c} = T({c})" for c in (own.get(c, c) for c in sweep.numbers)]
     rows = {slot: own.get(slot, slot) for slot in program.slots if slot in sweep.arrays}
     lines += [f"{row} = s[{program.slots.index(slot)}]" for slot, row in rows.items()]
-    return [*lines, "for i in range(n):", *(f"    {passes.replace(line, own)}" for line in sweep.body)]
+    lines += ["at, real_ = 0, T"] * _placed(sweep)
+    lines += ["for i in range(n):", *(f"    {passes.replace(line, own)}" for line in sweep.body)] * bool(sweep.body)
+    return lines or ["pass"]
+
+
+def _placed(sweep):
+    """Tell whether a pass asks which coordinate it is at: the noise does."""
+    return any("at + i" in line for line in [*sweep.body, *sweep.sums.values()])
+
+
+def _function(head, lines):
+    """Return the text of a function."""
+    return "\n    ".join([f"def {head}:", *lines])
 
 
 def _called(k, sweep, program, parallel):
@@ -127,27 +150,27 @@ def _called(k, sweep, program, parallel):
     own = _marked(TAKEN, entering)
     named = {name: own.get(name, name) for name in entering}
     terms = [f"w_{z}" for z in sweep.sums]
-    scalars = f"scalars{k}({', '.join(['t', 'h', *sweep.totals])})"
     one = "," * (len(entering) == 1)
-    out, lines = [], []
+    out, lines, at = [], [], ["at"] * _placed(sweep)
     if entering:
-        body = [f"def {scalars}:", *(f"    {line}" for line in sweep.scalars), f"    return {', '.join(entering)}{one}"]
-        out += ["@jit\n" + "\n".join(body)]
-        lines += [f"{', '.join(named.values())}{one} = {scalars}"]
-    body = [f"def sweep{k}({', '.join([*sweep.arrays, *terms, *entering])}):"]
-    body += [f"    for i in range({sweep.arrays[0]}.size):", *(f"        {line}" for line in sweep.body)]
-    body += [f"        w_{z}[i] = {term}" for z, term in sweep.sums.items()]
-    out += ["@jit\n" + "\n".join(body)]
+        head = f"scalars{k}({', '.join(['t', 'size_', 'h', *sweep.totals])})"
+        out += ["@jit\n" + _function(head, [*sweep.scalars, f"return {', '.join(entering)}{one}"])]
+        lines += [f"{', '.join(named.values())}{one} = {head.replace(' size_,', ' n,')}"]
+    body = [f"real_ = {sweep.arrays[0]}.dtype.type"] * bool(at)
+    body += [f"for i in range({sweep.arrays[0]}.size):", *(f"    {line}" for line in sweep.body)]
+    body += [f"    w_{z}[i] = {term}" for z, term in sweep.sums.items()]
+    out += ["@jit\n" + _function(f"sweep{k}({', '.join([*sweep.arrays, *terms, *entering, *at])})", body)]
 
     row = {name: f"s[{i}]" for i, name in enumerate(program.slots)}
     cast = [f"T({named[c]})" for c in sweep.numbers] + [named[c] for c in sweep.tests]
     if not sweep.sums and not parallel:
-        return out, [*lines, f"sweep{k}({', '.join([*(row.get(a, a) for a in sweep.arrays), *cast])})"]
+        zero = ["0"] * bool(at)
+        return out, [*lines, f"sweep{k}({', '.join([*(row.get(a, a) for a in sweep.arrays), *cast, *zero])})"]
     lines += [f"blocks = (n + {BLOCK - 1}) // {BLOCK}", *(f"parts_{z} = empty(blocks)" for z in sweep.sums)]
     lines += ["for b in prange(blocks):", f"    lo = int64(b) * {BLOCK}", f"    hi = min(lo + {BLOCK}, n)"]
     lines += [f"    {w} = empty(hi - lo, T)" for w in terms]
     views = [f"{row[a][:-1]}, lo:hi]" if a in row else f"{a}[lo:hi]" for a in sweep.arrays]
-    lines += [f"    sweep{k}({', '.join([*views, *terms, *cast])})"]
+    lines += [f"    sweep{k}({', '.join([*views, *terms, *cast, *(['lo'] * bool(at))])})"]
     lines += [f"    parts_{z}[b] = total(w_{z})" for z in sweep.sums]
     return out, lines + [f"{z} = in_order(parts_{z})" for z in sweep.sums]
 

@@ -6,6 +6,8 @@ import numbers
 import numpy as np
 from numpy import inf
 
+from numbaopt.coordinates import Coordinates
+
 # What a hyperparameter of this name may be: lowest, highest, and whether these are allowed themselves. What means
 # different things in different rules is listed by rule.
 RANGES = {
@@ -49,10 +51,16 @@ def checked(rule, name, value):
         return bool(value)
     if hasattr(value, "text") and not is_schedule(value):
         raise TypeError(f"{rule.name}: {name} is a schedule without its parameters: call it, {value.__name__}(...)")
+    if isinstance(value, Coordinates) or (isinstance(value, np.ndarray) and value.ndim and not flag):
+        return coordinates(rule, name, value)
     if flag or isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         wanted = "True or False" if flag else "a real number or a schedule"
         raise TypeError(f"{rule.name}: {name} is {wanted}, not {value!r} of type {type(value).__name__}")
-    value = float(value)
+    return inside(rule, name, float(value))
+
+
+def inside(rule, name, value):
+    """Return a number, or raise ValueError if it is not in the range of the hyperparameter."""
     math, author = next((math.name, own) for math, pairs in rule._stages for own, whole in pairs if whole == name)
     low, high, ends = RANGES.get(f"{math}.{author}") or RANGES.get(author, (-inf, inf, "()"))
     above = value > low or (value == low and ends[0] == "[")
@@ -60,6 +68,16 @@ def checked(rule, name, value):
         interval = f"{ends[0]}{low}, {high}{ends[1]}"
         raise ValueError(f"{rule.name}: {name} lies in {interval} and is finite; {value!r} does not")
     return value
+
+
+def coordinates(rule, name, values):
+    """Return one value for each coordinate; TypeError or ValueError where that cannot be."""
+    values = values.values if isinstance(values, Coordinates) else values
+    if values.dtype.kind not in "fiu":
+        raise TypeError(f"{rule.name}: {name} for each coordinate is an array of real numbers, not of {values.dtype}")
+    for extreme in (values.min(), values.max()) if values.size else ():  # NaN is both
+        inside(rule, name, float(extreme))
+    return Coordinates(values)
 
 
 def nearest(name, known):

@@ -7,7 +7,7 @@ Ctrl-C and the clock.
 """
 
 import functools
-import math
+from math import ceil, isfinite
 from time import perf_counter
 
 import numba
@@ -26,6 +26,8 @@ from numbaopt.observe import (
     LOWER,
     NFEV,
     NIT,
+    PREVIOUS,
+    STALLED,
     STOPPED,
     SUM,
     WEIGHT,
@@ -63,17 +65,21 @@ def drive(run, callback=None):
 def plain(run, callback=None):
     """Minimise a full-batch objective in Python; return the verdict."""
     objective, block, record, step, s, h = run.objective, run.block, run.record, run.step, run.s, run.h
-    maxiter, limited = run.maxiter, run.limited
+    maxiter, limited, valued = run.maxiter, run.limited, run.rule.valued
     x, g = block[X], block[G]
     t = 0
     try:
-        verdict = look(objective(x, g), block, record)
+        verdict = look(f := objective(x, g), block, record)
         while not verdict:
             if t >= maxiter or limited:
                 if verdict := run.over(t):
                     break
             t += 1
+            if valued:
+                h[-1] = f
             step(t, x, g, s, h)
+            if valued and not isfinite(h[-1]):
+                return STALLED
             f = objective(x, g)
             verdict = look(f, block, record)
             if callback is not None and callback(x, f, t):
@@ -86,7 +92,7 @@ def plain(run, callback=None):
 def plain_batches(run, callback=None):
     """Minimise a minibatch objective in Python; return the verdict."""
     objective, block, record, step, s, h = run.objective, run.block, run.record, run.step, run.s, run.h
-    x, g = block[X], block[G]
+    x, g, valued = block[X], block[G], run.rule.valued
     t = 0
     total = weight = 0.0
     try:
@@ -101,9 +107,12 @@ def plain_batches(run, callback=None):
                 if verdict := look(f, block, record):
                     return verdict
                 t += 1
+                if valued:
+                    h[-1] = f
                 step(t, x, g, s, h)
-                total += f * rows
-                weight += rows
+                if isfinite(f):
+                    total += f * rows
+                    weight += rows
                 if callback is not None and callback(x, f, t, epoch=epoch, step=k):
                     return STOPPED
         return EPOCHS_DONE
@@ -115,8 +124,8 @@ def jitted(run, compiled):
     """Minimise a jitted full-batch objective; return the verdict."""
     block, record, fun, args = run.block, run.record, compiled.function, compiled.args
     step = [run.step] if run.program is None else []
-    run_on = driver(_run_on, run.program, block.dtype, (_TABLE,), (_TABLE, types.int64))
-    limit = math.ceil(min(run.maxiter, run.maxfev - 1, 2**53))
+    run_on = driver(_run_on, run.program, run.rule.valued, block.dtype, (_TABLE,), (_TABLE, types.int64))
+    limit = ceil(min(run.maxiter, run.maxfev - 1, 2**53))
     try:
         run.objective.nfev = run.objective.njev = 1
         began = perf_counter()
@@ -138,7 +147,10 @@ def _run_on(fun, step, block, s, h, record, args, stop):
     while t < stop:
         t += 1
         record[NIT] = t
+        h[-1] = record[PREVIOUS]  # valued
         step(t, x, g, s, h)
+        if not abs(h[-1]) < np.inf:  # valued
+            return STALLED  # valued
         f = fun(x, g, args)
         if verdict := observe(f, x, g, best, box, record):
             return verdict
@@ -152,7 +164,7 @@ def jitted_batches(run, compiled):
     row = types.int64
     step = [run.step] if run.program is None else []
     takes, rest = (row, row, _TABLE, _TABLE), (_TABLE, _TABLE, row, row, row)
-    run_on = driver(_run_on_batches, run.program, block.dtype, takes, rest)
+    run_on = driver(_run_on_batches, run.program, run.rule.valued, block.dtype, takes, rest)
     chunk = 1
     try:
         for epoch in range(batches.epochs):
@@ -164,7 +176,7 @@ def jitted_batches(run, compiled):
                         return verdict
                     if not begun:
                         record[EPOCH], record[SUM], record[WEIGHT], begun = epoch, 0.0, 0.0, True
-                    count = math.ceil(min(chunk, run.maxiter - record[NIT], run.maxfev - record[NFEV]))
+                    count = ceil(min(chunk, run.maxiter - record[NIT], run.maxfev - record[NFEV]))
                     hi = min(lo + count * size, rows)
                     began = perf_counter()
                     verdict = run_on(fun, *step, block, run.s, run.h, record, data, args, lo, hi, size)
@@ -188,21 +200,23 @@ def _run_on_batches(fun, step, block, s, h, record, data, args, lo, end, size):
             return verdict
         t += 1
         record[NIT] = t
+        h[-1] = f  # valued
         step(t, x, g, s, h)
-        record[SUM] += f * (hi - lo)
-        record[WEIGHT] += hi - lo
+        if abs(f) < np.inf:
+            record[SUM] += f * (hi - lo)
+            record[WEIGHT] += hi - lo
         lo = hi
     return GO_ON
 
 
 @functools.cache
-def driver(function, program, dtype, objective, rest):
+def driver(function, program, valued, dtype, objective, rest):
     """Compile a driver for this dtype and rule, once; kept on disk. It takes any objective."""
     real = numba.from_dtype(dtype)
     step = [types.FunctionType(types.void(*signature(dtype)))] if program is None else []
     objective = types.FunctionType(types.float64(real[::1], real[::1], *objective))
     block, numbers = real[:, ::1], types.float64[::1]
-    return only(load(splice(function, program), "driver"), (objective, *step, block, block, numbers, numbers, *rest))
+    return only(load(splice(function, program, valued), "driver"), (objective, *step, block, block, numbers, numbers, *rest))
 
 
 def paced(chunk, seconds, deadline):

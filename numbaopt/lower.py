@@ -1,20 +1,26 @@
 """Rule source -> scalars and passes over memory -> text.
 
 A rule is a function over coordinates (one entry of x, of its gradient g, of every slot) and scalars (the step number
-t and the hyperparameters). Lowering walks through its statements once, in order, and gives every assignment a name of
-its own. What no coordinate enters is hoisted: computed once a step, in float64, cast once. The rest is a pass over
-memory; a ``sum`` over coordinates ends one pass and starts the next. `cpu` and `cuda` put their loops around the
-passes; nothing here knows of Numba.
+t, the objective's value f, the hyperparameters, and numbers carried from step to step). Lowering walks through its
+statements once, in order, and gives every assignment a name of its own. What no coordinate enters is hoisted: computed
+once a step, in float64, cast once. The rest is a pass over memory; a ``sum`` over coordinates ends one pass and starts
+the next. `cpu` and `cuda` put their loops around the passes; `matrix` writes out what sees x as a matrix instead.
+Nothing here knows of Numba.
 """
 
 import ast
 import re
 from dataclasses import dataclass, field
 
-CALLS = {"sqrt": 1, "abs": 1, "sign": 1, "exp": 1, "log": 1, "min": 2, "max": 2, "where": 3, "sum": 1}
-RESERVED = {"h", "i", "power", "bool", "float", "range", *CALLS}  # what the text itself calls by these names
+CALLS = {"sqrt": 1, "abs": 1, "sign": 1, "exp": 1, "log": 1, "min": 2, "max": 2, "where": 3}
+CALLS |= {"sum": 1, "norm": 1, "mean": 1, "isfinite": 1, "normal": 3}
+MATRICES = {"matrix": 1, "rows": 1, "columns": 1, "rowmean": 1, "columnmean": 1, "transpose": 1}
+MATRICES |= {"orthogonal": 3, "inverse_root": 3, "eigenvectors": 1, "refined": 2}
+SHAPES = {"rows", "columns", "zeros", "identity"}  # what the start of a slot may be made with, where x is a matrix
+# What the text itself calls by these names.
+RESERVED = {"h", "i", "at", "real_", "size_", "value_", "skip", "power", "bool", "float", "range", *CALLS, *MATRICES, *SHAPES}
 ACCEPTED = (ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Call, ast.Name, ast.Constant)
-OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow, ast.BitAnd, ast.BitOr)
+OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Mod, ast.Pow, ast.BitAnd, ast.BitOr, ast.MatMult)
 
 
 @dataclass
@@ -42,9 +48,16 @@ def literal(value):
     return ast.parse(ast.unparse(ast.Constant(float(value))), mode="eval").body
 
 
+PER_COORDINATE = "per coordinate"
+
+
+def _call(name, *args):
+    return ast.Call(ast.Name(name), list(args), [])
+
+
 def mentioned(node):
     """Return the names an expression mentions, called functions aside."""
-    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} - set(CALLS)
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} - {*CALLS, *MATRICES}
 
 
 def resting_on(wanted, items, known=frozenset()):
@@ -62,11 +75,14 @@ class Lowering:
     """The program of a chain of stages (mostly one, the rule) for one setting of its switches.
 
     A hyperparameter that is tested bare (``if nesterov:``) is a switch: it is decided here, and the branch not taken
-    leaves no trace, nor does a slot that only it would touch.
+    leaves no trace, nor does a slot that only it would touch. One that is given for each coordinate is a slot that
+    never changes. A stage that says ``g if test else skip`` is a gate: where the test fails, what comes after it in
+    the chain leaves x, slots and numbers alone, and does not count the step.
     """
 
     stages: tuple  # (Math, pairs of the author's name and the name in the whole), first to last
-    hyper: dict  # name in the whole -> is it on (its truth), or the schedule it follows
+    hyper: dict  # name in the whole -> is it on (its truth), the schedule it follows, or PER_COORDINATE
+    matrix: bool = False  # whether x is seen as a matrix
     items: list = field(default_factory=list)
     kind: dict = field(default_factory=dict)  # name -> "vector", "number" or "test"
     level: dict = field(default_factory=dict)  # name -> the first pass that can compute it
@@ -74,24 +90,53 @@ class Lowering:
 
     def __post_init__(self):
         """Walk through the stages; what one returns, the next one sees."""
-        now, self.end = {"x": "x", "g": "g"}, {}
-        self.kind |= {"x": "vector", "g": "vector", "t": "number"}
-        self.inputs = {"x", "g"} | {dict(names)[slot] for math, names in self.stages for slot in math.slots}
+        now, self.end, self.carried, self.starts = {"x": "x", "g": "g", "before": "x"}, {}, {}, {}
+        self.kind |= {"x": "vector", "g": "vector"} | dict.fromkeys(("t", "value_", "size_", "rows", "columns"), "number")
+        whole = [(math, dict(names)) for math, names in self.stages]
+        own = {name for name, value in self.hyper.items() if value is PER_COORDINATE}
+        self.inputs = {"x", "g"} | own | {names[slot] for math, names in whole for slot in math.slots}
+        self.hyper = {name: value for name, value in self.hyper.items() if name not in own}
         self.taken = {"t"} | RESERVED | self.inputs.union(self.hyper, (f"{b}_t" for b in self.hyper))
+        self.taken |= {names[number] for math, names in whole for number in math.numbers}
         self.taken |= {f"{part}_z{k or ''}" for part in ("w", "parts", "old") for k in range(20)}  # of sums
-        for math, pairs in self.stages:
-            self.math, names = math, dict(pairs)
-            self.kind |= {name: "number" for name in names.values()} | {names[s]: "vector" for s in self.math.slots}
-            env = {"t": "t"} | names | {name: now[name] for name in self.math.coordinates if name in now}
+        steps, gate, self.valued = "t", None, any(math.valued for math, _ in whole)
+        for self.math, names in whole:
+            self.kind |= dict.fromkeys(names.values(), "number")
+            self.kind |= dict.fromkeys(own.union(names[slot] for slot in self.math.slots), "vector")
+            env = {"t": steps} | ({"f": "value_"} if self.math.valued else {}) | names
+            env |= {name: now[name] for name in self.math.coordinates if name in now}
+            self.shut = None
             self.statements(self.math.body, env, self.items)
-            first, ends = self.math.coordinates[0], []
-            for name, value in zip([first, *self.math.slots], self.math.returns, strict=True):
-                ends.append(self.returned(name, value, env, ends))
-            now[first] = ends[0]
-            self.end |= {names[slot]: end for slot, end in zip(self.math.slots, ends[1:], strict=True)}
-        used = resting_on({now["x"], *(end for slot, end in self.end.items() if end != slot)}, self.items)[1]
+            kept = [names[name] for name in (*self.math.slots, *self.math.numbers)]
+            ends = []
+            for name, value in zip([*self.math.changes, *self.math.slots], self.math.returns, strict=False):
+                old = now[name] if name in now else names[name]
+                ends.append(self.returned(name, value, env, ends, old if gate and name != "g" else None, gate))
+            for name, value in zip(self.math.numbers, self.math.returns[len(ends) :], strict=True):
+                ends.append(self.number(names[name], value, env, gate))
+            now |= dict(zip(self.math.changes, ends, strict=False))
+            for name, end in zip(kept, ends[len(self.math.changes) :], strict=True):
+                (self.end if self.kind[name] == "vector" else self.carried)[name] = end
+            self.starts |= {names[name]: self.math.starts[name] for name in (*self.math.slots, *self.math.numbers)}
+            if self.shut:
+                steps, gate = self.gated(steps, gate)
+        wanted = {now["x"], *self.carried.values(), *(end for slot, end in self.end.items() if end != slot)}
+        used = resting_on(wanted, self.items)[1]
         self.slots = [slot for slot, end in self.end.items() if end != slot or slot in used]
-        self.end = {"x": now["x"]} | {slot: self.end[slot] for slot in self.slots if self.end[slot] != slot}
+        self.slots += sorted(own.intersection(used))
+        self.end = {"x": now["x"]} | {slot: self.end[slot] for slot in self.slots if self.end.get(slot, slot) != slot}
+        self.carried = {name: end for name, end in self.carried.items() if end != name or name in used}
+
+    def gated(self, steps, gate):
+        """Begin to count the steps that pass a gate; return the names of their number and of the gate."""
+        test, counted = self.shut, self.fresh("counted")
+        if gate:
+            test = self.scalar(ast.BoolOp(ast.And(), [ast.Name(gate), ast.Name(test)]), self.items, "test").id
+        self.kind[counted], self.starts[counted] = "number", None
+        one = ast.BinOp(ast.Name(counted), ast.Add(), ast.Constant(1))
+        number = self.assign("steps", one, self.items)
+        self.carried[counted] = self.number(counted, ast.Name("t"), {"t": number}, test)
+        return number, test
 
     # Statements. `env` maps the author's names to their latest versions, `out` collects items.
 
@@ -128,13 +173,33 @@ class Lowering:
         out.append(Item(scope, [name], lines, mentioned(expr)))
         return name
 
-    def returned(self, name, node, env, ends):
-        """Return the name that holds a returned value: a coordinate, and no other value's name."""
+    def returned(self, name, node, env, ends, old, gate):
+        """Return the name that holds a returned value: a coordinate, and no other value's name.
+
+        Where a gate stands before, it is the old value that is returned unless the gate is open.
+        """
+        match node:
+            case ast.IfExp(test=test, body=body, orelse=ast.Name(id="skip")) if "g" in self.math.changes:
+                test = self.resolve(test, env, self.items)
+                if not self.is_scalar(test):
+                    raise self.math.error(node, "`g if test else skip` decides on scalars, for all coordinates")
+                self.shut, node = self.scalar(test, self.items, "test").id, body
         expr = self.resolve(node, env, self.items)
+        if gate and old is not None:
+            expr = ast.IfExp(ast.Name(gate), expr, ast.Name(old))
         if not isinstance(expr, ast.Name) or self.kind[expr.id] != "vector":
             return self.assign(name, expr, self.items, "vector")
         elsewhere = expr.id in self.inputs and expr.id != env[name]  # memory that may be overwritten by then
         return self.assign(name, expr, self.items, "vector") if elsewhere or expr.id in ends else expr.id
+
+    def number(self, name, node, env, gate):
+        """Return the name that holds the new value of a carried number."""
+        expr = self.resolve(node, env, self.items)
+        if not self.is_scalar(expr):
+            raise self.math.error(node, f"{name} is a number (it stands after t): no coordinate enters it but by a sum")
+        if gate:
+            expr = ast.IfExp(ast.Name(gate), expr, ast.Name(name))
+        return expr.id if isinstance(expr, ast.Name) else self.scalar(expr, self.items).id
 
     def branch(self, node, env, out):
         """Lower an ``if`` that is decided once a step into one for the scalars and one inside the loop."""
@@ -176,6 +241,10 @@ class Lowering:
         match test:
             case ast.Name(id=name) if env.get(name) in self.hyper:
                 return bool(self.hyper[env[name]])
+            case ast.Name(id=name) if name in env and env[name] in self.inputs and name in self.math.hyper:
+                return True  # given for each coordinate
+            case ast.Call(func=ast.Name(id="matrix")):
+                return self.matrix
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 decided = self.switch(operand, env)
                 return None if decided is None else not decided
@@ -191,6 +260,8 @@ class Lowering:
         match node:
             case ast.Name(id=name) if name in env:
                 return ast.Name(env[name])
+            case ast.Name(id="skip"):
+                raise self.math.error(node, "skip stands in what a stage before the rule returns: `g if test else skip`")
             case ast.Name(id=name) if name in self.math.constants:
                 return literal(self.math.constants[name])
             case ast.Name(id=name):
@@ -203,29 +274,47 @@ class Lowering:
                 self.powers += [env[b]] * (env[b] not in self.powers)
                 self.kind[f"{env[b]}_t"] = "number"
                 return ast.Name(f"{env[b]}_t")
-            case ast.BinOp(op=op) if not isinstance(op, OPERATORS):
+            case ast.BinOp(op=op) if not isinstance(op, OPERATORS) or (isinstance(op, ast.MatMult) and not self.matrix):
                 raise self.math.error(node, f"the operator {type(op).__name__} is not accepted")
             case ast.Call(func=func, args=args, keywords=keywords):
-                if not isinstance(func, ast.Name) or func.id not in CALLS:
-                    raise self.math.error(node, f"calls {ast.unparse(func)}(); a rule may call {', '.join(CALLS)}")
-                if len(args) != CALLS[func.id] or keywords:
-                    raise self.math.error(node, f"{func.id}() takes {CALLS[func.id]} argument(s), by position")
+                known = CALLS | MATRICES if self.matrix else CALLS
+                if not isinstance(func, ast.Name) or func.id not in known:
+                    where = " outside `if matrix(x)`" if getattr(func, "id", None) in MATRICES else ""
+                    text = f"calls {ast.unparse(func)}(){where}; a rule may call {', '.join(known)}"
+                    raise self.math.error(node, text)
+                if len(args) != known[func.id] or keywords:
+                    raise self.math.error(node, f"{func.id}() takes {known[func.id]} argument(s), by position")
+                if func.id in ("rows", "columns"):
+                    return ast.Name(func.id)
+                if func.id == "norm":
+                    squares = ast.BinOp(args[0], ast.Pow(), ast.Constant(2))
+                    return self.resolve(_call("sqrt", _call("sum", squares)), env, out)
+                if func.id == "mean":
+                    return ast.BinOp(self.resolve(_call("sum", args[0]), env, out), ast.Div(), ast.Name("size_"))
         if not isinstance(node, ACCEPTED):
             raise self.math.error(node, f"{ast.unparse(node)!r} is not accepted in a rule")
         new = rebuild(node, lambda child: self.resolve(child, env, out))
         if isinstance(new, ast.IfExp) and not self.is_scalar(new.test):
             raise self.math.error(node, "`a if c else b` decides on scalars; on coordinates use where(c, a, b)")
-        if isinstance(new, ast.Call) and new.func.id == "where":
-            return ast.IfExp(*new.args)
-        if isinstance(new, ast.Call) and new.func.id == "sum":
-            if self.is_scalar(new.args[0]):
-                raise self.math.error(node, "sum(...) needs a coordinate inside")
-            return ast.Name(self.assign("z", new.args[0], out, "sum"))
+        match new:
+            case ast.Call(func=ast.Name(id="where"), args=[test, a, b]) if not self.matrix or self.is_scalar(test):
+                return ast.IfExp(test, a, b)
+            case ast.Call(func=ast.Name(id="sum"), args=[a]):
+                if self.is_scalar(a):
+                    raise self.math.error(node, "sum(...) needs a coordinate inside")
+                return ast.Name(self.assign("z", a, out, "sum"))
+            case ast.Call(func=ast.Name(id="normal") as func, args=[a, seed, number]):
+                if self.is_scalar(a) or not self.is_scalar(seed) or not self.is_scalar(number):
+                    raise self.math.error(node, "normal(coordinate, seed, t): the last two are scalars")
+                key = self.scalar(ast.Call(ast.Name("key"), [seed, number], []), out, "key")
+                return ast.Call(func, [a, key], [])
         return new
 
     def hoist(self, node, out):
         """Name every maximal scalar part; make a division by one a product with its inverse; spell where() out."""
         match node:
+            case ast.Call(func=ast.Name(id="normal"), args=[_, key]):  # the rest is the place's alone
+                return ast.Call(ast.Name("real_"), [ast.Call(ast.Name("normal"), [key, ast.Name("at + i")], [])], [])
             case _ if self.is_scalar(node):
                 return self.scalar(node, out)
             case ast.BinOp(op=ast.Div(), left=left, right=right) if self.is_scalar(right):
@@ -240,7 +329,7 @@ class Lowering:
 
                 left, right = map(truth, (left, right))
                 return ast.BinOp(left, op, right)
-            case ast.Call(func=ast.Name(id="sign") as func, args=[a]):  # its constants, in x's dtype
+            case ast.Call(func=ast.Name(id="sign") as func, args=[a]) if not self.matrix:  # its constants, in x's dtype
                 constants = [self.scalar(ast.Constant(c), out) for c in (0.0, 1.0)]
                 return ast.Call(func, [self.hoist(a, out), *constants], [])
             case ast.IfExp(test=test, body=a, orelse=b) if self.is_scalar(test):
@@ -252,6 +341,7 @@ class Lowering:
         if isinstance(node, ast.Name) and kind in (self.kind[node.id], "number"):
             return node
         text = f"bool({ast.unparse(node)})" if kind == "test" else ast.unparse(node)
+        kind = "test" if kind == "key" else kind  # neither is cast
         for item in out:
             if item.scope == "scalar" and item.lines == [f"{item.names[0]} = {text}"]:
                 return ast.Name(item.names[0])

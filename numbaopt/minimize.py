@@ -16,7 +16,7 @@ from numbaopt.options import refuse, settle, split
 from numbaopt.outcome import display, outcome
 from numbaopt.registry import get, names
 from numbaopt.result import OptimizationInterrupted
-from numbaopt.rule import chain
+from numbaopt.rule import Rule, chain
 from numbaopt.run import Run
 from numbaopt.through_scipy import METHODS, is_scipys, through_scipy
 
@@ -94,7 +94,8 @@ def minimize(
         one that the order followed from.
         Status 0: a tolerance was met, or the epochs are done; 1: maxiter or maxfev; 2: maxtime; 3: an
         objective or gradient that is not finite; 4: broken off by Ctrl-C or an exception; 5: a tolerance was
-        met, but at a worse point than x, which the steps had left again; 99: the callback raised StopIteration.
+        met, but at a worse point than x, which the steps had left again; 6: a solver found no lower point
+        along its direction, as happens at working precision; 99: the callback raised StopIteration.
 
     Raises
     ------
@@ -179,9 +180,10 @@ def _rule(method):
     try:
         return get("adam" if method is None else method)
     except ValueError:
-        near = difflib.get_close_matches(method.lower(), [*names(), *METHODS], 1)
+        known = [*names(), *names("solvers")]
+        near = difflib.get_close_matches(method.lower(), [*known, *METHODS], 1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        there = f"there are {', '.join(names())}, and SciPy's {', '.join(METHODS)}"
+        there = f"there are {', '.join(known)}, and SciPy's {', '.join(METHODS)}"
         raise ValueError(f"unknown method {method!r}; {there}.{hint}") from None
 
 
@@ -198,12 +200,17 @@ def _minimize(rule, fun, x0, args, jac, bounds, constraints, tol, callback, opti
     message = None
     if limits is not None:
         objective.bounds = limits
+        if not isinstance(rule, Rule):
+            raise ValueError(f"{rule.name} takes no bounds; every rule does, adam among them, and SciPy's L-BFGS-B")
         rule = chain(rule, importlib.import_module("numbaopt.transforms").box)
         if np.all(limits[0] == limits[1]) and batches is None:
             message = "All independent variables were fixed by bounds."
+    if batches is not None and not isinstance(rule, Rule):
+        raise ValueError(f"{rule.name} compares values of one function; with data, which changes it, take a rule")
     run = Run(objective, rule, limits, options, batches)
     try:
         verdict = loop.drive(run, notify)
+        run.settle()
     except KeyboardInterrupt as interrupt:
         raise OptimizationInterrupted(outcome(run, None)) from interrupt
     except Exception as error:

@@ -15,15 +15,19 @@ from numbaopt.cpu import jit
 X, G, BEST_X, BEST_G, LOWER, UPPER = range(6)
 
 # Entries of the record that a run keeps, a float64 array.
-BEST, PREVIOUS, NORM, GTOL, FTOL, LATEST, NIT, NFEV, EPOCH, SUM, WEIGHT = range(11)
+BEST, PREVIOUS, NORM, GTOL, FTOL, LATEST, NIT, NFEV, EPOCH, SUM, WEIGHT, TOLERANT = range(12)
 
 # Verdicts.
-GO_ON, GTOL_MET, FTOL_MET, BAD_FUN, BAD_JAC, BAD_X, MAXITER, MAXFEV, MAXTIME, STOPPED, EPOCHS_DONE = range(11)
+GO_ON, GTOL_MET, FTOL_MET, BAD_FUN, BAD_JAC, BAD_X, MAXITER, MAXFEV, MAXTIME, STOPPED, EPOCHS_DONE, STALLED = range(12)
 
 
-def new_record(gtol=-1.0, ftol=-1.0, latest=False):
-    """Return the record of a run that has not begun; a negative tolerance is never met."""
-    record = np.zeros(11)
+def new_record(gtol=-1.0, ftol=-1.0, latest=False, tolerant=False):
+    """Return the record of a run that has not begun; a negative tolerance is never met.
+
+    With ``tolerant`` what is not finite is left to the rule.
+    """
+    record = np.zeros(12)
+    record[TOLERANT] = tolerant
     record[BEST], record[PREVIOUS], record[NORM] = np.inf, np.nan, np.nan
     record[GTOL], record[FTOL], record[LATEST] = gtol, ftol, latest
     return record
@@ -65,11 +69,10 @@ def observe(f, x, g, best, box, record):
     norm = np.float64(_real(top))
     previous = record[PREVIOUS]
     record[PREVIOUS] = f
-    if not abs(f) < np.inf:
-        return BAD_FUN
-    if not norm < np.inf:
-        return BAD_JAC
-    if f < record[BEST] or record[LATEST] != 0.0:
+    finite = abs(f) < np.inf and norm < np.inf
+    if not finite and record[TOLERANT] == 0.0:
+        return BAD_FUN if not abs(f) < np.inf else BAD_JAC
+    if f < record[BEST] or (record[LATEST] != 0.0 and finite):
         record[BEST] = f
         for i in range(x.size):
             best[0, i] = x[i]

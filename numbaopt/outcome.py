@@ -23,6 +23,7 @@ from numbaopt.observe import (
     NIT,
     NORM,
     PREVIOUS,
+    STALLED,
     STOPPED,
     SUM,
     WEIGHT,
@@ -41,6 +42,7 @@ STATUS = {
     BAD_FUN: 3,
     BAD_JAC: 3,
     BAD_X: 3,
+    STALLED: 6,
     STOPPED: 99,
 }
 INTERRUPTED = 4
@@ -111,12 +113,14 @@ def _sentence(run, verdict):
         text = f"The gradient's entry {i} is {g[i]} {after}; no step was taken from there."
     elif verdict == BAD_X:
         text = f"x is not finite {after}, though objective and gradient were."
+    elif verdict == STALLED:
+        text = f"No lower point was found along the last direction, {after}: this is as low as working precision allows."
     elif verdict == STOPPED:
         text = "`callback` raised `StopIteration`."
     else:
         text = f"Broken off {after}."
     if run.batches is not None:
-        text += " x is the last iterate"
+        text += f" x is the {'point that the method reports' if run.rule.reports else 'last iterate'}"
         text += " with a finite loss" if verdict in BAD else ""
         partly = f"epoch {int(record[EPOCH]) + 1}, as far as it went"
         epoch = "the last epoch" if verdict == EPOCHS_DONE else partly

@@ -5,7 +5,10 @@ import inspect
 import textwrap
 from dataclasses import dataclass, field, replace
 
-from numbaopt.lower import RESERVED
+from numbaopt.lower import RESERVED, SHAPES
+
+
+INPUTS = ("x", "g", "before")  # coordinates that are no slots; `before` is x as it was before this step
 
 
 class RuleError(SyntaxError):
@@ -22,16 +25,36 @@ class Math:
     line: int
     lines: list
     coordinates: tuple = ()  # x, g, then the slots; a stage may have only one of x and g
-    starts: dict = field(default_factory=dict)  # slot -> expression for its start, None for zero
+    numbers: tuple = ()  # what is carried from step to step beside the slots: one number each
+    starts: dict = field(default_factory=dict)  # slot or number -> expression for its start, None for zero
+    valued: bool = False  # whether it asks for f, the objective's value at x
+    report: object = None  # function of x, slots and hyperparameters: the point to report, where that is not x
     hyper: dict = field(default_factory=dict)  # hyperparameter -> default
     body: list = field(default_factory=list)  # statements before the return
-    returns: list = field(default_factory=list)  # expressions: the new x (or g), then the slots
+    returns: list = field(default_factory=list)  # expressions: the new x (or g, or both), then slots and numbers
     constants: dict = field(default_factory=dict)  # numbers of the author's own module
 
     @property
     def slots(self):
         """Names of the slots, in order."""
-        return [name for name in self.coordinates if name not in ("x", "g")]
+        return [name for name in self.coordinates if name not in INPUTS]
+
+    @property
+    def changes(self):
+        """What the function returns before its slots: x, g, or g and x."""
+        both = self.coordinates[:2] == ("g", "x") and len(self.returns) == 2 + len(self.slots) + len(self.numbers)
+        return ["g", "x"] if both else [self.coordinates[0]]
+
+    @property
+    def role(self):
+        """``"before"`` the rule, ``"after"`` it, or the ``"rule"`` itself."""
+        after = "g" not in self.coordinates or "before" in self.coordinates
+        return "before" if "g" in self.changes else "after" if after else "rule"
+
+    def calls(self, name):
+        """Tell whether the function calls ``name``."""
+        nodes = [node for part in (*self.body, *self.returns) for node in ast.walk(part)]
+        return any(isinstance(node, ast.Call) and getattr(node.func, "id", None) == name for node in nodes)
 
     def error(self, node, message):
         """Return a RuleError that points at ``node`` in the author's file."""
@@ -39,8 +62,8 @@ class Math:
         return RuleError(f"{self.name}: {message}", (self.file, self.line + line - 1, column, self.lines[line - 1]))
 
 
-def read(function):
-    """Take a rule's function apart and check its form."""
+def read(function, report=None):
+    """Take a rule's function apart and check its form; ``report`` is what says which point to report."""
     name = getattr(function, "__name__", repr(function))
     try:
         lines, line = inspect.getsourcelines(function)
@@ -61,13 +84,15 @@ def read(function):
         raise math.error(tree, "the signature is coordinates, t, hyperparameters with defaults; no *, / or **")
     if "t" not in names or names[0] not in ("x", "g"):
         raise math.error(tree, "the signature starts with x, g and has the step number t before the hyperparameters")
+    split, last = names.index("t"), len(names) - len(a.defaults)  # where t stands, where hyperparameters begin
     for arg in a.args:
         if arg.arg in RESERVED:
             raise math.error(arg, f"{arg.arg!r} has a meaning of its own in compiled steps; choose another name")
-    split = names.index("t")
-    if len(a.defaults) != len(names) - split - 1:
+    if last <= split:
         raise math.error(tree, "hyperparameters (after t) have defaults, coordinates (before t) have none")
-    for name, default in zip(names[split + 1 :], function.__defaults__ or (), strict=True):
+    carried = [name for name in names[split + 1 : last] if name != "f"]
+    kept = {*names[:split], *carried}.difference(INPUTS)
+    for name, default in zip(names[last:], function.__defaults__ or (), strict=True):
         if not (isinstance(default, (bool, int, float)) or hasattr(default, "texts")):
             raise math.error(tree, f"the default of {name} is a number, a flag or a schedule, not {default!r}")
     body = tree.body[1:] if ast.get_docstring(tree) is not None else tree.body
@@ -78,29 +103,33 @@ def read(function):
     math = replace(
         math,
         coordinates=tuple(names[:split]),
-        starts={arg.arg: start(math, arg, names) for arg in a.args[:split] if arg.arg not in ("x", "g")},
-        hyper=dict(zip(names[split + 1 :], function.__defaults__ or (), strict=True)),
+        numbers=tuple(carried),
+        starts={arg.arg: start(math, arg, names[last:]) for arg in a.args if arg.arg in kept},
+        valued="f" in names[split + 1 : last],
+        report=report,
+        hyper=dict(zip(names[last:], function.__defaults__ or (), strict=True)),
         body=body[:-1],
         returns=value.elts if isinstance(value, ast.Tuple) else [value],
         constants={k: v for k, v in function.__globals__.items() if type(v) in (int, float) and v == v},
     )
-    if len(math.returns) != 1 + len(math.slots):
-        expected = ", ".join([f"the new {names[0]}", *math.slots])
-        raise math.error(body[-1], f"returns {len(math.returns)} values; it should return {expected}")
+    if len(math.returns) != len(math.changes) + len(math.slots) + len(math.numbers):
+        expected = ", ".join([f"the new {names[0]}", *math.slots, *math.numbers])
+        hint = f" ({carried[0]} has no default: a number carried from step to step)" if carried else ""
+        raise math.error(body[-1], f"returns {len(math.returns)} values; it should return {expected}{hint}")
     return math
 
 
-def start(math, slot, names):
-    """Return the text of a slot's start: ``z: "x"`` and ``z: x`` alike; None without annotation."""
+def start(math, slot, hyper):
+    """Return the text of the start of a slot or number: ``z: "x"`` and ``z: x`` alike; None without annotation."""
     if slot.annotation is None:
         return None
-    text = getattr(slot.annotation, "value", None)
+    text = getattr(slot.annotation, "value", None) if isinstance(slot.annotation, ast.Constant) else None
     text = text if isinstance(text, str) else ast.unparse(slot.annotation)
     try:
         used = {node.id for node in ast.walk(ast.parse(text, mode="eval")) if isinstance(node, ast.Name)}
     except SyntaxError:
         used = {text}
-    if not used <= {"x", *names[names.index("t") + 1 :]}:
+    if not used <= {"x", *hyper, *SHAPES}:
         message = f"{slot.arg} starts at {text!r}; an annotation is an expression of x and hyperparameters, or left out"
         raise math.error(slot, message)
     return text

@@ -31,11 +31,12 @@ def passes(program):
 
     A pass that has a slot's new value stores it, unless the old one is asked for later: then it is computed again.
     """
-    live, _ = resting_on(program.end.values(), program.items)
+    live, _ = resting_on([*program.end.values(), *program.carried.values()], program.items)
     vectors = [item for item in live if item.scope == "vector"]
     sums = [item for item in live if item.scope == "sum"]
     held, passes = {}, []  # held: new value -> the slot that holds it by now
     last = max((program.level.get(end, 0) for end in program.end.values()), default=0)
+    last = max([last, *(program.level[item.names[0]] - 1 for item in sums)])
     for level in range(last + 1):
         here = [item for item in sums if program.level[item.names[0]] == level + 1]
         later = [item for item in sums if program.level[item.names[0]] > level + 1]
@@ -68,14 +69,10 @@ def sweep(program, body, used, sums, store, held):
     words = dict.fromkeys(re.findall(NAME, "\n".join([*lines, *terms.values()])))
     inside = {name for item in body for name in item.names}
     entering = [w for w in words if program.kind.get(w, "vector") != "vector" and w not in inside]
-    scalars, needed = resting_on(entering, [item for item in program.items if item.scope == "scalar"])
-    header, source = [], layout(program)[0]
-    needed |= {name.removesuffix("_t") for name in needed if name in source}
-    header += [f"{name} = {text}" for name, text in source.items() if name in needed]
-    header += ["t = float(t)"] * ("t" in needed)
+    scalars, totals = resolved(program, entering)
     return Pass(
-        scalars=header + [line for item in scalars for line in item.lines],
-        totals=[item.names[0] for item in program.items if item.scope == "sum" and item.names[0] in needed],
+        scalars=scalars,
+        totals=totals,
         numbers=[name for name in entering if program.kind[name] == "number"],
         tests=[name for name in entering if program.kind[name] == "test"],
         arrays=[name for name in ["x", "g", *program.slots] if name in words],
@@ -84,17 +81,47 @@ def sweep(program, body, used, sums, store, held):
     )
 
 
+def resolved(program, wanted):
+    """Return the lines that compute some numbers, and the names of the sums that these lines need."""
+    scalars, needed = resting_on(wanted, [item for item in program.items if item.scope == "scalar"])
+    source = layout(program)[0]
+    needed |= {name.removesuffix("_t") for name in needed if name in source}
+    header = [f"{name} = {text}" for name, text in source.items() if name in needed]
+    header += ["t = float(t)"] * ("t" in needed)
+    totals = [item.names[0] for item in program.items if item.scope == "sum" and item.names[0] in needed]
+    return header + [line for item in scalars for line in item.lines], totals
+
+
+def carry(program):
+    """Return the lines that leave the carried numbers in ``h`` for the next step, once all sums are known."""
+    if not program.carried:
+        return [], [], []
+    lines, totals = resolved(program, program.carried.values())
+    source = layout(program)[0]
+    return lines, totals, [f"{source[name]} = {new}" for name, new in program.carried.items() if new != name]
+
+
 def layout(program):
-    """Say where in ``h`` each hyperparameter, schedule and table of powers lies: {name: text}, and the length."""
+    """Say where in ``h`` everything lies: {name: text}, and the length.
+
+    Hyperparameters and schedules, carried numbers, tables of powers, the shape of a matrix, and last the objective's
+    value.
+    """
     source, k = {}, 0
     for name, value in program.hyper.items():
         number = isinstance(value, (int, float))
         source[name] = f"h[{k}]" if number else value.text("(t - 1)", k)
         k += 1 if number else len(value.values)
+    for name in program.carried:
+        source[name] = f"h[{k}]"
+        k += 1
     for name in program.powers:
         digits = [f"h[{k} + (t & 31)]", *(f"h[{k + 32 * i} + (t >> {5 * i} & 31)]" for i in (1, 2, 3)), f"h[{k + 128}]"]
         source[f"{name}_t"] = f"power(t, {', '.join(digits)}) if h[{k + 1}] == {name} else edited({name})"
         k += TABLE
+    for name in ["rows", "columns"] * program.matrix + ["value_"] * program.valued:
+        source[name] = f"h[{k}]"
+        k += 1
     return source, k
 
 
@@ -136,6 +163,34 @@ def power(t, ones, low, middle, high, log):
     p = ones * low * middle * high
     return p if t < 1048576 else p * exp((t >> 20) * log)
 """,
+    "key": """
+@jit
+def key(seed, t):
+    \"\"\"Return the key of one step's noise.\"\"\"
+    return mixed(uint64(seed) * uint64(0x9E3779B97F4A7C15) + uint64(t))
+""",
+    "mixed": """
+@jit
+def mixed(z):
+    \"\"\"Return 64 well mixed bits (the finaliser of SplitMix64).\"\"\"
+    z = (z ^ (z >> uint64(30))) * uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> uint64(27))) * uint64(0x94D049BB133111EB)
+    return z ^ (z >> uint64(31))
+""",
+    "normal": """
+@jit
+def normal(key, i):
+    \"\"\"Return the i-th standard normal number of a key, by Box and Muller.\"\"\"
+    bits = mixed(key + (uint64(i) + uint64(1)) * uint64(0x9E3779B97F4A7C15))
+    u = (float64(bits >> uint64(32)) + 0.5) / 4294967296.0
+    v = float64(bits & uint64(0xFFFFFFFF)) / 4294967296.0
+    return sqrt(-2.0 * log(u)) * cos(2.0 * pi * v)
+""",
+    "isfinite": """
+@jit
+def isfinite(a):
+    return a - a == 0
+""",
     "max": """
 @jit
 def max(a, b):
@@ -171,18 +226,20 @@ def in_order(parts):
 }
 
 
-def assemble(name, program, library, body):
-    """Return a whole text: the imports, helpers and schedules that ``body`` calls, then ``body``."""
+def assemble(name, program, library, body, more=""):
+    """Return a whole text: the imports (and ``more``), helpers and schedules that ``body`` calls, then ``body``."""
     parts = [*schedules(program), *body]
     called = set(re.findall(r"[a-z_0-9]+(?=[(])", "\n".join(parts)))
+    called |= {"mixed"} if called & {"key", "normal"} else set()
     helpers = [text for helper, text in HELPERS.items() if helper in called]
     called |= set(re.findall(r"[a-z_0-9]+(?=[(])|\bpi\b", "\n".join(parts + helpers)))
-    imports = f"from {library} import {', '.join(sorted(called & LIBRARY))}\n" if called & LIBRARY else ""
-    head = f"# {name}, lowered by numbaopt\n{imports}".strip()
+    called &= LIBRARY - ({"empty", "float64", "int64", "uint64"} if library == "math" else set())
+    imports = f"from {library} import {', '.join(sorted(called))}\n" if called else ""
+    head = f"# {name}, lowered by numbaopt\n{imports}{more}".strip()
     return "\n\n\n".join([head, *(part.strip("\n") for part in helpers + parts)]) + "\n"
 
 
-LIBRARY = {"cos", "empty", "exp", "int64", "log", "pi", "sqrt"}
+LIBRARY = {"cos", "empty", "exp", "float64", "int64", "log", "pi", "sqrt", "uint64"}
 
 
 def schedules(program):

@@ -1,4 +1,4 @@
-"""Methods by name: the files of `numbaopt.rules`, found, not listed."""
+"""Methods by name: the files of `numbaopt.rules` and `numbaopt.solvers`, found, not listed."""
 
 import difflib
 import functools
@@ -8,25 +8,29 @@ import pkgutil
 from numbaopt.rule import Rule
 
 
-def names():
-    """Return the names of all methods: the files of ``numbaopt.rules``."""
-    return list(_files())
+def names(package="rules"):
+    """Return the names of all rules: the files of ``numbaopt.rules``; or of all solvers, with ``"solvers"``."""
+    return list(_files(package))
 
 
 @functools.cache
-def _files():
-    return sorted(module.name for module in pkgutil.iter_modules(importlib.import_module("numbaopt.rules").__path__))
+def _files(package):
+    home = importlib.import_module(f"numbaopt.{package}")
+    parts = getattr(home, "PARTS", ())
+    return sorted({module.name for module in pkgutil.iter_modules(home.__path__)}.difference(parts))
 
 
 def get(method):
-    """Return the rule that ``method`` names (case does not matter), or ``method`` itself when it is a rule."""
-    if isinstance(method, Rule):
+    """Return the method that ``method`` names (case does not matter), or ``method`` itself when it is one."""
+    if isinstance(method, Rule) or hasattr(method, "iterations"):
         return method
     if not isinstance(method, str):
         raise TypeError(f"method is a name or a rule, not {method!r}")
     name = method.lower()
-    if name not in names():
-        near = difflib.get_close_matches(name, names(), 1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"unknown method {method!r}; there are {', '.join(names())}.{hint}")
-    return getattr(importlib.import_module(f"numbaopt.rules.{name}"), name)
+    for package in ("rules", "solvers"):
+        if name in _files(package):
+            return getattr(importlib.import_module(f"numbaopt.{package}.{name}"), name)
+    known = [*names(), *names("solvers")]
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"unknown method {method!r}; there are {', '.join(known)}.{hint}")

@@ -1,10 +1,11 @@
 """@rule: a method of optimization is one function, written as in the paper.
 
 The function's signature declares everything: coordinates (the parameter ``x``, its gradient ``g``, then the slots,
-zero at first unless annotated), the step number ``t``, and the hyperparameters with their defaults. It returns the
-new x, then the slots in order.
+zero at first unless annotated), the step number ``t``, numbers carried from step to step (no default), and the
+hyperparameters with their defaults. It returns the new x, then the slots and the numbers in order.
 """
 
+import builtins
 import functools
 import importlib
 import inspect
@@ -13,13 +14,17 @@ import types
 import numpy as np
 
 from numbaopt import cpu, passes
+from numbaopt import matrix as matrices
+from numbaopt.coordinates import Coordinates
 from numbaopt.hyper import checked, is_schedule
-from numbaopt.lower import Lowering
+from numbaopt.lower import PER_COORDINATE, Lowering
+from numbaopt.noise import normal
 from numbaopt.parse import RuleError, read
-from numbaopt.state import State, adopt, contiguous, fitting
+from numbaopt.state import State, adopt, contiguous, fitting, valued
 
-__all__ = ["Rule", "RuleError", "chain", "rule"]
-__all__ += ["abs", "exp", "log", "max", "min", "sign", "sqrt", "sum", "where"]
+__all__ = ["Rule", "RuleError", "chain", "rule", "skip"]
+__all__ += ["abs", "exp", "isfinite", "log", "max", "mean", "min", "norm", "normal", "sign", "sqrt", "sum", "where"]
+__all__ += ["columns", "matrix", "rows"]
 
 
 def _plain(function):
@@ -36,6 +41,29 @@ def _plain(function):
 # What a rule calls, for the undecorated function.
 abs, exp, log, sign, sqrt = (_plain(f) for f in (np.abs, np.exp, np.log, np.sign, np.sqrt))
 max, min, sum, where = (_plain(f) for f in (np.maximum, np.minimum, np.sum, np.where))
+norm, mean = _plain(lambda a: np.sqrt(np.sum(a**2))), _plain(np.mean)
+isfinite, skip = np.isfinite, None
+
+
+def matrix(x):
+    """Tell whether x is seen as a matrix."""
+    return np.ndim(x) == 2
+
+
+def rows(x):
+    """Return the rows of a matrix."""
+    return x.shape[0]
+
+
+def columns(x):
+    """Return the columns of a matrix."""
+    return x.shape[1]
+
+
+max_ = builtins.max
+
+# What the start of a slot may be made with, where x is a matrix.
+SHAPES = {"zeros": lambda a, b: np.zeros((a, b)), "identity": np.eye}
 
 
 class Rule:
@@ -51,27 +79,38 @@ class Rule:
         Hyperparameters by name: numbers, or schedules. To change one, call the rule: ``adam(lr=1e-2)``.
     slots_of : tuple of str
         The slots that this setting of the hyperparameters needs.
+    numbers_of : tuple of str
+        The numbers that are carried from step to step beside the slots.
     elementwise : bool
         Whether a coordinate's step depends on that coordinate alone.
+    layerwise, joint : bool
+        Whether a step takes norms of each array, or sums over all arrays that are stepped together.
+    valued : bool
+        Whether a step asks for the objective's value at x.
     """
 
-    def __init__(self, stages, hyper):
+    def __init__(self, stages, hyper, shape=None):
         self._stages = stages  # ((Math, ((author's name, name in the whole), ...)), ...)
         self.hyper = types.MappingProxyType(hyper)
         self.name = self.__name__ = "_".join(math.name for math, _ in stages)
         self.__doc__ = inspect.getdoc(stages[0][0].function)
-        on = tuple((k, v if is_schedule(v) else bool(v)) for k, v in hyper.items())
-        self.program = _lowered(stages, on)
-        self.slots_of = tuple(self.program.slots)
-        self.elementwise = all(item.scope != "sum" for item in self.program.items)
-        numbers = [value for v in hyper.values() for value in (v.values if is_schedule(v) else [v])]
+        on = tuple((k, _kind(v)) for k, v in hyper.items())
+        self.program, self.shape, self._shaped = _lowered(stages, on, shape is not None), shape, {}
+        self.slots_of, self.numbers_of = tuple(self.program.slots), tuple(self.program.carried)
+        self.elementwise = all(item.scope != "sum" for item in self.program.items) and shape is None
+        self.layerwise = any(math.calls(name) for math, _ in stages for name in ("norm", "mean", "matrix"))
+        self.joint = any(math.calls("sum") for math, _ in stages)
+        self.valued = self.program.valued
+        kept = [hyper[name] for name in self.program.hyper]
+        numbers = [value for v in kept for value in (v.values if is_schedule(v) else [v])]
+        numbers += [self._start(name, None) or 0.0 for name in self.numbers_of]
         tables = [power for b in self.program.powers for power in passes.powers(hyper[b])]
-        self._h = np.array([*numbers, *tables], float)
+        self._h = np.array([*numbers, *tables, *(shape or ()), *[np.nan] * self.valued], float)
 
     def __call__(self, fun=None, x0=None, /, args=(), **options):
         """Rebind hyperparameters (keywords only), or minimise ``fun`` from ``x0`` as a SciPy custom method."""
         if fun is None and x0 is None and args == ():
-            return Rule(self._stages, self.hyper | {k: checked(self, k, v) for k, v in options.items()})
+            return Rule(self._stages, self.hyper | {k: checked(self, k, v) for k, v in options.items()}, self.shape)
         if not callable(fun):
             raise TypeError(f"{self.name}: hyperparameters are keywords, {self.name}(lr=...); {fun!r} is no function")
         if x0 is None:
@@ -106,15 +145,20 @@ class Rule:
 
     @property
     def math(self):
-        """The function as its author wrote it, for NumPy arrays: ``x, *slots = rule.math(x, g, *slots, t, ...)``."""
+        """The function as its author wrote it, for NumPy arrays.
+
+        ``x, *slots, *numbers = rule.math(x, g, *slots, t, *numbers, *hyperparameters)``.
+        """
         return self._stages[0][0].function
 
     @property
     def h(self):
         """The hyperparameters as a compiled step takes them: a new float64 array, in the order of the signature.
 
-        A schedule takes a place for each of its numbers. Behind lie tables of powers, one for every b of which the
-        rule asks b**t: lr may be edited in place, such a b may not (the step raises ValueError).
+        A schedule takes a place for each of its numbers. Behind lie the numbers that the step carries on, at their
+        start; tables of powers, one for every b of which the rule asks b**t: lr may be edited in place, such a b may
+        not (the step raises ValueError); the shape of a matrix; and, last, the objective's value at x, which is to be
+        written there before each step where the rule asks for it (`valued`).
         """
         return self._h.copy()
 
@@ -133,17 +177,95 @@ class Rule:
         """
         return _jit(self.name, self.program)
 
+    def shaped(self, shape):
+        """Return the rule for an array of this shape: itself, unless it sees matrices as such.
+
+        One of more than two dimensions is seen as a matrix of its first dimension by all others.
+        """
+        if len(shape) < 2 or not any(math.calls("matrix") for math, _ in self._stages):
+            return self
+        as_matrix = int(shape[0]), int(np.prod(shape[1:]))
+        if as_matrix == self.shape:
+            return self
+        if as_matrix not in self._shaped:
+            self._shaped[as_matrix] = Rule(self._stages, dict(self.hyper), as_matrix)
+        return self._shaped[as_matrix]
+
+    def _start(self, name, x):
+        """Return what a slot or number starts from; None for zero."""
+        for math_, pairs in self._stages:
+            for author, whole in pairs:
+                if whole == name and author in math_.starts:
+                    own = {a: self.hyper[w] for a, w in pairs if w in self.hyper} | {"x": x} | SHAPES
+                    own |= dict(zip(("rows", "columns"), self.shape or (), strict=False))
+                    text = math_.starts[author]
+                    return None if text is None else eval(text, {"__builtins__": {}}, own)
+        return None
+
+    def _places(self, n):
+        """Return where each slot of a matrix lies in s: {name: (from, to, shape)}."""
+        known, at, places = {"rows": self.shape[0], "columns": self.shape[1]}, 0, {}
+        for name in self.slots_of:
+            shape = tuple(eval(text, {"__builtins__": {}}, known) for text in matrices.shape(self.program.starts.get(name)))
+            places[name] = at, at + shape[0] * shape[1], shape
+            at += shape[0] * shape[1]
+        return places
+
+    def slot(self, s, name):
+        """Return one slot as a view of s: a row, or where x is seen as a matrix, a matrix."""
+        if self.shape is None:
+            return s[self.slots_of.index(name)]
+        lo, hi, shape = self._places(s.shape[1])[name]
+        return s.reshape(-1)[lo:hi].reshape(shape)
+
     def slots(self, x, **fixed):
         """Return the slots to start from, for a flat ``x``: shape (k, x.size), x's dtype; ``fixed`` sets some."""
-        s = np.zeros((len(self.slots_of), x.size), x.dtype)
-        for math_, pairs in self._stages:
-            own = {author: self.hyper[name] for author, name in pairs if name in self.hyper} | {"x": x}
-            for author, name in pairs:
-                if name in self.slots_of and name in fixed:
-                    s[self.slots_of.index(name)] = fixed[name]
-                elif name in self.slots_of and math_.starts[author] is not None:
-                    s[self.slots_of.index(name)] = eval(math_.starts[author], {"__builtins__": {}}, own)
+        rows = len(self.slots_of)
+        if self.shape is not None:
+            rows = -(-max_(hi for _, hi, _ in self._places(x.size).values()) // x.size) if rows else 0
+        s = np.zeros((rows, x.size), x.dtype)
+        for name in self.slots_of:
+            row, given = self.slot(s, name), self.hyper.get(name)
+            if isinstance(given, Coordinates):
+                given.fill(row, self.name, name)
+                continue
+            value = fixed[name] if name in fixed else self._start(name, x if self.shape is None else x.reshape(self.shape))
+            if value is not None:
+                row[...] = value
         return s
+
+    def reported(self, x, s, h, t):
+        """Return the point to report after step t, flat: x, or what the rule names instead (an average, say)."""
+        for math_, pairs in reversed(self._stages):
+            if math_.report is None:
+                continue
+            own = {author: whole for author, whole in pairs}
+            given = {"x": x if self.shape is None else x.reshape(self.shape), "t": t}
+            for name in inspect.signature(math_.report).parameters:
+                whole = own.get(name)
+                if whole in self.slots_of:
+                    given[name] = self.slot(s, whole)
+                elif whole in self.numbers_of:
+                    given[name] = self.number(h, whole)
+                elif whole in self.hyper:
+                    value = self.hyper[whole]
+                    given[name] = value(max_(t - 1, 0)) if is_schedule(value) else value
+            wanted = {name: given[name] for name in inspect.signature(math_.report).parameters}
+            return np.array(math_.report(**wanted), x.dtype).reshape(-1)
+        return x
+
+    @property
+    def reports(self):
+        """Whether the point to report is another than x."""
+        return any(math.report is not None for math, _ in self._stages)
+
+    def place(self, name):
+        """Return where a carried number lies in h."""
+        return int(passes.layout(self.program)[0][name][2:-1])
+
+    def number(self, h, name):
+        """Return a carried number."""
+        return float(h[self.place(name)])
 
     def kernel(self, x):
         """Return the compiled step that suits x's dtype and size; it takes no other types."""
@@ -176,10 +298,10 @@ class Rule:
         """
         if hasattr(x, "__cuda_array_interface__"):
             return importlib.import_module("numbaopt.cuda").init(self, x)
-        flat = contiguous(x, "x", writable=True)
-        return State(self, self.slots(flat), np.shape(x), self._survivor(flat))
+        flat, rule = contiguous(x, "x", writable=True), self.shaped(np.shape(x))
+        return State(rule, rule.slots(flat), np.shape(x), rule._survivor(flat))
 
-    def step(self, x, g, state):
+    def step(self, x, g, state, f=None):
         """Do one step in place: ``x`` and ``state`` change, nothing else.
 
         Parameters
@@ -188,30 +310,45 @@ class Rule:
             The parameters and the gradient at them. x is C-contiguous and of the dtype that `init` saw.
         state : State
             From `init` of this rule. Other hyperparameters than at the last step are fine.
+        f : float
+            The objective's value at x, for rules that ask for it.
 
         Raises
         ------
         TypeError, ValueError
             When x, g and state do not fit each other. Nothing has changed then.
         """
+        if self.valued:
+            f = valued(self, f)
         try:
             t = state.t + 1
-            if state.rule.program is not self.program:
+            if state.rule is not self:
                 adopt(self, x, state)
+            if self.valued:
+                state.h[-1] = f
             if len(state.shape) != 1 and isinstance(x, np.ndarray):
                 x, g = fitting(self, x, g, state)
-            state._step(t, x, g, state.s, self._h)
+            state._step(t, x, g, state.s, state.h)
         except cpu.REFUSED:
             if isinstance(state, State) and not isinstance(state.s, np.ndarray):
                 raise  # the device's own step has said what is wrong
             x, g = fitting(self, x, g, state)
-            state._step(t, x, g, state.s, self._h)
+            if self.valued:
+                state.h[-1] = f
+            state._step(t, x, g, state.s, state.h)
         state.t = t
 
 
 @functools.lru_cache(512)
-def _lowered(stages, on):
-    return Lowering(stages, dict(on))
+def _lowered(stages, on, matrix):
+    return Lowering(stages, dict(on), matrix)
+
+
+def _kind(value):
+    """Return what lowering is to know of a hyperparameter."""
+    if isinstance(value, Coordinates):
+        return PER_COORDINATE
+    return value if is_schedule(value) else bool(value)
 
 
 @functools.lru_cache(512)
@@ -224,17 +361,23 @@ def _jit(name, program):
     return cpu.load.__wrapped__(cpu.emit(name, program), name)
 
 
-def rule(function):
+def rule(function=None, *, report=None):
     """Make a method of a function that states one step as in the paper.
 
     Parameters
     ----------
     function : function
-        ``function(x, g, *slots, t, **hyperparameters)``, returning the new x and slots. Before ``t``: coordinates.
-        A slot starts at zero unless annotated with an expression of x and hyperparameters (``z: "x"``). After
-        ``t``: hyperparameters with defaults; one tested bare (``if nesterov:``) is decided before compiling.
+        ``function(x, g, *slots, t, *numbers, **hyperparameters)``, returning the new x, slots and numbers. Before
+        ``t``: coordinates. A slot starts at zero unless annotated with an expression of x and hyperparameters
+        (``z: "x"``). After ``t``, without default: numbers carried from step to step, which start at zero unless
+        annotated (``product: 1``); ``f`` among them is the objective's value at x, and is not returned. Then
+        hyperparameters with defaults; one tested bare (``if nesterov:``) is decided before compiling.
         The body is assignments, ``if`` on scalars, arithmetic, and sqrt, abs, sign, exp, log, min, max, where,
-        and sum (over all coordinates), all from this module.
+        isfinite, ``normal(x, seed, t)`` (noise), sum (over all coordinates), norm and mean (over those of one array),
+        all from this module. Where ``matrix(x)`` holds (a switch), x is a matrix: ``@`` and the functions of
+        `numbaopt.matrices` take it whole, and a slot may start from ``zeros(rows, 1)`` or ``identity(rows)``.
+    report : function, optional
+        Of x, and of slots and hyperparameters by name: the point that is the method's answer, where that is not x.
 
     Returns
     -------
@@ -254,23 +397,27 @@ def rule(function):
     >>> dict(gd.hyper)
     {'lr': 0.1}
     """
-    text = read(function)
-    return Rule(((text, tuple((name, name) for name in [*text.slots, *text.hyper])),), text.hyper)
+    if function is None:
+        return functools.partial(rule, report=report)
+    text = read(function, report)
+    return Rule(((text, tuple((name, name) for name in [*text.slots, *text.numbers, *text.hyper])),), text.hyper)
 
 
 def chain(*rules):
     """Join stages into one rule: what one returns, the next one sees; all in one pass over memory.
 
-    Exactly one of them is a rule ``(x, g, ...)``; a stage ``(g, ...)`` returns a new gradient and stands before it,
-    a stage ``(x, ...)`` returns a new x and stands after it. A name that several stages use is told apart by the
-    stage's own, ``box_lower``.
+    Exactly one of them is a rule ``(x, g, ...)``. A stage ``(g, ...)`` returns a new gradient and stands before it
+    (``(g, x, ...)`` may return both a new gradient and a new x); a stage ``(x, ...)`` returns a new x and stands after
+    it, and may ask for ``before``, x as it was before the step. A stage that returns ``g if test else skip`` is a gate:
+    what stands behind does nothing, and counts no step, where the test fails. A name that several stages use is told
+    apart by the stage's own, ``box_lower``.
     """
     stages, hyper, taken, kinds = [], {}, {"x", "g", "t"}, ""
     for part in rules:
         if not isinstance(part, Rule):
             raise TypeError(f"chain joins rules, made with @rule; {part!r} is not one")
         for math, pairs in part._stages:
-            kinds += "g" if math.coordinates[0] == "g" else "r" if "g" in math.coordinates else "x"
+            kinds += {"before": "g", "rule": "r", "after": "x"}[math.role]
             new = {name: name for _, name in pairs}
             for name in taken.intersection(new):
                 new[name] = f"{math.name}_{name}"

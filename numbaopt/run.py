@@ -7,7 +7,21 @@ import numpy as np
 
 from numbaopt.cpu import parallel_pays
 from numbaopt.objective import blank
-from numbaopt.observe import GO_ON, MAXFEV, MAXITER, MAXTIME, G, X, new_record
+from numbaopt.observe import (
+    BEST,
+    BEST_G,
+    BEST_X,
+    GO_ON,
+    LATEST,
+    MAXFEV,
+    MAXITER,
+    MAXTIME,
+    NIT,
+    PREVIOUS,
+    G,
+    X,
+    new_record,
+)
 
 
 class Run:
@@ -31,12 +45,12 @@ class Run:
         and with bounds up to UPPER.
     record : ndarray
         Entries by the names in `numbaopt.observe`.
-    leaves : list of (x, g, s)
-        What is stepped as one: all of x, or each array of x0 where the rule takes norms.
+    leaves : list of (rule, x, g, s, h)
+        What is stepped as one: all of x, or each array of x0 where the rule takes norms or sees matrices.
     program : Lowering or None
         The rule as lowered, where the compiled driver may have its step inside: None where that is a call.
     s, h
-        Slots, of the only leaf, and hyperparameters.
+        Slots and hyperparameters of the first leaf.
     """
 
     def __init__(self, objective, rule, limits, options, batches=None):
@@ -51,34 +65,64 @@ class Run:
         if batches is None:
             self.record = new_record(gtol, ftol, options["return"] == "last")
         else:
-            self.record = new_record(latest=True)
+            self.record = new_record(latest=True, tolerant=getattr(rule, "tolerant", False))
         self.maxiter, self.maxtime = options["maxiter"], options["maxtime"]
         self.maxfev = np.inf if options["maxfev"] is None else options["maxfev"]
         self.deadline = None if self.maxtime is None else perf_counter() + self.maxtime
         self.limited = self.deadline is not None or self.maxfev < np.inf
-        self.h = rule.h
-        self.program = None if parallel_pays(x0.size) or not rule.elementwise else rule.program
-        parts = [(0, x0.size)] if rule.elementwise else objective.segments
-        self.leaves = [self._leaf(rule, slice(lo, hi)) for lo, hi in parts]
-        self.rule, self.s = rule, self.leaves[0][2]
+        shapes, parts = objective.structure.shapes, objective.segments
+        if rule.layerwise and rule.joint and len(parts) > 1:
+            raise ValueError(
+                f"{rule.name} takes norms of each array and sums over all of them, which one pass cannot: "
+                "give x0 as one array, or leave one of the two out"
+            )
+        if not rule.layerwise:
+            shapes, parts = [x0.shape], [(0, x0.size)]
+        leaves = zip(shapes, parts, strict=True)
+        self.leaves = [self._leaf(rule.shaped(shape), slice(lo, hi)) for shape, (lo, hi) in leaves]
+        self.rule, _, _, self.s, self.h = self.leaves[0]
+        self.program = None if parallel_pays(x0.size) or not self.rule.elementwise else self.rule.program
 
     def _leaf(self, rule, part):
         x = self.block[X, part]
         fixed = {} if self.limits is None else {"lower": self.limits[0][part], "upper": self.limits[1][part]}
-        return x, self.block[G, part], rule.slots(x, **fixed)
+        if rule.shape is not None:
+            fixed = {name: values.reshape(rule.shape) for name, values in fixed.items()}
+        return rule, x, self.block[G, part], rule.slots(x, **fixed), rule.h
 
     @functools.cached_property
     def step(self):
         """What does ``step(t, x, g, s, h)`` to all of it; compiled only for a driver that calls it."""
-        kernels = [self.rule.kernel(x) for x, _, _ in self.leaves]
+        kernels = [rule.kernel(x) for rule, x, *_ in self.leaves]
         if len(kernels) == 1:
             return kernels[0]
+        valued = self.rule.valued
 
         def each(t, x, g, s, h):
-            for kernel, (x_leaf, g_leaf, s_leaf) in zip(kernels, self.leaves, strict=True):
-                kernel(t, x_leaf, g_leaf, s_leaf, h)
+            for kernel, (_, x_leaf, g_leaf, s_leaf, h_leaf) in zip(kernels, self.leaves, strict=True):
+                if valued:
+                    h_leaf[-1] = h[-1]
+                kernel(t, x_leaf, g_leaf, s_leaf, h_leaf)
 
         return each
+
+    def settle(self):
+        """Look at the point that the rule reports, where that is not x: the answer, unless a better one was met."""
+        if not self.rule.reports or not np.isfinite(self.block[X]).all():
+            return
+        t = int(self.record[NIT])
+        point = np.concatenate([rule.reported(x, s, h, t) for rule, x, _, s, h in self.leaves])
+        if self.limits is not None:
+            point = np.clip(point, *self.limits)
+        if self.batches is not None:
+            self.block[X] = point
+            return
+        g = np.empty_like(point)
+        blank(g)
+        f = self.objective(point, g)
+        if f < self.record[BEST] or self.record[LATEST]:
+            self.block[BEST_X], self.block[BEST_G], self.record[BEST] = point, g, f
+            self.record[PREVIOUS] = min(self.record[PREVIOUS], f)
 
     def over(self, t):
         """Return why to stop after ``t`` steps, if a limit is reached."""

@@ -11,16 +11,18 @@ import textwrap
 from numbaopt import cpu, observe, passes
 
 
-def splice(function, program):
+def splice(function, program, valued=True):
     """Return the text of a driver with the step of a lowered rule inside, and not among its arguments.
 
-    Where ``program`` is None the step stays a call.
+    Where ``program`` is None the step stays a call. Lines for rules that ask for the objective's value stay for these.
     """
     step = None if program is None else cpu.inline(program)
     out, lines = [], iter(textwrap.dedent(inspect.getsource(function)).splitlines())
     for line in lines:
         indent = line[: len(line) - len(line.lstrip())]
-        if step is not None and line.strip() == "step(t, x, g, s, h)":
+        if line.endswith("# valued"):
+            out += [line] * valued
+        elif step is not None and line.strip() == "step(t, x, g, s, h)":
             out += [indent + row for row in step]
         elif line.strip() == "if verdict := observe(f, x, g, best, box, record):":
             next(lines)  # return verdict: the body has returns of its own

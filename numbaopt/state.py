@@ -11,19 +11,38 @@ class State:
     t : int
         Steps done.
     s : ndarray, shape (k, n)
-        The slots, in x's dtype; ``state["m"]`` is one of them, in x's shape.
+        The slots, in x's dtype; ``state["m"]`` is one of them, in x's shape, or a number that is carried on.
+    h : ndarray
+        Hyperparameters and carried numbers, as the compiled step takes them.
     """
 
-    __slots__ = ("t", "s", "rule", "shape", "_step")
+    __slots__ = ("t", "s", "h", "rule", "shape", "_step")
 
     def __init__(self, rule, s, shape, step):
-        self.t, self.s, self.rule, self.shape, self._step = 0, s, rule, shape, step
+        self.t, self.s, self.h, self.rule, self.shape, self._step = 0, s, rule.h, rule, shape, step
 
     def __getitem__(self, slot):
-        """Return one slot by its name, in x's shape: a view."""
-        if slot not in self.rule.slots_of:
-            raise KeyError(f"{self.rule.name} has the slots {', '.join(self.rule.slots_of) or '(none)'}; not {slot!r}")
-        return self.s[self.rule.slots_of.index(slot)].reshape(self.shape)
+        """Return one slot by its name, in x's shape: a view; or one carried number."""
+        known = *self.rule.slots_of, *self.rule.numbers_of
+        if slot not in known:
+            raise KeyError(f"{self.rule.name} has the slots {', '.join(known) or '(none)'}; not {slot!r}")
+        if slot in self.rule.numbers_of:
+            return self.rule.number(self.fetched(), slot)
+        view = self.rule.slot(self.s, slot)
+        return view.reshape(self.shape) if view.ndim == 1 or view.size == self.s.shape[1] else view
+
+    def fetched(self):
+        """Return h, with what a device has carried on."""
+        if hasattr(self._step, "fetch"):
+            self._step.fetch(self.h)
+        return self.h
+
+    def carry(self, numbers):
+        """Set carried numbers."""
+        h = self.fetched().copy()
+        for name, value in numbers.items():
+            h[self.rule.place(name)] = value
+        self.h = h
 
     def __repr__(self):
         return f"State({self.rule!r}, t={self.t}, slots: {', '.join(self.rule.slots_of) or 'none'}, shape={self.shape})"
@@ -31,23 +50,42 @@ class State:
     def __reduce__(self):
         if not isinstance(self.s, np.ndarray):
             raise TypeError("a state on a device cannot be pickled; Optimizer.state_dict() copies it to the host")
-        return _restored, (self.rule, self.t, self.s, self.shape)
+        return _restored, (self.rule, self.t, self.s, self.shape, self.h)
 
 
 def adopt(rule, x, state):
-    """Let a state go on under other switches or schedules of its method, which are compiled apart."""
+    """Let a state go on under other hyperparameters of its method; other switches are compiled apart."""
     owned(rule, state)
-    new = rule.init(x)
-    if new.shape != state.shape or new.s.dtype != state.s.dtype:
-        raise ValueError("x is not what this state was made for")
-    state.rule, state._step = rule, new._step
+    rule = rule.shaped(state.rule.shape or state.shape)
+    if rule is state.rule:
+        return
+    step, s = state._step, state.s
+    if rule.program is not state.rule.program:
+        new = rule.init(x)
+        if new.shape != state.shape or new.s.dtype != s.dtype:
+            raise ValueError("x is not what this state was made for")
+        step = new._step
+    for name in rule.slots_of:
+        if name in rule.hyper:  # given for each coordinate
+            rule.hyper[name].fill(rule.slot(s, name), rule.name, name)
+    h, old = rule.h, state.fetched() if rule.numbers_of else None
+    for name in rule.numbers_of:
+        h[rule.place(name)] = state.rule.number(old, name)
+    state.rule, state.h, state._step = rule, h, step
+
+
+def valued(rule, f):
+    """Return the objective's value for a rule that asks for it, or say that it is missing."""
+    if f is None:
+        raise TypeError(f"{rule.name} asks for the objective's value at x: step(x, g, state, f)")
+    return float(f)
 
 
 def owned(rule, state):
     """Raise TypeError if a state is not one of this rule."""
     if not isinstance(state, State) or state.rule._stages != rule._stages:
         raise TypeError(f"step takes a state made by {rule.name}.init(x), not {state!r}")
-    if state.rule.slots_of != rule.slots_of:
+    if state.rule.slots_of != rule.shaped(state.rule.shape or state.shape).slots_of:
         raise TypeError(f"{rule!r} has other slots than {state!r}: make it a state of its own with init(x)")
 
 
@@ -81,7 +119,8 @@ def contiguous(x, name, writable=False):
     return np.asarray(x).reshape(-1)
 
 
-def _restored(rule, t, s, shape):
+def _restored(rule, t, s, shape, h):
+    rule = rule.shaped(shape)
     state = State(rule, s, shape, rule._survivor(np.broadcast_to(s.dtype.type(0), shape)))
-    state.t = t
+    state.t, state.h = t, h
     return state

@@ -12,15 +12,19 @@ PACKAGE = Path(__file__).parents[1] / "numbaopt"
 FILES = {".".join(p.relative_to(PACKAGE).with_suffix("").parts): p for p in sorted(PACKAGE.rglob("*.py"))}
 
 # The backbone: what these modules may import of the package. Those not named are free, but make no circle.
-CORE = {"lower", "parse", "passes"}  # text in, text out: no compiler, no arrays
+CORE = {"lower", "matrix", "parse", "passes"}  # text in, text out: no compiler, no arrays
 MAY = {
     "lower": set(),
     "parse": {"lower"},
     "passes": {"lower"},
+    "matrix": {"lower", "passes"},
+    "matrices": {"cpu"},
+    "noise": set(),
+    "coordinates": set(),
     "cpu": CORE,
-    "hyper": set(),
+    "hyper": {"coordinates"},
     "state": set(),
-    "rule": CORE | {"cpu", "hyper", "state"},
+    "rule": CORE | {"coordinates", "cpu", "hyper", "noise", "state"},
     "registry": {"rule"},
     "cuda": CORE | {"cpu", "state"},
     "schedules": CORE,
@@ -28,11 +32,11 @@ MAY = {
     "result": set(),
     "problems": {"cpu"},
     "optimizer": {"registry", "rule", "state", "cpu", "structure", "checks"},
-    **{name: {"rule"} for name in FILES if name.startswith("rules.") and name != "rules.__init__"},
+    **{name: {"rule", "matrices"} for name in FILES if name.startswith("rules.") and name != "rules.__init__"},
 }
 # What may be imported inside a function, when needed: the other direction, or what is costly to import.
 LATE = {
-    "__init__": {"problems", "schedules"},
+    "__init__": {"problems", "schedules", "solvers", "transforms"},
     "rule": {"minimize", "cuda", "cpu"},
     "registry": {"rules"},
     "optimizer": {"cuda"},

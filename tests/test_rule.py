@@ -4,6 +4,7 @@ import copy
 import inspect
 import pickle
 import threading
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -46,7 +47,7 @@ def test_flags(value):
         (adam, "lr", True),
         (adam, "b1", False),
         (adam, "lr", [0.1]),
-        (adam, "lr", np.array([0.1])),
+        (sgd, "nesterov", np.array([True])),
         (adam, "lr", np.array(0.1)),
         (adam, "lr", lambda t: 0.1),
         (sgd, "nesterov", 1),
@@ -141,7 +142,8 @@ def test_pickle_and_copy(rule):
 
 
 def test_registry():
-    assert names() == ["adagrad", "adam", "adamw", "amsgrad", "lamb", "radam", "rmsprop", "sgd"]
+    files = {path.stem for path in (Path(numbaopt.__file__).parent / "rules").glob("[a-z]*.py")}
+    assert names() == sorted(files) and len(files) >= 8 and "adam" in files
     for name in names():
         assert get(name) is get(name.upper()) is getattr(numbaopt, name)
         assert name in dir(numbaopt)
@@ -166,7 +168,7 @@ def test_a_rule_of_ones_own_is_a_method_like_any_other():
     x = np.array([1.0, 2.0])
     halves(rate=0.25).step(x, np.ones(2), state := halves.init(x))
     np.testing.assert_array_equal(x, [0.75, 1.75])
-    assert halves.__doc__ == "Half of the way." and state.rule is halves and issubclass(RuleError, SyntaxError)
+    assert halves.__doc__ == "Half of the way." and state.rule == halves(rate=0.25) and issubclass(RuleError, SyntaxError)
 
 
 def test_a_chain_has_one_rule_between_its_stages():

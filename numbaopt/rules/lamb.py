@@ -1,6 +1,6 @@
 """LAMB: Adam's direction, as long as the parameters themselves."""
 
-from numbaopt.rule import rule, sqrt, sum, where
+from numbaopt.rule import norm, rule, sqrt, where
 
 
 @rule
@@ -11,7 +11,7 @@ def lamb(x, g, m, v, t, lr=1e-3, b1=0.9, b2=0.999, eps=1e-6, wd=0.0):
     mhat = m / (1 - b1**t)
     vhat = v / (1 - b2**t)
     u = mhat / (sqrt(vhat) + eps) + wd * x
-    xnorm = sqrt(sum(x**2))
-    unorm = sqrt(sum(u**2))
+    xnorm = norm(x)
+    unorm = norm(u)
     ratio = where((xnorm > 0) & (unorm > 0), xnorm / unorm, 1.0)
     return x - lr * ratio * u, m, v

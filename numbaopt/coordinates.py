@@ -1,0 +1,34 @@
+"""A hyperparameter given for each coordinate."""
+
+import numpy as np
+
+
+class Coordinates:
+    """One value of a hyperparameter for each coordinate: ``adam(lr=np.array([1e-2, 1e-4]))``. Never changes."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, values):
+        self.values = np.array(values, float)
+        self.values.flags.writeable = False
+
+    def __eq__(self, other):
+        return isinstance(other, Coordinates) and np.array_equal(self.values, other.values)
+
+    def __hash__(self):
+        return hash((self.values.shape, self.values.tobytes()))
+
+    def __bool__(self):
+        return True
+
+    def __repr__(self):
+        return np.array2string(self.values, separator=", ", threshold=6, edgeitems=2)
+
+    def __reduce__(self):
+        return Coordinates, (np.array(self.values),)
+
+    def fill(self, row, rule, name):
+        """Write the values into a slot."""
+        if self.values.size != row.size:
+            raise ValueError(f"{rule}: {name} has {self.values.size} values, for {row.size} coordinates")
+        row[...] = self.values.reshape(row.shape)
