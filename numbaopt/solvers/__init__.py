@@ -1,1 +1,3 @@
 """Methods that ask for the objective's value, one file each, named after the method."""
+
+PARTS = ("line_search", "solver", "vectors")  # files here that are no methods
