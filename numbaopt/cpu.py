@@ -123,7 +123,7 @@ def _marked(names, known):
 
 def _spliced(sweeps, program, own):
     """Return the only pass as lines of `step`: every call that hands an array on would count its references."""
-    (sweep,) = sweeps or [passes.Pass([], [], [], [], [], [], {})]  # none for a rule that changes no coordinate
+    (sweep,) = sweeps or [passes.Pass([], [], [], [], [], [], {}, {})]  # none for a rule that changes no coordinate
     scalars, _ = passes.resolved(program, [*sweep.numbers, *sweep.tests, *program.carried.values()])
     lines = [passes.replace(line, own) for line in [*scalars, *passes.carry(program)[2]]]
     lines += [f"{c} = T({c})" for c in (own.get(c, c) for c in sweep.numbers)]
@@ -166,13 +166,16 @@ def _called(k, sweep, program, parallel):
     if not sweep.sums and not parallel:
         zero = ["0"] * bool(at)
         return out, [*lines, f"sweep{k}({', '.join([*(row.get(a, a) for a in sweep.arrays), *cast, *zero])})"]
-    lines += [f"blocks = (n + {BLOCK - 1}) // {BLOCK}", *(f"parts_{z} = empty(blocks)" for z in sweep.sums)]
+    summed = [z for z in sweep.sums if z not in sweep.whole]
+    lines += [f"blocks = (n + {BLOCK - 1}) // {BLOCK}", *(f"parts_{z} = empty(blocks)" for z in summed)]
+    lines += [f"all_{z} = empty(n, T)" for z in sweep.whole]
     lines += ["for b in prange(blocks):", f"    lo = int64(b) * {BLOCK}", f"    hi = min(lo + {BLOCK}, n)"]
-    lines += [f"    {w} = empty(hi - lo, T)" for w in terms]
+    lines += [f"    w_{z} = empty(hi - lo, T)" for z in summed] + [f"    w_{z} = all_{z}[lo:hi]" for z in sweep.whole]
     views = [f"{row[a][:-1]}, lo:hi]" if a in row else f"{a}[lo:hi]" for a in sweep.arrays]
     lines += [f"    sweep{k}({', '.join([*views, *terms, *cast, *(['lo'] * bool(at))])})"]
-    lines += [f"    parts_{z}[b] = total(w_{z})" for z in sweep.sums]
-    return out, lines + [f"{z} = in_order(parts_{z})" for z in sweep.sums]
+    lines += [f"    parts_{z}[b] = total(w_{z})" for z in summed]
+    lines += [f"{z} = {reducer}(all_{z})" for z, reducer in sweep.whole.items()]
+    return out, lines + [f"{z} = in_order(parts_{z})" for z in summed]
 
 
 def _directory():

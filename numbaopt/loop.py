@@ -48,7 +48,8 @@ def drive(run, callback=None):
     A callback is Python at every step, and so are steps of several leaves.
     """
     compiled, batches = None, run.batches
-    if callback is None and len(run.leaves) == 1 and (batches is None or batches.columns is not None):
+    alone = len(run.leaves) == 1 and (batches is None or run.evaluations == 1)
+    if callback is None and alone and (batches is None or batches.columns is not None):
         compiled = run.objective.compiled(None if batches is None else batches.columns)
     if batches is None:
         verdict = plain(run, callback) if compiled is None else jitted(run, compiled)
@@ -97,7 +98,8 @@ def plain_batches(run, callback=None):
     total = weight = 0.0
     try:
         for epoch in range(run.batches.epochs):
-            for k, (batch, rows) in enumerate(run.batches.epoch(epoch)):
+            taken = (item for item in run.batches.epoch(epoch) for _ in range(run.evaluations))
+            for k, (batch, rows) in enumerate(taken):
                 if verdict := run.over(t):
                     return verdict
                 if k == 0:

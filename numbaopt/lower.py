@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, field
 
 CALLS = {"sqrt": 1, "abs": 1, "sign": 1, "exp": 1, "log": 1, "min": 2, "max": 2, "where": 3}
-CALLS |= {"sum": 1, "norm": 1, "mean": 1, "isfinite": 1, "normal": 3}
+CALLS |= {"sum": 1, "norm": 1, "mean": 1, "isfinite": 1, "normal": 3, "simplex_threshold": 1}
 MATRICES = {"matrix": 1, "rows": 1, "columns": 1, "rowmean": 1, "columnmean": 1, "transpose": 1}
 MATRICES |= {"orthogonal": 3, "inverse_root": 3, "eigenvectors": 1, "refined": 2}
 SHAPES = {"rows", "columns", "zeros", "identity"}  # what the start of a slot may be made with, where x is a matrix
@@ -31,6 +31,7 @@ class Item:
     names: list
     lines: list
     uses: set
+    reducer: str = "sum"  # or what else makes one number of all coordinates
 
 
 def rebuild(node, f):
@@ -299,10 +300,12 @@ class Lowering:
         match new:
             case ast.Call(func=ast.Name(id="where"), args=[test, a, b]) if not self.matrix or self.is_scalar(test):
                 return ast.IfExp(test, a, b)
-            case ast.Call(func=ast.Name(id="sum"), args=[a]):
+            case ast.Call(func=ast.Name(id="sum" | "simplex_threshold" as reducer), args=[a]):
                 if self.is_scalar(a):
-                    raise self.math.error(node, "sum(...) needs a coordinate inside")
-                return ast.Name(self.assign("z", a, out, "sum"))
+                    raise self.math.error(node, f"{reducer}(...) needs a coordinate inside")
+                name = self.assign("z", a, out, "sum")
+                out[-1].reducer = reducer
+                return ast.Name(name)
             case ast.Call(func=ast.Name(id="normal") as func, args=[a, seed, number]):
                 if self.is_scalar(a) or not self.is_scalar(seed) or not self.is_scalar(number):
                     raise self.math.error(node, "normal(coordinate, seed, t): the last two are scalars")

@@ -83,7 +83,8 @@ def emit(name, program):
         if item.scope == "scalar":
             lines += item.lines
         elif item.scope == "sum":
-            lines += [f"{item.names[0]} = added({arrays(item.lines[0], numbers)})"]
+            reducer = "added" if item.reducer == "sum" else item.reducer
+            lines += [f"{item.names[0]} = {reducer}({arrays(item.lines[0], numbers)})"]
         else:
             lines += [arrays(line, numbers) for line in item.lines]
     ends = {"x": "x"} | {slot: slot for slot in program.slots}

@@ -28,6 +28,7 @@ class Math:
     numbers: tuple = ()  # what is carried from step to step beside the slots: one number each
     starts: dict = field(default_factory=dict)  # slot or number -> expression for its start, None for zero
     valued: bool = False  # whether it asks for f, the objective's value at x
+    evaluations: int = 1  # gradients of one batch that it takes one after another
     report: object = None  # function of x, slots and hyperparameters: the point to report, where that is not x
     hyper: dict = field(default_factory=dict)  # hyperparameter -> default
     body: list = field(default_factory=list)  # statements before the return
@@ -62,8 +63,8 @@ class Math:
         return RuleError(f"{self.name}: {message}", (self.file, self.line + line - 1, column, self.lines[line - 1]))
 
 
-def read(function, report=None):
-    """Take a rule's function apart and check its form; ``report`` is what says which point to report."""
+def read(function, report=None, evaluations=1):
+    """Take a rule's function apart and check its form; the rest as `numbaopt.rule.rule` has it."""
     name = getattr(function, "__name__", repr(function))
     try:
         lines, line = inspect.getsourcelines(function)
@@ -107,6 +108,7 @@ def read(function, report=None):
         starts={arg.arg: start(math, arg, names[last:]) for arg in a.args if arg.arg in kept},
         valued="f" in names[split + 1 : last],
         report=report,
+        evaluations=evaluations,
         hyper=dict(zip(names[last:], function.__defaults__ or (), strict=True)),
         body=body[:-1],
         returns=value.elts if isinstance(value, ast.Tuple) else [value],

@@ -4,9 +4,12 @@ What a pass needs and memory does not hold, it computes; only what nothing later
 """
 
 import functools
+import inspect
 import math
 import re
 from dataclasses import dataclass
+
+import numpy as np
 
 from numbaopt.lower import resting_on
 
@@ -24,6 +27,7 @@ class Pass:
     arrays: list  # coordinates read or written
     body: list  # lines for one coordinate i
     sums: dict  # name -> expression to be summed
+    whole: dict  # name -> what else makes one number of all the values of its expression
 
 
 def passes(program):
@@ -78,6 +82,7 @@ def sweep(program, body, used, sums, store, held):
         arrays=[name for name in ["x", "g", *program.slots] if name in words],
         body=lines,
         sums=terms,
+        whole={item.names[0]: item.reducer for item in sums if item.reducer != "sum"},
     )
 
 
@@ -128,6 +133,21 @@ def layout(program):
 def replace(text, new):
     """Replace whole identifiers in a line of text."""
     return re.sub(NAME, lambda word: new.get(word[0], word[0]), text)
+
+
+def simplex_threshold(values):
+    """Return the number that, taken from all values, leaves positive parts whose sum is 1.
+
+    Held, Wolfe & Crowder 1974, Math. Programming 6; by sorting.
+    """
+    descending = np.sort(values.reshape(-1).astype(np.float64))[::-1]
+    total, threshold = -1.0, 0.0
+    for k in range(descending.size):
+        total += descending[k]
+        if descending[k] * (k + 1) <= total:
+            break
+        threshold = total / (k + 1)
+    return threshold
 
 
 TABLE = 129
@@ -215,6 +235,7 @@ def total(w):
         z += w[i]
     return z
 """,
+    "simplex_threshold": "@jit\n" + inspect.getsource(simplex_threshold),
     "in_order": """
 @jit
 def in_order(parts):
@@ -231,6 +252,8 @@ def assemble(name, program, library, body, more=""):
     parts = [*schedules(program), *body]
     called = set(re.findall(r"[a-z_0-9]+(?=[(])", "\n".join(parts)))
     called |= {"mixed"} if called & {"key", "normal"} else set()
+    if "simplex_threshold" in called:
+        more += "import numpy as np\n"
     helpers = [text for helper, text in HELPERS.items() if helper in called]
     called |= set(re.findall(r"[a-z_0-9]+(?=[(])|\bpi\b", "\n".join(parts + helpers)))
     called &= LIBRARY - ({"empty", "float64", "int64", "uint64"} if library == "math" else set())

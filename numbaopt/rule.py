@@ -24,7 +24,7 @@ from numbaopt.state import State, adopt, contiguous, fitting, valued
 
 __all__ = ["Rule", "RuleError", "chain", "rule", "skip"]
 __all__ += ["abs", "exp", "isfinite", "log", "max", "mean", "min", "norm", "normal", "sign", "sqrt", "sum", "where"]
-__all__ += ["columns", "matrix", "rows"]
+__all__ += ["columns", "matrix", "rows", "simplex_threshold"]
 
 
 def _plain(function):
@@ -41,6 +41,7 @@ def _plain(function):
 # What a rule calls, for the undecorated function.
 abs, exp, log, sign, sqrt = (_plain(f) for f in (np.abs, np.exp, np.log, np.sign, np.sqrt))
 max, min, sum, where = (_plain(f) for f in (np.maximum, np.minimum, np.sum, np.where))
+simplex_threshold = _plain(passes.simplex_threshold)
 norm, mean = _plain(lambda a: np.sqrt(np.sum(a**2))), _plain(np.mean)
 isfinite, skip = np.isfinite, None
 
@@ -87,6 +88,10 @@ class Rule:
         Whether a step takes norms of each array, or sums over all arrays that are stepped together.
     valued : bool
         Whether a step asks for the objective's value at x.
+    evaluations : int
+        How many steps in a row take gradients of the same batch.
+    tolerant : bool
+        Whether the rule, or a stage of its chain, looks after gradients that are not finite.
     """
 
     def __init__(self, stages, hyper, shape=None):
@@ -100,7 +105,8 @@ class Rule:
         self.elementwise = all(item.scope != "sum" for item in self.program.items) and shape is None
         self.layerwise = any(math.calls(name) for math, _ in stages for name in ("norm", "mean", "matrix"))
         self.joint = any(math.calls("sum") for math, _ in stages)
-        self.valued = self.program.valued
+        self.valued, self.evaluations = self.program.valued, max_(math.evaluations for math, _ in stages)
+        self.tolerant = any(math.calls("isfinite") for math, _ in stages)
         kept = [hyper[name] for name in self.program.hyper]
         numbers = [value for v in kept for value in (v.values if is_schedule(v) else [v])]
         numbers += [self._start(name, None) or 0.0 for name in self.numbers_of]
@@ -361,7 +367,7 @@ def _jit(name, program):
     return cpu.load.__wrapped__(cpu.emit(name, program), name)
 
 
-def rule(function=None, *, report=None):
+def rule(function=None, *, report=None, evaluations=1):
     """Make a method of a function that states one step as in the paper.
 
     Parameters
@@ -377,7 +383,10 @@ def rule(function=None, *, report=None):
         all from this module. Where ``matrix(x)`` holds (a switch), x is a matrix: ``@`` and the functions of
         `numbaopt.matrices` take it whole, and a slot may start from ``zeros(rows, 1)`` or ``identity(rows)``.
     report : function, optional
-        Of x, and of slots and hyperparameters by name: the point that is the method's answer, where that is not x.
+        Of x, t, and of slots, numbers and hyperparameters by name: the method's answer, where that is not x.
+    evaluations : int
+        Steps that ask for gradients of the same batch, one after another: 2 where every other step only moves x to
+        where the next gradient is to be taken.
 
     Returns
     -------
@@ -398,8 +407,8 @@ def rule(function=None, *, report=None):
     {'lr': 0.1}
     """
     if function is None:
-        return functools.partial(rule, report=report)
-    text = read(function, report)
+        return functools.partial(rule, report=report, evaluations=evaluations)
+    text = read(function, report, evaluations)
     return Rule(((text, tuple((name, name) for name in [*text.slots, *text.numbers, *text.hyper])),), text.hyper)
 
 

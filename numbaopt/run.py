@@ -60,6 +60,7 @@ class Run:
             rows += [rows[G], *(limits or ())]
         self.block = np.array(rows)
         blank(self.block[G])
+        self.evaluations = getattr(rule, "evaluations", 1)
         self.objective, self.limits, self.batches = objective, limits, batches
         gtol, ftol = (-1.0 if options[name] is None else options[name] for name in ("gtol", "ftol"))
         if batches is None:
