@@ -1,7 +1,11 @@
 """Every rule, dtype, switch and size: steps compiled, serial and parallel, against the rule's own text on arrays."""
 
+import inspect
+import json
+import math
 import platform
 import re
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -11,50 +15,116 @@ import numbaopt
 from numbaopt import cpu
 from numbaopt.rule import _step
 
-VARIANTS = {
-    "sgd": [{}, {"momentum": 0.9}, {"momentum": 0.9, "dampening": 0.5}, {"momentum": 0.9, "nesterov": True}],
-    "rmsprop": [{}, {"centered": True}, {"momentum": 0.9, "centered": True, "alpha": 0.9}],
-    "adagrad": [{}, {"lr_decay": 0.1, "initial_accumulator": 0.5}],
-    "adam": [{}, {"lr": 0.3, "b1": 0.5, "b2": 0.9, "eps": 1e-3}, {"b1": 0.0, "b2": 0.0}],
-    "adamw": [{}, {"wd": 0.0}, {"lr": 0.1, "wd": 0.5}],
-    "amsgrad": [{}, {"b2": 0.5}],
-    "radam": [{}, {"b2": 0.9}, {"b2": 0.6}],  # of which the last is never rectified
-    "lamb": [{}, {"wd": 0.1}],
-}
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def recorded(name):
+    """The sets of hyperparameters that a rule was recorded with, by their names there."""
+    sets = {}
+    for path in sorted([*GOLDEN.glob(f"{name}.npz"), *GOLDEN.glob(f"{name}.*.npz")]):
+        with np.load(path) as file:
+            own = json.loads(str(file["about"]))["sets"]
+        sets |= {f"{path.stem}-{key}": hyper for key, hyper in own.items()}
+    return sets
+
+
 CASES = [
-    pytest.param(getattr(numbaopt, name)(**hyper), id="-".join([name, *(f"{k}={v}" for k, v in hyper.items())]))
-    for name, variants in VARIANTS.items()
-    for hyper in variants
+    pytest.param(getattr(numbaopt, name)(**hyper), id=key)
+    for name in numbaopt.names()
+    for key, hyper in recorded(name).items()
 ]
 DTYPES = [np.float32, np.float64]
-SIZES = [1, 2, 7, 64, 1000, 5000, cpu.PARALLEL_FROM + cpu.BLOCK // 2 + 3]
+SIZES = [1, 2, 7, 64, 1000, cpu.PARALLEL_FROM + cpu.BLOCK // 2 + 3]
 
-# How far, in units in the last place of the largest number that enters, a step may be from the text on arrays. Steps
-# without a division by a scalar do the same roundings in the same order, and so do all slots. With one, `m / c` is
-# `m * (1 / c)`: two roundings for one, and Adam has two of them. A sum of n entries has its own order of additions.
-ULPS = {"sgd": 0, "rmsprop": 0, "adagrad": 0, "adam": 4, "adamw": 4, "amsgrad": 4, "radam": 4, "lamb": 16}
+# How far, in units in the last place of the largest number that enters, x and the slots may be from the text on arrays.
+# An elementwise rule nowhere, for it does the same roundings in the same order (see `Entries`), unless it calls
+# exp or log, which NumPy has its own of. A sum of n entries has its own order of additions, and all coordinates enter.
+ULPS = {"diffgrad": 4}
+ULPS_OF_SUMS = 16
+# A parallel step takes long to compile, and what makes it differ from a serial one is not in the rules: here are sums,
+# scalars decided once a step, switches, many slots.
+PARALLEL = {"adam-all", "lamb-all", "radam-defaults", "rmsprop-all", "sgd-nesterov", "adopt-nesterov", "cocob-all"}
 
 
 def kernels(rule, dtype):
     """The serial and the parallel step, whatever the size at which the parallel one begins to pay.
 
-    The text does not depend on the dtype, and a parallel step takes long to compile: in float64 one with sums, one without.
+    The text does not depend on the dtype: in float64 one with sums, one without.
     """
-    kinds = [False, True] if dtype is np.float32 or rule in (numbaopt.adam, numbaopt.lamb) else [False]
-    return [cpu.kernel(_step(rule.name, rule.program, parallel), np.dtype(dtype)) for parallel in kinds]
+    wanted = PARALLEL if dtype is np.float32 else {"adam-all", "lamb-all"}
+    both = any(case.id in wanted and case.values[0] == rule for case in CASES)
+    return [cpu.kernel(_step(rule.name, rule.program, kind), np.dtype(dtype)) for kind in [False, True][: 1 + both]]
 
 
-def whole(rule, s, n):
-    """All slots that the rule's text takes, those that its setting does not need as zeros."""
-    slots = dict(zip(rule.slots_of, s, strict=True))
-    return [slots.get(name, np.zeros(n, s.dtype)) for name in rule._stages[0][0].slots]
+VALUE = 1.0  # of the objective, for rules that ask for it
 
 
-def plain_step(rule, t, x, g, s):
-    """One step of the undecorated function: the new x, and the slots that the setting needs, stacked."""
-    out = rule.math(x, g, *whole(rule, s, x.size), t, *rule.hyper.values())
-    named = dict(zip(rule._stages[0][0].slots, out[1:], strict=True))
-    return out[0], np.array([named[name] for name in rule.slots_of], s.dtype).reshape(s.shape)
+def valued(rule):
+    """What a compiled step takes as h."""
+    h = rule.h
+    h[len(h) - rule.valued :] = VALUE
+    return h
+
+
+def step(rule, x, g, state):
+    """One step through the public method."""
+    return rule.step(x, g, state, VALUE) if rule.valued else rule.step(x, g, state)
+
+
+def in_units_of_x(rule):
+    """The places of slots that start as a copy of x."""
+    starts = rule._stages[0][0].starts
+    return [k for k, name in enumerate(rule.slots_of) if starts[name] == "x"]
+
+
+@numba.njit
+def powers(a, exponent):
+    """The machine's power, which NumPy has its own of."""
+    out = np.empty_like(a)
+    for i in range(a.size):
+        out[i] = a[i] ** exponent
+    return out
+
+
+class Entries(np.ndarray):
+    """An array whose division by a scalar is done as compiled steps do it, once: a product with the inverse.
+
+    That is the one freedom that a compiled step takes with roundings. Where the text then subtracts, no tolerance in
+    units in the last place would hold.
+    """
+
+    def __truediv__(self, other):
+        with np.errstate(divide="ignore"):
+            return super().__truediv__(other) if np.ndim(other) else self * float(np.divide(1.0, other))
+
+    def __pow__(self, other):
+        if float(other).is_integer():
+            return super().__pow__(other)
+        return powers(np.asarray(self), self.dtype.type(other)).view(Entries)
+
+    def __array_function__(self, function, types, args, kwargs):
+        if function in (np.sum, np.mean):
+            return math.fsum(np.ravel(args[0]).tolist()) / (args[0].size if function is np.mean else 1)
+        value = super().__array_function__(function, types, args, kwargs)  # np.where returns a plain array
+        return value.view(Entries) if isinstance(value, np.ndarray) else value
+
+
+def plain_step(rule, t, x, g, s, h):
+    """One step of the undecorated function: new x, new slots stacked, and the numbers that it carries on."""
+    text = rule._stages[0][0]
+    known = {
+        "x": x,
+        "g": g,
+        **dict.fromkeys(text.slots, np.zeros_like(x)),
+        **{k: rule.slot(s, k) for k in rule.slots_of},
+    }
+    known = {name: array.view(Entries) for name, array in known.items()} | {"t": t, "f": VALUE} | dict(rule.hyper)
+    known |= {k: rule.number(h, k) if k in rule.numbers_of else 0.0 for k in text.numbers}
+    out = rule.math(**{name: known[name] for name in inspect.signature(rule.math).parameters})
+    new_x, *kept = out if isinstance(out, tuple) else (out,)
+    named = dict(zip([*text.slots, *text.numbers], kept, strict=True))
+    slots = np.array([named[name] for name in rule.slots_of], s.dtype).reshape(s.shape)
+    return np.asarray(new_x), slots, [named[name] for name in rule.numbers_of]
 
 
 def assert_close(ours, plain, scale, ulps, what):
@@ -68,8 +138,11 @@ def assert_close(ours, plain, scale, ulps, what):
     assert not wrong.any(), f"{what}: entry {np.flatnonzero(wrong)[0]}: {ours[wrong][0]!r}, not {plain[wrong][0]!r}"
 
 
-def test_table_has_every_rule():
-    assert sorted(VARIANTS) == sorted(ULPS) == numbaopt.names()
+def test_tables_name_rules_and_cases_that_exist():
+    named = {*ULPS, *MOVED_BY_NOTHING, *BLIND_TO_SIZE}
+    assert named <= set(numbaopt.names())
+    assert set(PARALLEL) <= {case.id for case in CASES}
+    assert {case.values[0].name for case in CASES} == set(numbaopt.names()), "a rule without recordings"
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -79,57 +152,87 @@ def test_plain_serial_parallel(rule, dtype):
     for n in SIZES:
         rng = np.random.default_rng(n)
         x = (3 * rng.normal(size=n)).astype(dtype)
-        s, h = rule.slots(x), rule.h
+        s, h = rule.slots(x), valued(rule)
         for t in range(1, 8):  # RAdam begins to rectify at t = 6
             g = (rng.normal(size=n) * 10.0 ** rng.integers(-4, 3, n)).astype(dtype)
-            before, what = x.copy(), f"{rule} n={n} t={t}"
+            before, s_before, what = x.copy(), s.copy(), f"{rule} n={n} t={t}"
             with np.errstate(all="ignore"):
-                plain_x, plain_s = plain_step(rule, t, x, g, s)
-            others = [(kernel, x.copy(), s.copy()) for kernel in parallel]
+                plain_x, plain_s, plain_numbers = plain_step(rule, t, x, g, s, h)
+            others = [(kernel, x.copy(), s.copy(), h.copy()) for kernel in parallel]
             g_before = g.copy()
             assert serial(t, x, g, s, h) is None
-            for kernel, x_other, s_other in others:
-                kernel(t, x_other, g, s_other, h)
-                np.testing.assert_array_equal(x, x_other, err_msg=what)
-                np.testing.assert_array_equal(s, s_other, err_msg=what)
+            for kernel, *other in others:
+                kernel(t, other[0], g, *other[1:])
+                for ours, theirs in zip((x, s, h), other, strict=True):
+                    np.testing.assert_array_equal(ours, theirs, err_msg=what)
             np.testing.assert_array_equal(g, g_before, err_msg=what)
-            assert_close(x, plain_x, np.maximum(np.abs(before), np.abs(plain_x - before)), ULPS[rule.name], what)
-            assert_close(s, plain_s, 0, 0, what)
+            scale = np.max(np.abs([before, plain_x - before, *(s_before[k] for k in in_units_of_x(rule))]), 0)
+            s_scale, ulps = np.abs(s_before), ULPS.get(rule.name, 0)
+            if not rule.elementwise:  # all coordinates enter each
+                scale, s_scale, ulps = scale.max(), s_scale.max(1, keepdims=True), ULPS.get(rule.name, ULPS_OF_SUMS)
+            assert_close(x, plain_x, scale, ulps, what)
+            assert_close(s, plain_s, s_scale, ulps, what)
+            numbers = [rule.number(h, name) for name in rule.numbers_of]
+            np.testing.assert_allclose(numbers, plain_numbers, rtol=1e-12 * bool(ulps), err_msg=what)
             assert np.isfinite(x).all(), what
+
+
+# What moves x although all gradients are zero, besides the weight decay of a rule with wd.
+MOVED_BY_NOTHING = {
+    "asgd": "lambd shrinks x",
+    "ftrl": "x is a function of the slots, which know nothing of where it started",
+    "yogi": "the moments start above zero",
+}
+
+
+def shrinks_by(rule):
+    """What one step at a zero gradient multiplies x by, where that is known in closed form; None elsewhere."""
+    h = rule.hyper
+    if not h.get("wd"):
+        return 1.0 if rule.name not in MOVED_BY_NOTHING else None
+    if rule.name == "lamb":
+        return 1 - h["lr"]  # the whole direction is wd x, which the trust ratio makes as long as x
+    if rule.name == "adan" and not h["no_prox"]:
+        return 1 / (1 + h["lr"] * h["wd"])
+    apart = {"acprop", "adamaxw", "adamw", "adan", "ademamix", "lion", "nadamw"}
+    return 1 - h["lr"] * h["wd"] if rule.name in apart or h.get("decoupled") else None
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rule", CASES)
 def test_zero_gradients(rule, dtype):
-    # From zero slots nothing may move but by weight decay, nor become NaN by 0 / 0.
+    # Nothing may move but by what is named above, nor become NaN by 0 / 0; to left and right alike.
     x = np.linspace(-1, 1, 9, dtype=dtype)
-    expected, state, g = x.copy(), rule.init(x), np.zeros_like(x)
+    expected, factor, state, g = x.copy(), shrinks_by(rule), rule.init(x), np.zeros_like(x)
     for t in range(1, 4):
-        if rule.name == "adamw":
-            expected *= dtype(1 - rule.hyper["lr"] * rule.hyper["wd"])
-        if (
-            rule.name == "lamb" and rule.hyper["wd"]
-        ):  # the whole direction is wd x, which the trust ratio makes as long as x
-            expected -= dtype(rule.hyper["lr"]) * expected
-        rule.step(x, g, state)
-        np.testing.assert_allclose(x, expected, rtol=4 * np.finfo(dtype).eps, err_msg=f"t={t}")
+        step(rule, x, g, state)
+        if factor is not None:
+            expected *= dtype(factor)
+            np.testing.assert_allclose(x, expected, rtol=4 * np.finfo(dtype).eps, err_msg=f"t={t}")
+        assert np.isfinite(x).all(), f"t={t}"
+        if rule.name != "yogi":
+            np.testing.assert_array_equal(x, -x[::-1], err_msg=f"t={t}")
     assert state.t == 3
 
 
-def test_what_is_not_a_number_stays_in_its_coordinate():
-    for name in VARIANTS:
-        rule = getattr(numbaopt, name)
-        if not rule.elementwise:
-            continue
-        x, g = np.ones(5), np.array([1.0, np.nan, 1.0, np.inf, 1.0])
-        clean = np.ones(5)
-        state, other = rule.init(x), rule.init(clean)
-        for _ in range(3):
-            rule.step(x, g, state)
-            rule.step(clean, np.ones(5), other)
-        assert np.isnan(x[1]), name
-        assert not np.isfinite(x[3]), name
-        np.testing.assert_array_equal(x[::2], clean[::2])
+# Rules to which an infinite gradient is as good as any.
+BLIND_TO_SIZE = {"lion", "rprop", "sign_sgd", "signum"}
+
+
+@pytest.mark.parametrize("name", numbaopt.names())
+def test_what_is_not_a_number_stays_in_its_coordinate(name):
+    rule = getattr(numbaopt, name)
+    if not rule.elementwise:
+        pytest.skip("all coordinates enter each")
+    x, g = np.ones(5), np.array([1.0, np.nan, 1.0, np.inf, 1.0])
+    clean = np.ones(5)
+    state, other = rule.init(x), rule.init(clean)
+    for _ in range(3):
+        step(rule, x, g, state)
+        step(rule, clean, np.ones(5), other)
+    assert np.isnan(x[1])
+    assert np.isfinite(x[3]) == (name in BLIND_TO_SIZE)
+    np.testing.assert_array_equal(x[::2], clean[::2])
 
 
 # State persists: against loops written by hand, which share no text with the rules.
@@ -193,29 +296,74 @@ def test_only_x_and_the_state_change_and_in_place(rule):
     state = rule.init(x)
     s, h = state.s, rule.h
     assert np.array_equal(x, before), "init writes nothing"
-    assert rule.step(x, g, state) is None
-    assert (x != before).all() and np.shares_memory(view, x)
-    assert np.array_equal(view, x[1])
+    assert step(rule, x, g, state) is None
+    assert np.shares_memory(view, x) and np.array_equal(view, x[1])
     assert state.s is s and state.s.dtype == x.dtype == np.float32
     assert np.array_equal(g, g_before) and np.array_equal(rule.h, h)
     g[:] = 7  # the gradient was used, not kept
+    last = np.full_like(x, 0.25)
     again, fresh = before.copy(), rule.init(before)
-    for _ in range(2):
-        rule.step(again, g_before, fresh)
-    rule.step(x, g_before, state)
+    for gradient in (g_before, last):
+        step(rule, again, gradient, fresh)
+    step(rule, x, last, state)
     assert np.array_equal(x, again)
+    assert (x != before).all()
 
 
-def test_a_million_entries_are_stepped_alike_at_every_place():
-    n = 1_000_003
+@pytest.mark.parametrize("name", numbaopt.names())
+def test_a_million_entries_are_stepped_alike_at_every_place(name):
+    n, rule = 1_000_003, getattr(numbaopt, name)
+    if not rule.elementwise:
+        pytest.skip("all coordinates enter each")
     x, g = np.full(n, 0.5, np.float32), np.full(n, 0.25, np.float32)
-    small, rule = np.full(3, 0.5, np.float32), numbaopt.adam
-    state, little = rule.init(x), rule.init(small)
+    few, s, h, own = x[:3].copy(), rule.slots(x), valued(rule), valued(rule)
+    little, kernel = s[:, :3].copy(), cpu.kernel(_step(rule.name, rule.program, False), x.dtype)
+    for t in range(1, 4):
+        kernel(t, x, g, s, h)
+        kernel(t, few, g[:3], little, own)
+    assert (x == few[0]).all()
+    assert (s == little[:, :1]).all()
+
+
+def test_a_million_entries_through_the_public_step():
+    n, rule = 1_000_003, numbaopt.adam
+    x, g = np.full(n, 0.5, np.float32), np.full(n, 0.25, np.float32)
+    few = x[:3].copy()
+    state, little = rule.init(x), rule.init(few)
     for _ in range(3):
         rule.step(x, g, state)
-        rule.step(small, g[:3], little)
-    assert (x == small[0]).all()
+        rule.step(few, g[:3], little)
+    assert (x == few[0]).all()
     assert (state.s == little.s[:, :1]).all()
+
+
+def test_asgd_keeps_the_mean_of_its_late_iterates():
+    # In closed form: the average starts at step t0 + 2, the first at which mu is 1 for the last time.
+    rng = np.random.default_rng(5)
+    x, rule = rng.normal(size=4), numbaopt.asgd(lr=0.3, lambd=0.2, t0=3)
+    state, iterates = rule.init(x), []
+    for t in range(1, 13):
+        rule.step(x, rng.normal(size=4), state)
+        iterates.append(x.copy())
+        np.testing.assert_allclose(state["ax"], np.mean(iterates[4:] or iterates[-1:], 0), rtol=1e-14, err_msg=f"t={t}")
+
+
+def test_what_a_hyperparameter_may_be_depends_on_the_rule():
+    assert numbaopt.cocob(alpha=50).hyper["alpha"] == 50 and numbaopt.ademamix(alpha=8).hyper["alpha"] == 8
+    assert numbaopt.optimistic_gradient_descent(beta=2).hyper["beta"] == 2
+    for rule, wrong in [
+        (numbaopt.rmsprop, {"alpha": 1.1}),
+        (numbaopt.signum, {"beta": 1.0}),
+        (numbaopt.cocob, {"alpha": 0.0}),
+        (numbaopt.madgrad, {"momentum": 1.0}),
+        (numbaopt.rprop, {"eta_minus": 1.0}),
+        (numbaopt.rprop, {"eta_plus": 1.0}),
+        (numbaopt.adam, {"eps_root": -1e-9}),
+        (numbaopt.asgd, {"lambd": -1e-9}),
+    ]:
+        (name,) = wrong
+        with pytest.raises(ValueError, match=rf"{rule.name}: {name} lies in "):
+            rule(**wrong)
 
 
 def test_lamb_steps_a_tenth_of_the_parameters_length():

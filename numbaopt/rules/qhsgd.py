@@ -1,0 +1,19 @@
+"""QHSGD, or QHM: SGD whose momentum is mixed with the gradient at hand."""
+
+from numbaopt.rule import rule
+
+
+@rule
+def qhsgd(x, g, b, t, lr=1e-2, momentum=0.999, nu=0.7, wd=0.0, decoupled=False):
+    """Quasi-hyperbolic momentum (Ma & Yarats 2019, arXiv:1810.06801), as in the authors' package.
+
+    The momentum is an average, with weight 1 - momentum on the new gradient: lr is that of SGD over 1 - momentum. The
+    authors have no defaults; momentum and nu are the paper's rule of thumb, lr is ensmallen's.
+    """
+    if wd:
+        if decoupled:
+            x = x * (1 - lr * wd)
+        else:
+            g = g + wd * x
+    b = momentum * b + (1 - momentum) * g
+    return x - lr * ((1 - nu) * g + nu * b), b

@@ -1,0 +1,18 @@
+"""SMORMS3: RMSprop that averages over as many steps as the gradient's noise asks for."""
+
+from numbaopt.rule import min, rule, sqrt
+
+
+@rule
+def smorms3(x, g, age, m, v, t, lr=1e-3, eps=1e-16):
+    """SMORMS3 (Funk 2015, sifter.org/~simon/journal/20150420.html): squared mean over root mean square, cubed.
+
+    The memory forgets by the ratio before lr cuts it off, as in Funk's text and in Chainer; ensmallen cuts first.
+    """
+    mem = 1 + age  # a slot starts at zero, the memory at one step
+    r = 1 / (mem + 1)
+    m = (1 - r) * m + r * g
+    v = (1 - r) * v + r * g**2
+    ratio = m**2 / (v + eps)
+    age = mem * (1 - ratio)
+    return x - g * min(ratio, lr) / (sqrt(v) + eps), age, m, v
