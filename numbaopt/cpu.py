@@ -129,12 +129,12 @@ def _spliced(sweeps, program, own):
     lines += [f"{c} = T({c})" for c in (own.get(c, c) for c in sweep.numbers)]
     rows = {slot: own.get(slot, slot) for slot in program.slots if slot in sweep.arrays}
     lines += [f"{row} = s[{program.slots.index(slot)}]" for slot, row in rows.items()]
-    lines += ["at, real_ = 0, T"] * _placed(sweep)
+    lines += ["at, real_ = 0, T"] * placed(sweep)
     lines += ["for i in range(n):", *(f"    {passes.replace(line, own)}" for line in sweep.body)] * bool(sweep.body)
     return lines or ["pass"]
 
 
-def _placed(sweep):
+def placed(sweep):
     """Tell whether a pass asks which coordinate it is at: the noise does."""
     return any("at + i" in line for line in [*sweep.body, *sweep.sums.values()])
 
@@ -151,7 +151,7 @@ def _called(k, sweep, program, parallel):
     named = {name: own.get(name, name) for name in entering}
     terms = [f"w_{z}" for z in sweep.sums]
     one = "," * (len(entering) == 1)
-    out, lines, at = [], [], ["at"] * _placed(sweep)
+    out, lines, at = [], [], ["at"] * placed(sweep)
     if entering:
         head = f"scalars{k}({', '.join(['t', 'size_', 'h', *sweep.totals])})"
         out += ["@jit\n" + _function(head, [*sweep.scalars, f"return {', '.join(entering)}{one}"])]

@@ -52,31 +52,38 @@ def row_sum(row, w):
 @functools.lru_cache(512)
 def emit(name, program):
     """Return the text of a lowered rule's kernels, and of the step that launches them."""
+    if program.matrix or any(sweep.whole for sweep in passes.passes(program)):
+        return cpu.emit(name, program)  # linear algebra and sorting stay on the host: see Hosted
     sweeps = passes.passes(program)
+    there = bool(program.carried) and any(sweep.sums for sweep in sweeps)  # whether numbers are carried on there
     rows = {z: row for row, z in enumerate(z for sweep in sweeps for z in sweep.sums)}
     out, lines = [SUMS] * bool(rows), []
     for k, sweep in enumerate(sweeps):
-        entering = sweep.numbers + sweep.tests
+        keys = [name for name in sweep.tests if program.kind[name] == "key"]
+        entering = sweep.numbers + [name for name in sweep.tests if name not in keys]
         one = "," * (len(entering) == 1)
         names = ", ".join(entering) + one
         places = ", ".join(f"numbers_[{i}]" for i in range(len(entering))) + one
-        scalars = f"scalars{k}({', '.join(['t', 'h', *sweep.totals])})"
+        scalars = f"scalars{k}({', '.join(['t', 'size_', 'h', *sweep.totals])})"
         held = [slot for slot in program.slots if slot in sweep.arrays]
         given = {a: a for a in sweep.arrays if a not in held}  # the kernel's parameters and their values
         given |= {"slots_": "s"} if held else {}
         given |= {"parts_": "on.parts"} if sweep.sums else {}
-        head = [f"{slot} = slots_[{program.slots.index(slot)}]" for slot in held]
+        if keys:  # 64 bits each, which no real number holds
+            lines_of = [*passes.resolved(program, keys)[0], f"return {', '.join(keys)},"]
+            out += [define("@jit", f"keys{k}(t, size_, h)", lines_of)]
+            given[", ".join(keys)] = f"*map(uint64, keys{k}(t, x.size, h))"
+        head = ["at = 0"] * cpu.placed(sweep) + [f"{slot} = slots_[{program.slots.index(slot)}]" for slot in held]
         if entering:
             out += [define("@jit", scalars, [*sweep.scalars, f"return {names}"])]
-        if sweep.totals:
-            body = ["shared_ = cuda.shared.array(THREADS, float64)"]
-            body += [f"{z} = row_sum(parts_[{rows[z]}], shared_)" for z in sweep.totals]
-            out += [define("@kernel", f"finish{k}(t, h, parts_, numbers_)", [*body, f"{places} = {scalars}"])]
-            lines += [f"on.run(finish{k}, 1)(t, on.copy(h), on.parts, on.numbers)"]
+        if sweep.totals or (there and entering):
+            body = [*collected(sweep.totals, rows), f"{places} = {scalars}"]
+            out += [define("@kernel", f"finish{k}(t, size_, h, parts_, numbers_)", body)]
+            lines += [f"on.run(finish{k}, 1)(t, x.size, on.copy(h), on.parts, on.numbers)"]
             head += [f"{names} = {places}"]
             given["numbers_"] = "on.numbers"
         elif entering:
-            given[", ".join(entering)] = f"*map(real, {scalars})"
+            given[", ".join(entering)] = f"*map(real, {scalars.replace(' size_,', ' x.size,')})"
         if sweep.sums:
             head += ["shared_ = cuda.shared.array(THREADS, real)", *(f"{z} = real(0)" for z in sweep.sums)]
         head += ["i = uint64(cuda.grid(1))", f"while i < uint64({sweep.arrays[0]}.size):"]
@@ -87,7 +94,23 @@ def emit(name, program):
         tail = [f"parts_[{rows[z]}, cuda.blockIdx.x] = block_sum({z}, shared_)" for z in sweep.sums]
         out += [define("@kernel", f"sweep{k}({', '.join(given)})", [*head, *(f"    {line}" for line in loop), *tail])]
         lines += [f"on.run(sweep{k}, on.{'chunks' if sweep.sums else 'blocks'})({', '.join(given.values())})"]
+    scalars, totals, stores = passes.carry(program)
+    if stores:
+        carry = f"carry({', '.join(['t', 'size_', 'h', *totals])})"
+        out += [define("@jit", carry, [*scalars, *stores])]
+        if there:
+            body = [*collected(totals, rows), "if cuda.threadIdx.x == 0:", f"    {carry}"]
+            out += [define("@kernel", "carried(t, size_, h, parts_)", body)]
+            lines += ["on.run(carried, 1)(t, x.size, on.copy(h), on.parts)"]
+        else:
+            lines += [carry.replace(" size_,", " x.size,")]
     return passes.assemble(name, program, "math", [*out, define("", "step(t, x, g, s, h, on)", lines or ["pass"])])
+
+
+def collected(totals, rows):
+    """Return the lines that add up what the blocks have left."""
+    lines = ["shared_ = cuda.shared.array(THREADS, float64)"] * bool(totals)
+    return lines + [f"{z} = row_sum(parts_[{rows[z]}], shared_)" for z in totals]
 
 
 def define(decorator, head, lines):
@@ -116,7 +139,7 @@ def load(text, name, dtype):
     filename, key = cpu._file(text, name)
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     device = {"__name__": f"numbaopt_{key}", "__file__": filename, "cuda": cuda, "THREADS": THREADS}
-    device |= {"real": dtype.type, "float64": np.float64, "uint64": np.uint64, "jit": cuda.jit(device=True)}
+    device |= {"real": dtype.type, "real_": dtype.type, "int64": np.int64, "float64": np.float64, "uint64": np.uint64, "jit": cuda.jit(device=True)}
     device["mul"] = cuda.libdevice.fmul_rn if dtype == np.float32 else cuda.libdevice.dmul_rn
     device["kernel"] = lambda function: kernels.setdefault(function.__name__, cuda.jit(function))
     tree = ast.parse(text)
@@ -128,6 +151,7 @@ def load(text, name, dtype):
     module = sys.modules[f"numbaopt_{key}"] = ModuleType(f"numbaopt_{key}")  # Numba's cache asks for it
     host = vars(module)
     host |= {"__file__": filename, "jit": cpu.jit, "kernel": lambda function: None, "real": dtype.type}
+    host |= {"float64": np.float64, "int64": np.int64, "uint64": np.uint64}
     exec(compile(text, filename, "exec"), host)
     host.update(kernels)
     return host["step"]
@@ -155,12 +179,13 @@ class Step:
 
     def __init__(self, rule, shape, dtype):
         cuda, n, sweeps = toolkit(), int(np.prod(shape)), passes.passes(rule.program)
-        self.shape, self.dtype = shape, dtype
+        self.shape, self.dtype, self.valued = shape, dtype, rule.valued
         self.step = load(emit(rule.name, rule.program), rule.name, dtype)
         processors = getattr(cuda.current_context().device, "MULTIPROCESSOR_COUNT", 1)
         self.blocks = max(1, min(-(-n // THREADS), BLOCKS * processors))
         self.chunks = max(1, -(-n // CHUNK))
         sums = sum(len(sweep.sums) for sweep in sweeps)
+        self.carries = bool(rule.program.carried and sums)
         if sums:
             self.parts = cuda.device_array((sums, self.chunks))
             self.numbers = cuda.device_array(max(len(sweep.numbers + sweep.tests) for sweep in sweeps), dtype)
@@ -201,12 +226,43 @@ class Step:
         """Return h on the device."""
         if h is not self.h[0]:
             self.h = h, toolkit().to_device(h, stream=self.stream)
+        elif self.valued:
+            self.h[1][-1:].copy_to_device(h[-1:], stream=self.stream)
         return self.h[1]
+
+    def fetch(self, h):
+        """Bring back the numbers that the device has carried on."""
+        if self.carries and h is self.h[0]:
+            value = h[-1]
+            self.h[1].copy_to_host(h, stream=self.stream)
+            if self.stream:
+                self.stream.synchronize()
+            if self.valued:
+                h[-1] = value
+
+
+class Hosted:
+    """The step of a rule whose linear algebra or sorting stays on the host, for arrays that lie on a device."""
+
+    def __init__(self, rule, shape, dtype):
+        self.view = Step.view.__get__(self)
+        self.shape, self.dtype, self.seen = shape, dtype, {}
+        self.kernel = rule.kernel(np.empty(int(np.prod(shape)), dtype))
+
+    def __call__(self, t, x, g, s, h):
+        """Do one step: there and back again."""
+        x, g = self.view(x, "x"), self.view(g, "g")
+        flat = x.copy_to_host()
+        self.kernel(t, flat, g.copy_to_host(), s, h)
+        x.copy_to_device(flat)
 
 
 def init(rule, x):
     """Return the state to start from for a device array x; its slots lie on the device too."""
     view, shape = flat(x), tuple(x.__cuda_array_interface__["shape"])
+    rule = rule.shaped(shape)
+    if rule.shape is not None or any(sweep.whole for sweep in passes.passes(rule.program)):
+        return State(rule, rule.slots(view.copy_to_host()), shape, Hosted(rule, shape, view.dtype))
     s = toolkit().to_device(rule.slots(view.copy_to_host()))
     toolkit().synchronize()
     return State(rule, s, shape, Step(rule, shape, view.dtype))

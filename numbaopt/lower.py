@@ -344,7 +344,6 @@ class Lowering:
         if isinstance(node, ast.Name) and kind in (self.kind[node.id], "number"):
             return node
         text = f"bool({ast.unparse(node)})" if kind == "test" else ast.unparse(node)
-        kind = "test" if kind == "key" else kind  # neither is cast
         for item in out:
             if item.scope == "scalar" and item.lines == [f"{item.names[0]} = {text}"]:
                 return ast.Name(item.names[0])

@@ -23,7 +23,7 @@ class Pass:
     scalars: list  # lines that compute the numbers, once a step, in float64
     totals: list  # names of the sums of earlier passes that these lines need
     numbers: list  # what enters the loop, cast to x's dtype...
-    tests: list  # ...and what enters as a truth value
+    tests: list  # ...and what enters as it is: truth values, keys of noise
     arrays: list  # coordinates read or written
     body: list  # lines for one coordinate i
     sums: dict  # name -> expression to be summed
@@ -78,7 +78,7 @@ def sweep(program, body, used, sums, store, held):
         scalars=scalars,
         totals=totals,
         numbers=[name for name in entering if program.kind[name] == "number"],
-        tests=[name for name in entering if program.kind[name] == "test"],
+        tests=[name for name in entering if program.kind[name] != "number"],
         arrays=[name for name in ["x", "g", *program.slots] if name in words],
         body=lines,
         sums=terms,

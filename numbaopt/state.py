@@ -48,7 +48,7 @@ class State:
         return f"State({self.rule!r}, t={self.t}, slots: {', '.join(self.rule.slots_of) or 'none'}, shape={self.shape})"
 
     def __reduce__(self):
-        if not isinstance(self.s, np.ndarray):
+        if hasattr(self._step, "view"):
             raise TypeError("a state on a device cannot be pickled; Optimizer.state_dict() copies it to the host")
         return _restored, (self.rule, self.t, self.s, self.shape, self.h)
 
@@ -67,7 +67,9 @@ def adopt(rule, x, state):
         step = new._step
     for name in rule.slots_of:
         if name in rule.hyper:  # given for each coordinate
-            rule.hyper[name].fill(rule.slot(s, name), rule.name, name)
+            row = np.empty(s.shape[1], s.dtype)
+            rule.hyper[name].fill(row, rule.name, name)
+            (rule.slot(s, name) if isinstance(s, np.ndarray) else s[rule.slots_of.index(name)])[:] = row
     h, old = rule.h, state.fetched() if rule.numbers_of else None
     for name in rule.numbers_of:
         h[rule.place(name)] = state.rule.number(old, name)

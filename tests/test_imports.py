@@ -27,7 +27,10 @@ MAY = {
     "rule": CORE | {"coordinates", "cpu", "hyper", "noise", "state"},
     "registry": {"rule"},
     "cuda": CORE | {"cpu", "state"},
-    "schedules": CORE,
+    "schedules.decorator": CORE,
+    "schedules.combined": {"schedules.decorator"},
+    "schedules.curves": {"schedules.decorator"},
+    "schedules.recipes": {"schedules.decorator", "schedules.combined", "schedules.curves"},
     "transforms": {"rule"},
     "result": set(),
     "problems": {"cpu"},
@@ -42,6 +45,7 @@ LATE = {
     "optimizer": {"cuda"},
     "objective": {"compiled_objective"},
     "minimize": {"transforms"},
+    "solvers.solver": {"minimize"},
 }
 OUTSIDE = {"numpy", "numba"}  # beside the standard library, at import
 
