@@ -19,6 +19,7 @@ from numbaopt.observe import (
     BAD_FUN,
     BAD_JAC,
     BAD_X,
+    BEST,
     BEST_X,
     EPOCH,
     EPOCHS_DONE,
@@ -66,9 +67,9 @@ def drive(run, callback=None):
 def plain(run, callback=None):
     """Minimise a full-batch objective in Python; return the verdict."""
     objective, block, record, step, s, h = run.objective, run.block, run.record, run.step, run.s, run.h
-    maxiter, limited, valued = run.maxiter, run.limited, run.rule.valued
+    maxiter, limited, valued, iterations = run.maxiter, run.limited, run.rule.valued, run.iterations
     x, g = block[X], block[G]
-    t = 0
+    t = told = 0
     try:
         verdict = look(f := objective(x, g), block, record)
         while not verdict:
@@ -83,8 +84,13 @@ def plain(run, callback=None):
                 return STALLED
             f = objective(x, g)
             verdict = look(f, block, record)
-            if callback is not None and callback(x, f, t):
-                return STOPPED
+            if callback is not None:
+                if iterations is not None:  # evaluations are trials: tell of the iterates
+                    if (verdict or iterations(h) > told) and callback(block[BEST_X], float(record[BEST]), run.done(t)):
+                        return STOPPED
+                    told = iterations(h)
+                elif callback(x, f, t):
+                    return STOPPED
         return verdict
     finally:  # also on the way out of an exception
         record[NIT] = t
@@ -127,7 +133,6 @@ def jitted(run, compiled):
     block, record, fun, args = run.block, run.record, compiled.function, compiled.args
     step = [run.step] if run.program is None else []
     run_on = driver(_run_on, run.program, run.rule.valued, block.dtype, (_TABLE,), (_TABLE, types.int64))
-    limit = ceil(min(run.maxiter, run.maxfev - 1, 2**53))
     try:
         run.objective.nfev = run.objective.njev = 1
         began = perf_counter()
@@ -135,7 +140,8 @@ def jitted(run, compiled):
         chunk, t = paced(1, perf_counter() - began, run.deadline), 0
         while not verdict and not (verdict := run.over(t)):
             began = perf_counter()
-            verdict = run_on(fun, *step, block, run.s, run.h, record, args, min(t + chunk, limit))
+            limit = ceil(min(t + min(chunk, run.maxiter - run.done(t)), run.maxfev - 1, 2**53))
+            verdict = run_on(fun, *step, block, run.s, run.h, record, args, limit)
             chunk, t = paced(chunk, perf_counter() - began, run.deadline), int(record[NIT])
             run.objective.nfev = 1 + t
         return verdict

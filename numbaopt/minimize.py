@@ -200,9 +200,10 @@ def _minimize(rule, fun, x0, args, jac, bounds, constraints, tol, callback, opti
     message = None
     if limits is not None:
         objective.bounds = limits
-        if not isinstance(rule, Rule):
+        if isinstance(rule, Rule):
+            rule = chain(rule, importlib.import_module("numbaopt.transforms").box)
+        elif not rule.bounded:
             raise ValueError(f"{rule.name} takes no bounds; every rule does, adam among them, and SciPy's L-BFGS-B")
-        rule = chain(rule, importlib.import_module("numbaopt.transforms").box)
         if np.all(limits[0] == limits[1]) and batches is None:
             message = "All independent variables were fixed by bounds."
     if batches is not None and not isinstance(rule, Rule):

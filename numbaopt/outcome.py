@@ -67,11 +67,17 @@ def outcome(run, verdict, message=None):
         status=status,
         fun=f,
         x=restore(x.copy()),
-        nit=int(run.record[NIT]),
+        nit=_iterations(run, verdict),
         jac=restore(g),
         nfev=run.objective.nfev,
         njev=run.objective.njev,
     )
+
+
+def _iterations(run, verdict):
+    """Return the steps done; of a solver its iterations, the last of which a tolerance may have cut short."""
+    nit = int(run.record[NIT])
+    return nit if run.iterations is None else run.done(nit) + (verdict in (GTOL_MET, FTOL_MET) and nit > 0)
 
 
 def _best(run):
@@ -89,7 +95,7 @@ def _mean(run, verdict):
 
 
 def _sentence(run, verdict):
-    record, nit = run.record, int(run.record[NIT])
+    record, nit = run.record, _iterations(run, verdict)
     after = f"after {nit} step{'s' * (nit != 1)}"
     if verdict == GTOL_MET:
         entry = "The projected gradient's" if run.limits is not None else "The gradient's"

@@ -60,17 +60,18 @@ class Run:
             rows += [rows[G], *(limits or ())]
         self.block = np.array(rows)
         blank(self.block[G])
-        self.evaluations = getattr(rule, "evaluations", 1)
+        self.evaluations = rule.evaluations
         self.objective, self.limits, self.batches = objective, limits, batches
         gtol, ftol = (-1.0 if options[name] is None else options[name] for name in ("gtol", "ftol"))
         if batches is None:
             self.record = new_record(gtol, ftol, options["return"] == "last")
         else:
-            self.record = new_record(latest=True, tolerant=getattr(rule, "tolerant", False))
+            self.record = new_record(latest=True, tolerant=rule.tolerant)
         self.maxiter, self.maxtime = options["maxiter"], options["maxtime"]
         self.maxfev = np.inf if options["maxfev"] is None else options["maxfev"]
         self.deadline = None if self.maxtime is None else perf_counter() + self.maxtime
-        self.limited = self.deadline is not None or self.maxfev < np.inf
+        self.iterations = getattr(rule, "iterations", None)  # a solver takes several evaluations for one
+        self.limited = self.deadline is not None or self.maxfev < np.inf or self.iterations is not None
         shapes, parts = objective.structure.shapes, objective.segments
         if rule.layerwise and rule.joint and len(parts) > 1:
             raise ValueError(
@@ -125,9 +126,13 @@ class Run:
             self.block[BEST_X], self.block[BEST_G], self.record[BEST] = point, g, f
             self.record[PREVIOUS] = min(self.record[PREVIOUS], f)
 
+    def done(self, t):
+        """Return the iterations done after ``t`` steps."""
+        return t if self.iterations is None else self.iterations(self.h)
+
     def over(self, t):
         """Return why to stop after ``t`` steps, if a limit is reached."""
-        if t >= self.maxiter:
+        if self.done(t) >= self.maxiter:
             return MAXITER
         if self.objective.nfev >= self.maxfev:
             return MAXFEV
