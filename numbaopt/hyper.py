@@ -24,6 +24,15 @@ RANGES = {
     "kappa": (1, inf, "[)"),
     "xi": (0, inf, "()"),
     "small_const": (0, 1, "()"),
+    **dict.fromkeys(["clip.max_delta", "max_norm", "clipping", "strength", "add_noise.eta", "sam.rho"], (0, inf, "[)")),
+    **dict.fromkeys(["accumulate.k", "swa.k", "sync_period", "plateau.every"], (1, inf, "[)")),
+    **dict.fromkeys(["swa.start", "patience", "cooldown", "atol", "max_consecutive_errors"], (0, inf, "[)")),
+    **dict.fromkeys(["freeze.mask", "slow_step_size", "min_scale"], (0, 1, "[]")),
+    **dict.fromkeys(["ema.decay", "plateau.threshold"], (0, 1, "[)")),
+    "add_noise.seed": (0, 2**53, "[]"),
+    "plateau.factor": (0, 1, "()"),
+    "cautious.floor": (0, 1, "(]"),
+    "radius": (0, inf, "()"),
 }
 
 
@@ -82,8 +91,14 @@ def coordinates(rule, name, values):
 
 def nearest(name, known):
     """Return the hint that names what was probably meant, by spelling or by what others call it; or nothing."""
-    near = [ALIASES[name]] if ALIASES.get(name) in known else difflib.get_close_matches(str(name), known, 1, 0.5)
+    near = [ALIASES[name]] if ALIASES.get(name) in known else closest(str(name), known, 0.5)
     return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def closest(name, known, cutoff=0.6):
+    """Return, in a list, the known name that is spelled most like ``name``; one of the same letters before others."""
+    swapped = [other for other in known if sorted(other) == sorted(name)]
+    return swapped[:1] or difflib.get_close_matches(name, known, 1, cutoff)
 
 
 def is_schedule(value):

@@ -1,6 +1,5 @@
 """The SciPy-shaped facade: read what was given, choose a driver, return a result."""
 
-import difflib
 import importlib
 import warnings
 
@@ -9,6 +8,7 @@ import numpy as np
 from numbaopt import loop
 from numbaopt.bounds import read_bounds
 from numbaopt.callbacks import read_callback
+from numbaopt.hyper import closest
 from numbaopt.minibatch import Batches
 from numbaopt.objective import Objective
 from numbaopt.observe import GTOL_MET
@@ -181,7 +181,7 @@ def _rule(method):
         return get("adam" if method is None else method)
     except ValueError:
         known = [*names(), *names("solvers")]
-        near = difflib.get_close_matches(method.lower(), [*known, *METHODS], 1)
+        near = closest(method.lower(), [*known, *METHODS])
         hint = f" Did you mean {near[0]!r}?" if near else ""
         there = f"there are {', '.join(known)}, and SciPy's {', '.join(METHODS)}"
         raise ValueError(f"unknown method {method!r}; {there}.{hint}") from None

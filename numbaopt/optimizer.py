@@ -7,146 +7,9 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 from numbaopt.checks import describe
+from numbaopt.group import Group, assign, contents
 from numbaopt.registry import get
-from numbaopt.rule import Rule
-from numbaopt.state import contiguous, valued
-from numbaopt.structure import Structure
-
-
-class Group:
-    """Parameters that share a rule with its hyperparameters.
-
-    Attributes
-    ----------
-    params : array, or dict, list or tuple of arrays
-        The caller's own arrays.
-    grads : the same structure
-        Views of one flat buffer, zero at first.
-    rule : Rule
-        May be replaced by one with other hyperparameters: ``group.rule = group.rule(lr=1e-4)``.
-    """
-
-    def __init__(self, rule, params):
-        shapes = _stand_ins(params)
-        self._rule, self.params, self.structure = rule, params, Structure(shapes, "params")
-        leaves = self.structure.leaves(params, "params")
-        names = [f"params{path}" for path in self.structure.paths]
-        device = any(map(_on_device, leaves))
-        for leaf, like, name in zip(leaves, self.structure.leaves(shapes, "params"), names, strict=True):
-            if _on_device(leaf) != device:
-                raise TypeError(f"{name}: a group's parameters are all NumPy arrays or all device arrays")
-            if not device:
-                contiguous(leaf, name, writable=True)
-            if like.dtype != self.structure.dtype:
-                raise TypeError(f"{name} is {like.dtype}, another of its group {self.structure.dtype}: make two groups")
-        if device:
-            from numbaopt import cuda
-
-            self._flat = cuda.zeros(self.structure.size, self.structure.dtype)
-        else:
-            self._flat, leaves = np.zeros(self.structure.size, self.structure.dtype), [a.reshape(-1) for a in leaves]
-        self.grads = self.structure.views(self._flat)
-        self._views = self.structure.leaves(self.grads, "grads")
-        self._parts = self._views if device else [self._flat[lo:hi] for lo, hi in self.structure.segments]
-        self._leaves, self._whole, shapes = leaves, None, self.structure.shapes
-        if rule.joint and len(leaves) > 1:  # one state for all, which are stepped in a buffer of their own
-            if rule.layerwise:
-                raise ValueError(f"{rule.name} takes norms of each array and sums over all: give it one array")
-            make = cuda.zeros if device else np.zeros
-            self._whole = make(self.structure.size, self.structure.dtype)
-            self._copy(inwards=True)
-            self.states = [rule.init(self._whole)]
-        else:
-            self.states = [rule.shaped(shape).init(leaf) for shape, leaf in zip(shapes, leaves, strict=True)]
-
-    @property
-    def rule(self):
-        """The rule, with its hyperparameters."""
-        return self._rule
-
-    @rule.setter
-    def rule(self, rule):
-        self._rule = self.accepted(rule)
-
-    def accepted(self, rule):
-        """Return ``rule``, or raise TypeError if it is another method than this group's, or has other slots."""
-        if not isinstance(rule, Rule) or (rule._stages, rule.slots_of) != (self._rule._stages, self._rule.slots_of):
-            raise TypeError(f"a running group keeps its method, {self._rule.name}, and its slots; {rule!r} has others")
-        return rule
-
-    def _copy(self, inwards):
-        """Copy the parameters to the buffer in which they are stepped, or back."""
-        for leaf, (lo, hi) in zip(self._leaves, self.structure.segments, strict=True):
-            place = self._whole[lo:hi]
-            _assign(*((place, leaf) if inwards else (leaf, place)))
-
-    def step(self, work, f):
-        """Do the steps of a list from `buffered` or `gather`."""
-        if self._whole is not None and work:
-            self._copy(inwards=True)
-        for x, g, state in work:
-            self._rule.step(x, g, state, f)
-        if self._whole is not None and work:
-            self._copy(inwards=False)
-
-    def reported(self):
-        """Return the points to report, in the structure of the parameters: copies."""
-        flat = np.empty(self.structure.size, self.structure.dtype)
-        places = [(0, flat.size)] if self._whole is not None else self.structure.segments
-        for (lo, hi), state, leaf in zip(places, self.states, self._leaves, strict=False):
-            if self._whole is not None:
-                self._copy(inwards=True)
-            x, s = (np.array(a).reshape(-1) for a in (leaf if self._whole is None else self._whole, state.s))
-            flat[lo:hi] = state.rule.reported(x, s.reshape(state.s.shape), state.fetched(), state.t)
-        return self.structure.views(flat)
-
-    def buffered(self):
-        """Return (leaf, gradient, state) for every parameter, the gradients being those of the buffer."""
-        leaves = self.structure.leaves(self.grads, "grads")
-        for mine, view, path in zip(leaves, self._views, self.structure.paths, strict=True):
-            if mine is not view:
-                raise ValueError(f"grads{path} was replaced: fill it, grads{path}[:] = ..., or give step() gradients")
-        if self._whole is not None:
-            return [(self._whole, self._flat, self.states[0])]
-        return list(zip(self._leaves, self._parts, self.states, strict=True))
-
-    def gather(self, grads):
-        """Return (leaf, gradient, state) for every parameter that has a gradient, all checked."""
-        if grads is None:  # for the whole group
-            return []
-        if self._whole is not None:
-            return self._joined(grads)
-        work = []
-        for i, g in enumerate(self.structure.leaves(grads, "grads")):
-            if g is None:
-                continue
-            if g is self._views[i]:
-                g = self._parts[i]
-            elif _on_device(self._leaves[i]):
-                try:
-                    self.states[i]._step.view(g, "g")
-                except (TypeError, ValueError) as error:
-                    raise type(error)(f"grads{self.structure.paths[i]}: {error}") from None
-            else:
-                g = self.structure.convert(i, g, f"grads{self.structure.paths[i]}")
-                g = np.require(g.reshape(-1), self.structure.dtype, ["C", "A", "W"])
-            work.append((self._leaves[i], g, self.states[i]))
-        return work
-
-    def _joined(self, grads):
-        leaves = self.structure.leaves(grads, "grads")
-        if any(g is None for g in leaves):
-            raise ValueError(f"{self._rule.name} takes sums over all parameters: each needs a gradient, if only of zeros")
-        if any(map(_on_device, leaves)):
-            from numbaopt import cuda
-
-            flat = cuda.zeros(self.structure.size, self.structure.dtype)
-            for g, (lo, hi) in zip(leaves, self.structure.segments, strict=True):
-                _assign(flat[lo:hi], g)
-            return [(self._whole, flat, self.states[0])]
-        flat = np.empty(self.structure.size, self.structure.dtype)
-        self.structure.write(grads, flat, "grads")
-        return [(self._whole, flat, self.states[0])]
+from numbaopt.state import valued
 
 
 class Optimizer:
@@ -211,7 +74,7 @@ class Optimizer:
     def zero_grad(self):
         """Set the gradient buffer to zero."""
         for group in self.groups:
-            _assign(group._flat, 0)
+            assign(group._flat, 0)
 
     def step(self, grads=None, f=None):
         """Do one step of every parameter that has a gradient.
@@ -262,9 +125,9 @@ class Optimizer:
                 {
                     "rule": group.rule.name,
                     "hyper": dict(group.rule.hyper),
-                    "t": [state.t for state in group.states],
-                    "slots": [_slots(state) for state in group.states],
-                    "numbers": [{n: state[n] for n in state.rule.numbers_of} for state in group.states],
+                    "t": [state.t for state in group.saved],
+                    "slots": [contents(state) for state in group.saved],
+                    "numbers": [{n: state[n] for n in state.rule.numbers_of} for state in group.saved],
                 }
                 for group in self.groups
             ]
@@ -296,11 +159,11 @@ class Optimizer:
                 rule = group.rule(**hyper)
             except TypeError as error:
                 raise ValueError(f"{where}: {error}") from None
-            if not len(t) == len(slots) == len(numbers) == len(group.states):
-                raise ValueError(f"{where} is for {len(t)} parameters; here there are {len(group.states)}")
-            for state, steps, own, carried in zip(group.states, t, slots, numbers, strict=True):
+            if not len(t) == len(slots) == len(numbers) == len(group.saved):
+                raise ValueError(f"{where} is for {len(t)} parameters; here there are {len(group.saved)}")
+            for state, steps, own, carried in zip(group.saved, t, slots, numbers, strict=True):
                 shapes = {k: np.shape(v) for k, v in own.items()}
-                here = {k: np.shape(v) for k, v in _slots(state).items()}
+                here = {k: np.shape(v) for k, v in contents(state).items()}
                 if set(carried) != set(state.rule.numbers_of):
                     raise ValueError(f"{where} has the numbers {sorted(carried)}; here are {state.rule.numbers_of}")
                 if rule.slots_of != group.rule.slots_of or shapes != here:
@@ -322,7 +185,7 @@ class Optimizer:
                 target.rule = value
             else:
                 target.t = value
-                _assign(target.s, content[0])
+                assign(target.s, content[0])
                 target.carry(content[1])
 
     def __getstate__(self):
@@ -342,16 +205,6 @@ class Optimizer:
         return f"Optimizer({inner}; t={self.groups[0].states[0].t if self.groups[0].states else 0})"
 
 
-def _slots(state):
-    """Return copies of a state's slots by name, flat or, where x is seen as a matrix, as matrices."""
-    s = np.array(state.s)
-    return {name: np.array(state.rule.slot(s, name)) for name in state.rule.slots_of}
-
-
-def _on_device(leaf):
-    return hasattr(leaf, "__cuda_array_interface__")
-
-
 def _apart(leaves, names):
     """Raise ValueError if two parameters share memory: it would be stepped twice."""
     pairs = zip(leaves, names, strict=True)
@@ -361,26 +214,5 @@ def _apart(leaves, names):
             raise ValueError(f"{other} shares memory with {name}: a parameter is listed once")
 
 
-def _assign(array, values):
-    if _on_device(array):
-        from numbaopt import cuda
-
-        cuda.assign(array, values)
-    else:
-        array[:] = values
-
-
 def _is_group(item):
     return isinstance(item, Mapping) and "params" in item
-
-
-def _stand_ins(tree):
-    """Return the tree with NumPy arrays of no memory in the place of device arrays."""
-    if isinstance(tree, Mapping):
-        return {key: _stand_ins(child) for key, child in tree.items()}
-    if isinstance(tree, (list, tuple)) and not hasattr(tree, "_fields"):
-        return type(tree)(_stand_ins(child) for child in tree)
-    if not _on_device(tree):
-        return tree
-    interface = tree.__cuda_array_interface__
-    return np.broadcast_to(np.zeros((), interface["typestr"]), interface["shape"])

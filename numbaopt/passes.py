@@ -46,7 +46,7 @@ def passes(program):
         later = [item for item in sums if program.level[item.names[0]] > level + 1]
         wanted = set().union(*(item.uses for item in here), program.end.values() if level == last else ())
         body, used = resting_on(wanted, vectors, held.keys())
-        store = {new: name for name, new in program.end.items() if new in used and name != "x" and new not in held}
+        store = {new: name for name, new in program.end.items() if new in used and name not in "xg" and new not in held}
         while level < last:
             after = set().union(*(item.uses for item in later), program.end.values())
             lost = resting_on(after, vectors, held.keys() | store.keys())[1].intersection(store.values())
@@ -54,7 +54,7 @@ def passes(program):
                 break
             store = {new: name for new, name in store.items() if name not in lost}
         if level == last:
-            store |= {program.end["x"]: "x"}
+            store |= {program.end[name]: name for name in "xg" if name in program.end}
         passes.append(sweep(program, body, used, here, store, held))
         held |= store
     return [sweep for sweep in passes if sweep.arrays]  # none for a rule that changes nothing

@@ -1,10 +1,10 @@
 """Methods by name: the files of `numbaopt.rules` and `numbaopt.solvers`, found, not listed."""
 
-import difflib
 import functools
 import importlib
 import pkgutil
 
+from numbaopt.hyper import closest
 from numbaopt.rule import Rule
 
 
@@ -31,6 +31,6 @@ def get(method):
         if name in _files(package):
             return getattr(importlib.import_module(f"numbaopt.{package}.{name}"), name)
     known = [*names(), *names("solvers")]
-    near = difflib.get_close_matches(name, known, 1)
+    near = closest(name, known)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"unknown method {method!r}; there are {', '.join(known)}.{hint}")

@@ -103,7 +103,7 @@ class Rule:
         self.program, self.shape, self._shaped = _lowered(stages, on, shape is not None), shape, {}
         self.slots_of, self.numbers_of = tuple(self.program.slots), tuple(self.program.carried)
         self.elementwise = all(item.scope != "sum" for item in self.program.items) and shape is None
-        self.layerwise = any(math.calls(name) for math, _ in stages for name in ("norm", "mean", "matrix"))
+        self.layerwise = any(_layered(math) for math, _ in stages)
         self.joint = any(math.calls("sum") for math, _ in stages)
         self.valued, self.evaluations = self.program.valued, max_(math.evaluations for math, _ in stages)
         self.tolerant = any(math.calls("isfinite") for math, _ in stages)
@@ -197,6 +197,32 @@ class Rule:
             self._shaped[as_matrix] = Rule(self._stages, dict(self.hyper), as_matrix)
         return self._shaped[as_matrix]
 
+    def split(self):
+        """Return the chain in two: stages before the rule with sums over all arrays, and what is done array by array.
+
+        The first is stepped like a rule; it changes the gradient that it is given, in place.
+        """
+        sums = [k for k, (math, _) in enumerate(self._stages) if math.calls("sum")]
+        head, rest = self._stages[: sums[-1] + 1], self._stages[sums[-1] + 1 :]
+        layers = [math.name for math, _ in head if math.role != "before" or math.valued or _layered(math)]
+        if layers:
+            raise ValueError(
+                f"{self.name}: {layers[0]} is done array by array, before sums over all arrays are: give x0 as one "
+                "array, or leave one of the two out"
+            )
+        parts = []
+        for stages in (head, rest):
+            names = {whole for _, pairs in stages for _, whole in pairs}
+            parts.append(Rule(stages, {k: v for k, v in self.hyper.items() if k in names}))
+        return parts
+
+    def gate(self, h, t):
+        """Return how many steps have passed the gates of a `split` part, None where this one has not."""
+        if self.program.gate is None:
+            return t
+        flag, counted = self.program.gate
+        return int(self.number(h, counted)) if self.number(h, flag) else None
+
     def _start(self, name, x):
         """Return what a slot or number starts from; None for zero."""
         for math_, pairs in self._stages:
@@ -212,7 +238,8 @@ class Rule:
         """Return where each slot of a matrix lies in s: {name: (from, to, shape)}."""
         known, at, places = {"rows": self.shape[0], "columns": self.shape[1]}, 0, {}
         for name in self.slots_of:
-            shape = tuple(eval(text, {"__builtins__": {}}, known) for text in matrices.shape(self.program.starts.get(name)))
+            texts = matrices.shape(self.program.starts.get(name))
+            shape = tuple(eval(text, {"__builtins__": {}}, known) for text in texts)
             places[name] = at, at + shape[0] * shape[1], shape
             at += shape[0] * shape[1]
         return places
@@ -232,10 +259,11 @@ class Rule:
         s = np.zeros((rows, x.size), x.dtype)
         for name in self.slots_of:
             row, given = self.slot(s, name), self.hyper.get(name)
-            if isinstance(given, Coordinates):
+            if isinstance(given, Coordinates) and name not in fixed:
                 given.fill(row, self.name, name)
                 continue
-            value = fixed[name] if name in fixed else self._start(name, x if self.shape is None else x.reshape(self.shape))
+            seen = x if self.shape is None else x.reshape(self.shape)
+            value = fixed[name] if name in fixed else self._start(name, seen)
             if value is not None:
                 row[...] = value
         return s
@@ -348,6 +376,10 @@ class Rule:
 @functools.lru_cache(512)
 def _lowered(stages, on, matrix):
     return Lowering(stages, dict(on), matrix)
+
+
+def _layered(math):
+    return any(math.calls(name) for name in ("norm", "mean", "matrix"))
 
 
 def _kind(value):

@@ -5,6 +5,7 @@ from time import perf_counter
 
 import numpy as np
 
+from numbaopt.coordinates import Coordinates
 from numbaopt.cpu import parallel_pays
 from numbaopt.objective import blank
 from numbaopt.observe import (
@@ -73,11 +74,9 @@ class Run:
         self.iterations = getattr(rule, "iterations", None)  # a solver takes several evaluations for one
         self.limited = self.deadline is not None or self.maxfev < np.inf or self.iterations is not None
         shapes, parts = objective.structure.shapes, objective.segments
+        self.head = None
         if rule.layerwise and rule.joint and len(parts) > 1:
-            raise ValueError(
-                f"{rule.name} takes norms of each array and sums over all of them, which one pass cannot: "
-                "give x0 as one array, or leave one of the two out"
-            )
+            self.head, rule = rule.split()
         if not rule.layerwise:
             shapes, parts = [x0.shape], [(0, x0.size)]
         leaves = zip(shapes, parts, strict=True)
@@ -88,6 +87,8 @@ class Run:
     def _leaf(self, rule, part):
         x = self.block[X, part]
         fixed = {} if self.limits is None else {"lower": self.limits[0][part], "upper": self.limits[1][part]}
+        given = {name: rule.hyper.get(name) for name in rule.slots_of}
+        fixed |= {name: own.values[part] for name, own in given.items() if isinstance(own, Coordinates)}
         if rule.shape is not None:
             fixed = {name: values.reshape(rule.shape) for name, values in fixed.items()}
         return rule, x, self.block[G, part], rule.slots(x, **fixed), rule.h
@@ -98,13 +99,24 @@ class Run:
         kernels = [rule.kernel(x) for rule, x, *_ in self.leaves]
         if len(kernels) == 1:
             return kernels[0]
-        valued = self.rule.valued
+        valued, head, leaves = self.rule.valued, self.head, self.leaves
+        if head is not None:
+            whole, own = self.block[X], self.block[G].copy()
+            kernel, slots, numbers = head.kernel(whole), head.slots(whole), head.h
+            bounds = np.cumsum([0, *(x.size for _, x, *_ in leaves)])
+            leaves = [(r, x, own[lo : lo + x.size], s, h) for lo, (r, x, _, s, h) in zip(bounds, leaves, strict=False)]
 
         def each(t, x, g, s, h):
-            for kernel, (_, x_leaf, g_leaf, s_leaf, h_leaf) in zip(kernels, self.leaves, strict=True):
+            if head is not None:
+                own[:] = g
+                kernel(t, x, own, slots, numbers)
+                t = head.gate(numbers, t)
+                if t is None:
+                    return
+            for kernel_leaf, (_, x_leaf, g_leaf, s_leaf, h_leaf) in zip(kernels, leaves, strict=True):
                 if valued:
                     h_leaf[-1] = h[-1]
-                kernel(t, x_leaf, g_leaf, s_leaf, h_leaf)
+                kernel_leaf(t, x_leaf, g_leaf, s_leaf, h_leaf)
 
         return each
 

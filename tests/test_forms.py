@@ -160,10 +160,55 @@ def test_norms_and_numbers_are_of_one_array_sums_of_all():
         np.testing.assert_allclose(params[k], x - 0.7 / (total @ total) * grads[k], rtol=1e-14)
     with pytest.raises(TypeError, match="polyak asks for the objective's value"):
         opt.step(grads)
-    with pytest.raises(ValueError, match="each needs a gradient"):
+    with pytest.raises(ValueError, match=r"grads\['b'\] is None, and polyak takes sums over all: give zeros"):
         opt.step({"w": grads["w"], "b": None}, f=1.0)
-    with pytest.raises(ValueError, match="norms of each array and sums over all"):
-        Optimizer(chain(careful, normed), params)
+
+
+@rule
+def clipped(g, t, most=1.0):
+    return g * min(1.0, most / sqrt(sum(g**2)))
+
+
+def test_sums_over_all_arrays_before_norms_of_each():
+    rng = np.random.default_rng(4)
+    start = {"w": rng.normal(size=(3, 2)), "b": rng.normal(size=3)}
+    draws = [{k: 3 * rng.normal(size=v.shape) for k, v in start.items()} for _ in range(8)]
+    draws[3]["b"][1] = np.nan  # skipped as a whole
+    method = chain(careful, clipped(most=2.0), normed)
+    params, plain = ({k: v.copy() for k, v in start.items()} for _ in range(2))
+    opt, states = Optimizer(method, params), {k: normed.init(v) for k, v in plain.items()}
+    again = None
+    for k, grads in enumerate(draws):
+        kept = {name: g.copy() for name, g in grads.items()}
+        opt.step(grads)
+        for name, g in grads.items():
+            np.testing.assert_array_equal(g, kept[name])  # what is clipped is a copy
+        if k != 3:
+            size = np.sqrt(np.sum([(g**2).sum() for g in grads.values()]))
+            for name, g in grads.items():
+                normed.step(plain[name], g * np.minimum(1.0, 2.0 / size), states[name])
+        for name in start:
+            np.testing.assert_allclose(params[name], plain[name], rtol=1e-13)
+        if again is not None:
+            again.step(grads)
+        if k == 4:  # go on from here twice
+            again = Optimizer(method, {name: v.copy() for name, v in params.items()})
+            again.load_state_dict(pickle.loads(pickle.dumps(opt.state_dict())))
+    for name in start:
+        np.testing.assert_array_equal(params[name], again.params[name])
+
+    turn = iter(draws[:3] + draws[4:])
+    result = minimize(
+        lambda p: (1.0, next(turn)), start, jac=True, method=method, options={"maxiter": 6, "return": "last", "gtol": 0}
+    )
+    params = {k: v.copy() for k, v in start.items()}
+    opt = Optimizer(method, params)
+    for grads in (draws[:3] + draws[4:])[:6]:
+        opt.step(grads)
+    for name in start:
+        np.testing.assert_array_equal(result.x[name], params[name])
+    with pytest.raises(ValueError, match="is done array by array, before sums over all"):
+        Optimizer(chain(sharp, clipped, normed), params)
 
 
 def test_state_dict_holds_numbers_and_goes_on_with_the_same_bits():

@@ -25,7 +25,7 @@ MAY = {
     "hyper": {"coordinates"},
     "state": set(),
     "rule": CORE | {"coordinates", "cpu", "hyper", "noise", "state"},
-    "registry": {"rule"},
+    "registry": {"hyper", "rule"},
     "cuda": CORE | {"cpu", "state"},
     "schedules.decorator": CORE,
     "schedules.combined": {"schedules.decorator"},
@@ -34,7 +34,8 @@ MAY = {
     "transforms": {"rule"},
     "result": set(),
     "problems": {"cpu"},
-    "optimizer": {"registry", "rule", "state", "cpu", "structure", "checks"},
+    "group": {"rule", "state", "structure"},
+    "optimizer": {"group", "registry", "state", "checks"},
     **{name: {"rule", "matrices"} for name in FILES if name.startswith("rules.") and name != "rules.__init__"},
 }
 # What may be imported inside a function, when needed: the other direction, or what is costly to import.
@@ -42,7 +43,7 @@ LATE = {
     "__init__": {"problems", "schedules", "solvers", "transforms"},
     "rule": {"minimize", "cuda", "cpu"},
     "registry": {"rules"},
-    "optimizer": {"cuda"},
+    "group": {"cuda"},
     "objective": {"compiled_objective"},
     "minimize": {"transforms"},
     "solvers.solver": {"minimize"},
