@@ -30,7 +30,8 @@ _forked = False
 @functools.cache
 def _fingerprint():
     """Return a hash of this package's own modules: Numba looks only at the file of the function it compiles."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
+    home = Path(__file__).parent
+    files = sorted([*home.glob("*.py"), *home.glob("solvers/*.py")])
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 

@@ -23,6 +23,7 @@ from numbaopt.observe import (
     BEST_X,
     EPOCH,
     EPOCHS_DONE,
+    FTOL_MET,
     GO_ON,
     LOWER,
     NFEV,
@@ -72,6 +73,7 @@ def plain(run, callback=None):
     t = told = 0
     try:
         verdict = look(f := objective(x, g), block, record)
+        run.begin()
         while not verdict:
             if t >= maxiter or limited:
                 if verdict := run.over(t):
@@ -91,6 +93,8 @@ def plain(run, callback=None):
                     told = iterations(h)
                 elif callback(x, f, t):
                     return STOPPED
+            if iterations is not None and not verdict and run.flat():
+                return FTOL_MET
         return verdict
     finally:  # also on the way out of an exception
         record[NIT] = t
@@ -137,13 +141,18 @@ def jitted(run, compiled):
         run.objective.nfev = run.objective.njev = 1
         began = perf_counter()
         verdict = look(fun(block[X], block[G], args), block, record)
+        run.begin()
         chunk, t = paced(1, perf_counter() - began, run.deadline), 0
+        one_by_one = run.iterations is not None and run.ftol >= 0  # to see every iterate
         while not verdict and not (verdict := run.over(t)):
             began = perf_counter()
-            limit = ceil(min(t + min(chunk, run.maxiter - run.done(t)), run.maxfev - 1, 2**53))
+            limit = ceil(min(t + min(1 if one_by_one else chunk, run.maxiter - run.done(t)), run.maxfev - 1, 2**53))
             verdict = run_on(fun, *step, block, run.s, run.h, record, args, limit)
-            chunk, t = paced(chunk, perf_counter() - began, run.deadline), int(record[NIT])
+            done = int(record[NIT]) - t
+            chunk, t = paced(done, perf_counter() - began, run.deadline), t + done
             run.objective.nfev = 1 + t
+            if one_by_one and not verdict and run.flat():
+                return FTOL_MET
         return verdict
     finally:
         run.objective.nfev = run.objective.njev = 1 + int(record[NIT])

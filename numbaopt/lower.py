@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 CALLS = {"sqrt": 1, "abs": 1, "sign": 1, "exp": 1, "log": 1, "min": 2, "max": 2, "where": 3}
 CALLS |= {"sum": 1, "norm": 1, "mean": 1, "isfinite": 1, "normal": 3, "simplex_threshold": 1}
 MATRICES = {"matrix": 1, "rows": 1, "columns": 1, "rowmean": 1, "columnmean": 1, "transpose": 1}
-MATRICES |= {"orthogonal": 3, "inverse_root": 3, "eigenvectors": 1, "refined": 2}
+MATRICES |= {"rowmax": 1, "columnmax": 1, "descending": 1, "eigenvectors": 1, "orthonormal": 1}
+MATRICES |= {"inverse_root": 3, "orthogonal": 6}
 SHAPES = {"rows", "columns", "zeros", "identity"}  # what the start of a slot may be made with, where x is a matrix
 # What the text itself calls by these names.
 RESERVED = {"h", "i", "at", "real_", "size_", "value_", "skip", "power", "bool", "float", "range", *CALLS, *MATRICES, *SHAPES}
@@ -100,7 +101,7 @@ class Lowering:
         self.taken = {"t"} | RESERVED | self.inputs.union(self.hyper, (f"{b}_t" for b in self.hyper))
         self.taken |= {names[number] for math, names in whole for number in math.numbers}
         self.taken |= {f"{part}_z{k or ''}" for part in ("w", "parts", "old") for k in range(20)}  # of sums
-        steps, gate, self.valued = "t", None, any(math.valued for math, _ in whole)
+        steps, gate, self.gate, self.valued = "t", None, None, any(math.valued for math, _ in whole)
         for self.math, names in whole:
             self.kind |= dict.fromkeys(names.values(), "number")
             self.kind |= dict.fromkeys(own.union(names[slot] for slot in self.math.slots), "vector")
@@ -121,11 +122,15 @@ class Lowering:
             self.starts |= {names[name]: self.math.starts[name] for name in (*self.math.slots, *self.math.numbers)}
             if self.shut:
                 steps, gate = self.gated(steps, gate)
-        wanted = {now["x"], *self.carried.values(), *(end for slot, end in self.end.items() if end != slot)}
+        outputs = {"x": now["x"]}
+        if all(math.role == "before" for math, _ in self.stages):  # no rule yet: see Rule.split
+            outputs = {"g": now["g"]} | ({} if now["x"] == "x" else outputs)
+            self.gate = self.flagged(gate) if gate else None
+        wanted = {*outputs.values(), *self.carried.values(), *(end for slot, end in self.end.items() if end != slot)}
         used = resting_on(wanted, self.items)[1]
         self.slots = [slot for slot, end in self.end.items() if end != slot or slot in used]
         self.slots += sorted(own.intersection(used))
-        self.end = {"x": now["x"]} | {slot: self.end[slot] for slot in self.slots if self.end.get(slot, slot) != slot}
+        self.end = outputs | {slot: self.end[slot] for slot in self.slots if self.end.get(slot, slot) != slot}
         self.carried = {name: end for name, end in self.carried.items() if end != name or name in used}
 
     def gated(self, steps, gate):
@@ -138,6 +143,13 @@ class Lowering:
         number = self.assign("steps", one, self.items)
         self.carried[counted] = self.number(counted, ast.Name("t"), {"t": number}, test)
         return number, test
+
+    def flagged(self, gate):
+        """Carry on whether the gate is open; return the names of that number and of the number of steps."""
+        flag, counted = self.fresh("open"), list(self.carried)[-1]
+        self.kind[flag], self.starts[flag] = "number", None
+        self.carried[flag] = self.number(flag, ast.IfExp(ast.Name("gate"), ast.Constant(1), ast.Constant(0)), {"gate": gate}, None)
+        return flag, counted
 
     # Statements. `env` maps the author's names to their latest versions, `out` collects items.
 

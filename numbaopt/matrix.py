@@ -1,4 +1,4 @@
-"""What sees x as a matrix, written out: whole-array expressions, statement by statement, for the linear algebra between.
+"""What sees x as a matrix, written out: whole-array expressions, statement by statement.
 
 Where a rule has no use for a matrix, `passes` arranges it; here nothing is arranged. Slots lie one after another in s,
 each of its own shape.
@@ -25,13 +25,24 @@ class Arrays(ast.NodeTransformer):
 
     def visit_Call(self, node):  # noqa: D102
         function = ast.Name(WHOLE.get(node.func.id, node.func.id))
-        return ast.Call(function, [self.visit(a) for a in node.args], [])
+        casts = node.func.id not in MATRICES  # these cast numbers themselves
+        args = [a if isinstance(a, ast.Name) and not casts else self.visit(a) for a in node.args]
+        return ast.Call(function, args, [])
 
     def visit_BinOp(self, node):  # noqa: D102
         match node:
             case ast.BinOp(left=a, op=ast.Pow(), right=ast.Constant(value=2)):
                 return ast.Call(ast.Name("square"), [self.visit(a)], [])
+            case ast.BinOp(left=a, op=ast.MatMult() as op, right=b):
+                return ast.BinOp(self.factor(a), op, self.factor(b))
         return self.generic_visit(node)
+
+    def factor(self, node):
+        """Return a factor of a product of matrices: a transposed one is not made, BLAS reads it as it lies."""
+        match node:
+            case ast.Call(func=ast.Name(id="transpose"), args=[a]):
+                return ast.Attribute(self.visit(a), "T")
+        return self.visit(node)
 
 
 def arrays(line, numbers):
@@ -46,12 +57,12 @@ def arrays(line, numbers):
 
 def shape(start):
     """Return the shape of a slot, as texts, by the expression that it starts from."""
-    node = ast.parse(start or "0", mode="eval").body
-    match node:
-        case ast.Call(func=ast.Name(id="zeros"), args=[a, b]):
-            return ast.unparse(a), ast.unparse(b)
-        case ast.Call(func=ast.Name(id="identity"), args=[a]):
-            return ast.unparse(a), ast.unparse(a)
+    for node in ast.walk(ast.parse(start or "0", mode="eval")):
+        match node:
+            case ast.Call(func=ast.Name(id="zeros"), args=[a, b]):
+                return ast.unparse(a), ast.unparse(b)
+            case ast.Call(func=ast.Name(id="identity"), args=[a]):
+                return ast.unparse(a), ast.unparse(a)
     return "rows", "columns"
 
 
@@ -60,20 +71,20 @@ def emit(name, program):
     source, length = passes.layout(program)
     numbers = {n for n, kind in program.kind.items() if kind == "number"}
     shapes = {slot: shape(program.starts[slot]) for slot in program.slots}
+    needed = " + ".join([f"{a} * {b}" for a, b in shapes.values()]) or "0"
     lines = [
         "n = x.size",
         f"if g.size != n or s.shape[1] != n or h.size != {length}:",
         f'    raise ValueError("{name}: x, g and the rows of s have one length, and s and h are made for this rule")',
-        f"size_, rows, columns = n, int64({source['rows']}), int64({source['columns']})",
-        f"if rows * columns != n or s.size < {' + '.join(['0', *(f'{a} * {b}' for a, b in shapes.values())])}:",
-        f'    raise ValueError("{name}: h and s are for a matrix of another shape; make them with rule.shaped(shape)")',
         "real_ = x.dtype.type",
-        "whole_x, whole_g, flat = x, g, s.reshape(s.size)",
-        "x, g = whole_x.reshape((rows, columns)), whole_g.reshape((rows, columns))",
-        "at0 = 0",
+        "if t < 1 or real_(0.5) == 0:",
+        f'    raise ValueError("{name}: steps count from t = 1, and x is an array of floats")',
+        f"size_, rows, columns = n, int64({source['rows']}), int64({source['columns']})",
+        f"if rows * columns != n or s.size < {needed}:",
+        f'    raise ValueError("{name}: h and s are for a matrix of another shape; make them with rule.shaped(shape)")',
+        "x, g, at = x.reshape((rows, columns)), g.reshape((rows, columns)), s.reshape(s.size)",
     ]
-    for slot, (a, b) in shapes.items():
-        lines += [f"at1 = at0 + {a} * {b}", f"{slot} = flat[at0:at1].reshape(({a}, {b}))", "at0 = at1"]
+    lines += [f"{slot}, at = at[:{a} * {b}].reshape(({a}, {b})), at[{a} * {b}:]" for slot, (a, b) in shapes.items()]
     live = passes.resting_on([*program.end.values(), *program.carried.values()], program.items)[0]
     used = set().union(*(item.uses for item in live), program.carried.values())
     used |= {n.removesuffix("_t") for n in used if n in source}

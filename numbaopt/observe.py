@@ -72,7 +72,7 @@ def observe(f, x, g, best, box, record):
     finite = abs(f) < np.inf and norm < np.inf
     if not finite and record[TOLERANT] == 0.0:
         return BAD_FUN if not abs(f) < np.inf else BAD_JAC
-    if f < record[BEST] or (record[LATEST] != 0.0 and finite):
+    if finite and (f < record[BEST] or record[LATEST] != 0.0):
         record[BEST] = f
         for i in range(x.size):
             best[0, i] = x[i]

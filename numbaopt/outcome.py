@@ -58,7 +58,7 @@ def outcome(run, verdict, message=None):
     if run.limits is not None and run.objective.jac in (None, "2-point", "3-point"):
         g[run.limits[0] == run.limits[1]] = np.nan  # not evaluated there
     status = STATUS.get(verdict, INTERRUPTED)
-    if not minibatch and status == 0 and run.record[PREVIOUS] - f > 1e-6 * max(1.0, abs(f)):
+    if not minibatch and run.iterations is None and status == 0 and run.record[PREVIOUS] - f > 1e-6 * max(1.0, abs(f)):
         status = 5
     restore = run.objective.restore
     return Result(
@@ -77,7 +77,7 @@ def outcome(run, verdict, message=None):
 def _iterations(run, verdict):
     """Return the steps done; of a solver its iterations, the last of which a tolerance may have cut short."""
     nit = int(run.record[NIT])
-    return nit if run.iterations is None else run.done(nit) + (verdict in (GTOL_MET, FTOL_MET) and nit > 0)
+    return nit if run.iterations is None else run.done(nit) + (verdict == GTOL_MET and nit > 0)
 
 
 def _best(run):
@@ -101,7 +101,7 @@ def _sentence(run, verdict):
         entry = "The projected gradient's" if run.limits is not None else "The gradient's"
         text = f"{entry} largest entry is {record[NORM]:.3g}, within gtol={record[GTOL]:.3g}."
     elif verdict == FTOL_MET:
-        text = f"The last step changed the objective, relative to its size, by less than ftol={record[FTOL]:.3g}."
+        text = f"The last step changed the objective, relative to its size, by less than ftol={run.ftol:.3g}."
     elif verdict == EPOCHS_DONE:
         epochs = run.batches.epochs
         text = "The epoch is done." if epochs == 1 else f"All {epochs} epochs are done."

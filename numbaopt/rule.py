@@ -228,7 +228,8 @@ class Rule:
         for math_, pairs in self._stages:
             for author, whole in pairs:
                 if whole == name and author in math_.starts:
-                    own = {a: self.hyper[w] for a, w in pairs if w in self.hyper} | {"x": x} | SHAPES
+                    given = {a: self.hyper[w] for a, w in pairs if w in self.hyper}
+                    own = {a: v(0) if is_schedule(v) else v for a, v in given.items()} | {"x": x} | SHAPES
                     own |= dict(zip(("rows", "columns"), self.shape or (), strict=False))
                     text = math_.starts[author]
                     return None if text is None else eval(text, {"__builtins__": {}}, own)

@@ -19,6 +19,7 @@ from numbaopt.observe import (
     MAXTIME,
     NIT,
     PREVIOUS,
+    TOLERANT,
     G,
     X,
     new_record,
@@ -62,8 +63,12 @@ class Run:
         self.block = np.array(rows)
         blank(self.block[G])
         self.evaluations = rule.evaluations
+        self.iterations = getattr(rule, "iterations", None)  # a solver takes several evaluations for one
         self.objective, self.limits, self.batches = objective, limits, batches
         gtol, ftol = (-1.0 if options[name] is None else options[name] for name in ("gtol", "ftol"))
+        self.ftol = ftol
+        if self.iterations is not None:  # evaluations are trials: see `flat`
+            ftol = -1.0
         if batches is None:
             self.record = new_record(gtol, ftol, options["return"] == "last")
         else:
@@ -71,7 +76,6 @@ class Run:
         self.maxiter, self.maxtime = options["maxiter"], options["maxtime"]
         self.maxfev = np.inf if options["maxfev"] is None else options["maxfev"]
         self.deadline = None if self.maxtime is None else perf_counter() + self.maxtime
-        self.iterations = getattr(rule, "iterations", None)  # a solver takes several evaluations for one
         self.limited = self.deadline is not None or self.maxfev < np.inf or self.iterations is not None
         shapes, parts = objective.structure.shapes, objective.segments
         self.head = None
@@ -141,6 +145,20 @@ class Run:
     def done(self, t):
         """Return the iterations done after ``t`` steps."""
         return t if self.iterations is None else self.iterations(self.h)
+
+    def flat(self):
+        """Tell whether a solver's latest iteration changed the objective by less than ftol."""
+        done = self.iterations(self.h)
+        if done == self._latest[0]:
+            return False
+        (_, old), new = self._latest, self.rule.value(self.h)
+        self._latest = done, new
+        return abs(new - old) <= self.ftol * max(abs(new), abs(old), 1.0)
+
+    def begin(self):
+        """Take note of the start: of trials after it, a solver looks after what is not finite."""
+        if self.iterations is not None:
+            self.record[TOLERANT], self._latest = 1.0, (0, self.record[PREVIOUS])
 
     def over(self, t):
         """Return why to stop after ``t`` steps, if a limit is reached."""

@@ -50,8 +50,8 @@ def test_rule_walks_as_its_reference(file, name, dtype):
     state = bound.init(x)
     walk = np.empty_like(g)
     for t, gradient in enumerate(g):
-        bound.step(x, gradient, state)
-        walk[t] = x
+        bound.step(x, gradient, state, *arrays["f"][t : t + 1] if bound.valued else ())
+        walk[t] = bound.reported(x, state.s, state.h, state.t) if about.get("reported") else x
     assert_same_walk(walk, arrays[f"{name}.{dtype}"], x0, TOLERANCE[dtype])
 
 

@@ -4,14 +4,16 @@ from numbaopt.rule import rule, sqrt
 
 
 @rule
-def nadam(x, g, m, v, t, product: "1", lr=2e-3, b1=0.9, b2=0.999, eps=1e-8, wd=0.0, momentum_decay=4e-3, decoupled=False, maximize=False):
+def nadam(x, g, m, v, t, product: 1, lr=2e-3, b1=0.9, b2=0.999, eps=1e-8, wd=0.0, momentum_decay=4e-3, decoupled=False,
+          maximize=False):  # fmt: skip
     """NAdam (Dozat 2016, ICLR workshop, Algorithm 2, with its schedule of momentum); constants as in torch."""
     if maximize:
         g = -g
-    if wd and decoupled:
-        x = x * (1 - lr * wd)
-    if wd and not decoupled:
-        g = g + wd * x
+    if wd:
+        if decoupled:
+            x = x * (1 - lr * wd)
+        else:
+            g = g + wd * x
     mu = b1 * (1 - 0.5 * 0.96 ** (t * momentum_decay))
     mu_next = b1 * (1 - 0.5 * 0.96 ** ((t + 1) * momentum_decay))
     product = product * mu

@@ -4,8 +4,18 @@ from numbaopt.rule import rule, sqrt
 
 
 @rule
-def radam(x, g, m, v, t, lr=1e-3, b1=0.9, b2=0.999, eps=1e-8):
-    """Rectified Adam (Liu et al. 2020, Algorithm 2, arXiv:1908.03265); eps beside the uncorrected root, as in torch."""
+def radam(x, g, m, v, t, lr=1e-3, b1=0.9, b2=0.999, eps=1e-8, wd=0.0, decoupled=False, maximize=False):
+    """Rectified Adam (Liu et al. 2020, Algorithm 2, arXiv:1908.03265); eps beside the uncorrected root, as in torch.
+
+    optax adds eps to the corrected root, which is eps / sqrt(1 - b2**t) here.
+    """
+    if maximize:
+        g = -g
+    if wd:
+        if decoupled:
+            x = x * (1 - lr * wd)
+        else:
+            g = g + wd * x
     m = b1 * m + (1 - b1) * g
     v = b2 * v + (1 - b2) * g**2
     mhat = m / (1 - b1**t)

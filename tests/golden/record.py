@@ -10,7 +10,8 @@ The gradients do not depend on x: no rule is flattered by converging, and no err
 
 A file holds ``about`` (JSON: rule, oracle, version, and for every set of hyperparameters their names *here*
 and their values), ``x0``, the gradients ``g``, and for each set the x after every step, ``<set>.float64`` and
-``<set>.float32``. A set with another start or other gradients has its own ``<set>.x0`` or ``<set>.g``.
+``<set>.float32``. A set with another start or other gradients has its own ``<set>.x0`` or ``<set>.g``. Where the rule
+asks for the objective's value, ``f`` holds one for every step.
 """
 
 import argparse
@@ -57,8 +58,10 @@ def record(name, recording):
     about = {"rule": name.split(".")[0], "oracle": recording.oracle, "version": recording.version, "sets": sets}
     about |= {"ours": recording.ours} if recording.ours else {}
     about |= {"note": recording.note} if recording.note else {}
+    about |= {"reported": True} if recording.reported else {}
     x0, g = start("defaults")
     arrays = {"about": np.array(json.dumps(about)), "x0": x0, "g": g}
+    arrays |= {"f": recording.f} if recording.f is not None else {}
     for key, hyper in sets.items():
         own_x0, own_g = start(key)
         arrays |= {f"{key}.x0": own_x0} if (own_x0 != x0).any() else {}

@@ -34,8 +34,8 @@ CASES = {  # problem, its parameters, torch's options
     "stiff_fixed": ("quadratic", {"cond": 1e5}, {"line_search_fn": FIXED, "history_size": 10}),
     "rosenbrock10_fixed": ("rosenbrock", {"n": 10}, {"line_search_fn": FIXED, "history_size": 10, "lr": 0.2}),
 }
-TOLERANCE_GRAD = 3e-3
-EVALUATIONS = 80  # at most: on a stiff problem rounding adds up over the iterations
+# No further, for on a stiff problem rounding adds up over the iterations.
+ENDS = {"max_iter": 80, "max_eval": 80, "tolerance_grad": 3e-3, "tolerance_change": 0}
 
 
 def record(case):
@@ -62,8 +62,7 @@ def record(case):
 
     search, lbfgs._strong_wolfe = lbfgs._strong_wolfe, watched
     try:
-        ends = {"max_iter": EVALUATIONS, "max_eval": EVALUATIONS, "tolerance_grad": TOLERANCE_GRAD, "tolerance_change": 0}
-        torch.optim.LBFGS([parameter], **ends, **options).step(closure)
+        torch.optim.LBFGS([parameter], **ENDS, **options).step(closure)
     finally:
         lbfgs._strong_wolfe = search
     x, f, g = (np.array(column) for column in zip(*walk, strict=True))
@@ -71,7 +70,8 @@ def record(case):
         curvatures = (np.diff(x, axis=0) * np.diff(g, axis=0)).sum(1)
     if not (min(curvatures) > 1e-10 or max(curvatures) < 0):
         raise SystemExit(f"{case}: a pair with y's = {min(curvatures)} is left out by torch")
-    about = {"version": version("torch").split("+")[0], "problem": problem, "parameters": parameters, "options": options}
+    about = {"version": version("torch").split("+")[0], "problem": problem}
+    about |= {"parameters": parameters, "options": options}
     return {"about": np.array(json.dumps(about)), "x": x, "f": f, "g": g}
 
 

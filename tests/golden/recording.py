@@ -35,6 +35,10 @@ class Recording:
         What numbaopt has otherwise: another default, or a hyperparameter that the oracle lacks.
     note : str
         What a reader of the recording should know.
+    f : array, shape (STEPS,), optional
+        The objective's value at every step, for rules that ask for it. It depends on x as little as the gradients do.
+    reported : bool
+        Whether the walk is that of the point to report, where that is not x.
     """
 
     oracle: str
@@ -44,6 +48,8 @@ class Recording:
     run: Callable
     ours: dict = field(default_factory=dict)
     note: str = ""
+    f: np.ndarray | None = None
+    reported: bool = False
 
 
 def gradients():

@@ -214,7 +214,8 @@ RULES = {
             "no_memory": {"lr": 1.0, "b1": 0.0, "b2": 0.0, "b3": 0.0, "eps": 1e-30},
             "large_eps": {"lr": 5.0, "b3": 0.9999, "eps": 1.0},
         },
-        note="optax 0.2.8's adan has 1 - b2 in place of b2 (google-deepmind/optax#1715) and is no oracle",
+        note="optax 0.2.8's adan has 1 - b2 in place of b2 (google-deepmind/optax#1715) and is no oracle; "
+        "pytorch_optimizer 4.1.0's agrees to 2e-15 in all these sets",
     ),
     "lion": optax_recording(
         "lion",
@@ -257,6 +258,15 @@ RULES = {
             "all": {**ALL, "b3": 0.95, "alpha": 2.0, "eps_root": 1e-3, "wd": 0.3},
             "no_memory": {**NO_MEMORY, "b3": 0.0, "eps": 1e-30},
             "large": {"lr": 0.5, "b1": 0.99, "b2": 0.5, "b3": 0.5, "alpha": 50.0, "eps": 1.0, "wd": 1.0},
+        },
+    ),
+    "simplified_ademamix": optax_recording(
+        "simplified_ademamix",
+        {"lr": 1e-4, "b1": 0.99, "b2": 0.95, "alpha": 0.0, "eps": 1e-8, "eps_root": 0.0, "wd": 0.0},
+        {
+            "all": {**ALL, "alpha": 2.0, "eps_root": 1e-3, "wd": 0.3},
+            "no_memory": {**NO_MEMORY, "eps": 1e-30},
+            "large": {"lr": 0.1, "b1": 0.9999, "b2": 0.5, "alpha": 50.0, "eps": 1.0, "wd": 1.0},
         },
     ),
     "adopt": optax_recording(

@@ -1,0 +1,9 @@
+"""signSGD: steps of one size along the gradient's signs."""
+
+from numbaopt.rule import rule, sign
+
+
+@rule
+def sign_sgd(x, g, t, lr=1e-3):
+    """Sign descent (Bernstein et al. 2018, Algorithm 1, arXiv:1802.04434)."""
+    return x - lr * sign(g)

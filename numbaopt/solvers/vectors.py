@@ -1,0 +1,89 @@
+"""What solvers do with vectors: sums run in float64 whatever the dtype, and keep NaN and infinity."""
+
+import numpy as np
+
+from numbaopt.cpu import jit
+
+SUMS = {"reassoc", "contract", "nsz"}  # lets a long sum vectorise
+
+
+@jit(fastmath=SUMS)
+def dot(a, b):
+    """Return a'b."""
+    total = 0.0
+    for i in range(a.size):
+        total += np.float64(a[i]) * np.float64(b[i])
+    return total
+
+
+@jit(fastmath=SUMS)
+def one_norm(a):
+    """Return the sum of |a|."""
+    total = 0.0
+    for i in range(a.size):
+        total += np.float64(abs(a[i]))
+    return total
+
+
+@jit(fastmath=SUMS)
+def curvature(d, g, g0):
+    """Return d'y and y'y for y = g - g0."""
+    dy = yy = 0.0
+    for i in range(d.size):
+        y = np.float64(g[i]) - np.float64(g0[i])
+        dy += np.float64(d[i]) * y
+        yy += y * y
+    return dy, yy
+
+
+@jit
+def move(x, x0, t, d):
+    """Set x = x0 + t d."""
+    T = x.dtype.type
+    c = T(t)
+    for i in range(x.size):
+        x[i] = x0[i] + c * d[i]
+
+
+@jit
+def scale(a, c, b):
+    """Set a = c b."""
+    T = a.dtype.type
+    factor = T(c)
+    for i in range(a.size):
+        a[i] = factor * b[i]
+
+
+@jit
+def add(a, c, b):
+    """Set a = a + c b."""
+    T = a.dtype.type
+    factor = T(c)
+    for i in range(a.size):
+        a[i] += factor * b[i]
+
+
+@jit
+def copy(a, b):
+    """Set a = b."""
+    for i in range(a.size):
+        a[i] = b[i]
+
+
+@jit
+def rounding(x):
+    """Return the relative spacing of x's dtype."""
+    return 1.1920928955078125e-07 if x.itemsize == 4 else 2.220446049250313e-16
+
+
+@jit
+def turn(d, beta, g):
+    """Set d = -g + beta d, and -g whatever d was when beta is 0."""
+    T = d.dtype.type
+    c = T(beta)
+    if c == 0:
+        for i in range(d.size):
+            d[i] = -g[i]
+    else:
+        for i in range(d.size):
+            d[i] = c * d[i] - g[i]

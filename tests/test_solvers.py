@@ -1,0 +1,589 @@
+"""Solvers: against torch's recorded walks, SciPy, and closed forms; and what they do where nothing can be done."""
+
+import copy
+import inspect
+import json
+import math
+import pickle
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import scipy.optimize
+
+from numbaopt import problems
+from numbaopt.solvers import line_search as ls
+from numbaopt.solvers.barzilai_borwein import barzilai_borwein
+from numbaopt.solvers.lbfgs import lbfgs
+from numbaopt.solvers.nonlinear_cg import nonlinear_cg
+
+GOLDEN = Path(__file__).parent / "golden"
+CASES = sorted(path.stem.removeprefix("lbfgs_") for path in GOLDEN.glob("lbfgs_*.npz"))
+SOLVERS = [lbfgs, lbfgs(line_search=False), nonlinear_cg, nonlinear_cg(beta="HZ"), barzilai_borwein]
+SEARCHING = [lbfgs, nonlinear_cg, nonlinear_cg(beta="HZ"), barzilai_borwein]
+DTYPES = ["float64", "float32"]
+
+
+def run(solver, fun, x0, gtol=1e-10, most=20_000, bounds=None):
+    """Drive a solver as simply as can be; return what it did.
+
+    `fun` returns f and g. The result has every point evaluated and every value, and how many of the evaluations had
+    come when an iteration was accepted.
+    """
+    x = np.array(x0)
+    lower, upper = (None, None) if bounds is None else bounds
+    s = solver.slots(x) if bounds is None else solver.slots(x, lower=lower, upper=upper)
+    h, step = solver.h, solver.kernel(x)
+    seen = SimpleNamespace(walk=[], values=[], slopes=[], accepted=[], status="most")
+    for t in range(1, most + 1):
+        f, g = fun(x)
+        g = np.asarray(g, x.dtype)
+        seen.walk.append(x.copy())
+        seen.values.append(f)
+        seen.slopes.append(g)
+        stationary = g if bounds is None else x - np.clip(x - g, lower, upper)
+        if abs(stationary).max() <= gtol:
+            seen.status = "gtol"
+            break
+        h[-1] = f
+        before = solver.iterations(h)
+        step(t, x, g, s, h)
+        if solver.iterations(h) > before:
+            seen.accepted.append(t - 1)
+        if math.isnan(h[-1]):
+            seen.status = "stalled"
+            break
+    seen.x, seen.fun, seen.jac, seen.nfev, seen.nit = x, fun(x)[0], g, len(seen.values), solver.iterations(h)
+    return seen
+
+
+def of(problem):
+    """Return a problem's objective as a function of x alone, which returns f and g, for any dtype."""
+
+    def fun(x):
+        g = np.empty_like(x)
+        return problem.fun(x, g, *(np.asarray(a, x.dtype) for a in problem.args)), g
+
+    return fun
+
+
+def separable(scale, center):
+    """Return a quadratic with these curvatures along the coordinates."""
+    return lambda x: (float(scale @ (x - center) ** 2) / 2, scale * (x - center))
+
+
+# L-BFGS as torch has it.
+
+
+def recorded(case):
+    with np.load(GOLDEN / f"lbfgs_{case}.npz") as file:
+        arrays = dict(file)
+    about = json.loads(str(arrays.pop("about")))
+    options = about["options"]
+    hyper = {"history": options["history_size"], "lr": options.get("lr", 1.0)}
+    return about, lbfgs(line_search=options["line_search_fn"] is not None, **hyper), arrays
+
+
+def test_cases_were_recorded():
+    assert len(CASES) == 12
+    assert {recorded(case)[0]["version"] for case in CASES} == {"2.13.0"}
+    assert sum(not recorded(case)[1].hyper["line_search"] for case in CASES) == 3
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_lbfgs_asks_for_the_points_that_torch_asked_for(case):
+    """Given torch's values and gradients, so that rounding does not grow from evaluation to evaluation."""
+    _, solver, torch = recorded(case)
+    x = torch["x"][0].copy()
+    s, h, step = solver.slots(x), solver.h, solver.kernel(x)
+    for t, (f, g) in enumerate(zip(torch["f"][:-1], torch["g"][:-1], strict=True)):
+        h[-1] = f
+        step(t + 1, x, g.copy(), s, h)
+        reference = torch["x"][t + 1]
+        assert abs(x - reference).max() <= 1e-9 * abs(reference).max(), f"evaluation {t + 1}"
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "stiff" not in case])
+def test_lbfgs_walks_as_torch_on_its_own(case):
+    about, solver, torch = recorded(case)
+    p = problems.get(about["problem"], **about["parameters"])
+    seen = run(solver, of(p), p.x0)
+    n = min(30, len(torch["x"]))
+    np.testing.assert_allclose(seen.walk[:n], torch["x"][:n], rtol=1e-9, atol=1e-9 * abs(torch["x"]).max())
+
+
+@pytest.mark.parametrize("case", ["rosenbrock", "quadratic_fixed"])
+def test_lbfgs_walks_as_torch_is_installed_here(case):
+    """To the end: torch is asked for the same gradient tolerance."""
+    torch = pytest.importorskip("torch")
+    about, solver, _ = recorded(case)
+    p = problems.get(about["problem"], **about["parameters"])
+    parameter = torch.nn.Parameter(torch.tensor(p.x0))
+
+    def closure():
+        f, g = of(p)(parameter.detach().numpy().copy())
+        parameter.grad = torch.tensor(g)
+        return torch.tensor(f, dtype=torch.float64)
+
+    ends = {"max_iter": 500, "tolerance_grad": 1e-7, "tolerance_change": 1e-15}
+    torch.optim.LBFGS([parameter], **ends, **about["options"]).step(closure)
+    seen = run(solver, of(p), p.x0, gtol=1e-7)
+    np.testing.assert_allclose(seen.x, parameter.detach().numpy(), atol=1e-7)
+
+
+# Minima that are known, to the last digits that gradients have.
+
+EVERY = [(name, {}) for name in problems.names()]
+EVERY += [("rosenbrock", {"n": 10}), ("rosenbrock", {"n": 100}), ("styblinski_tang", {"n": 10})]
+EVERY += [("quadratic", {"n": 50, "cond": 1e4})]
+
+
+def name(value):
+    return "_".join(map(str, value.values())) if isinstance(value, dict) else str(getattr(value, "name", value))
+
+
+@pytest.mark.parametrize(("problem", "parameters"), EVERY, ids=name)
+@pytest.mark.parametrize("solver", SEARCHING[:2] + SEARCHING[3:], ids=name)
+def test_reaches_gtol_1e_10(solver, problem, parameters):
+    p = problems.get(problem, **parameters)
+    seen = run(solver, of(p), p.x0)
+    assert seen.status == "gtol", (seen.status, seen.fun, abs(seen.jac).max())
+    if solver is barzilai_borwein and (problem, parameters) == ("rosenbrock", {"n": 10}):
+        # The chained form has one more minimum (Shang & Qiu 2006), with x[0] near -1.
+        assert seen.fun == pytest.approx(3.98658, abs=1e-5)
+        return
+    # Of fourth order along a line at the minimum, where 1e-10 in g leaves 1e-3 in x.
+    tolerance = 1e-3 if problem == "powell_singular" else 1e-8
+    assert min(abs(seen.x - x).max() for x in p.minimizers) <= tolerance * max(1, abs(p.minimizers).max())
+
+
+@pytest.mark.parametrize("beta", ["FR", "HS", "DY", "HZ"])
+@pytest.mark.parametrize("problem", ["beale", "rosenbrock", "quadratic", "logistic_regression"])
+def test_every_beta_converges(beta, problem):
+    p = problems.get(problem)
+    seen = run(nonlinear_cg(beta=beta), of(p), p.x0)
+    assert seen.status == "gtol"
+    assert abs(seen.x - p.minimizers[0]).max() <= 1e-8
+
+
+@pytest.mark.parametrize("problem", ["rosenbrock", "beale", "quadratic", "logistic_regression"])
+def test_lbfgs_without_a_line_search_converges(problem):
+    p = problems.get(problem)
+    seen = run(lbfgs(line_search=False), of(p), p.x0)
+    assert seen.status == "gtol"
+    assert seen.nfev == seen.nit + 2  # one for each, one at the start, one that is enough
+    assert abs(seen.x - p.minimizers[0]).max() <= 1e-8
+
+
+@pytest.mark.parametrize("factor", [1e-9, 1e9])
+@pytest.mark.parametrize("solver", SEARCHING, ids=name)
+def test_units_of_f_do_not_matter(solver, factor):
+    """As they would with torch's thresholds, under which 1e-9 f keeps no pair."""
+    p = problems.get("rosenbrock")
+    fun = of(p)
+    seen = run(solver, lambda x: tuple(factor * part for part in fun(x)), p.x0, gtol=factor * 1e-9)
+    assert seen.status == "gtol"
+    assert seen.nfev <= 2 * run(solver, fun, p.x0, gtol=1e-9).nfev
+    assert abs(seen.x - 1).max() <= 1e-8
+
+
+@pytest.mark.parametrize("problem", ["beale", "rosenbrock", "quadratic", "logistic_regression"])
+@pytest.mark.parametrize("solver", SEARCHING, ids=name)
+def test_slopes_lead_on_where_values_tell_nothing(solver, problem):
+    """With 1e8 added, f tells a gradient of 1e-4 from none at all no more."""
+    p = problems.get(problem)
+    fun = of(p)
+    seen = run(solver, lambda x: (fun(x)[0] + 1e8, fun(x)[1]), p.x0)
+    assert seen.status == "gtol"
+    assert abs(seen.x - p.minimizers[0]).max() <= 1e-8
+    assert seen.nfev <= 5 * run(solver, fun, p.x0).nfev
+
+
+@pytest.mark.parametrize(("solver", "method"), [(lbfgs, "L-BFGS-B"), (nonlinear_cg, "CG")], ids=name)
+@pytest.mark.parametrize(("problem", "parameters"), EVERY, ids=name)
+def test_needs_no_more_evaluations_than_scipy_by_half(solver, method, problem, parameters):
+    p = problems.get(problem, **parameters)
+    options = {"gtol": 1e-6, "maxiter": 20_000}
+    options |= {"ftol": 0, "maxcor": 10, "maxfun": 20_000} if method == "L-BFGS-B" else {}
+    theirs = scipy.optimize.minimize(of(p), p.x0, jac=True, method=method, options=options)
+    ours = run(solver, of(p), p.x0, gtol=1e-6)
+    assert ours.status == "gtol"
+    assert ours.nfev <= 1.5 * theirs.nfev
+    if theirs.success and problem not in ("himmelblau", "powell_singular"):
+        np.testing.assert_allclose(ours.x, theirs.x, atol=1e-4)
+
+
+# Closed forms.
+
+
+@pytest.mark.parametrize("beta", ["PR+", "FR", "HS", "DY", "HZ"])
+def test_with_exact_steps_every_beta_is_linear_cg(beta):
+    """On a quadratic, which it ends in n steps (Hestenes & Stiefel 1952)."""
+    p = problems.get("quadratic", n=8, cond=30.0)
+    A, center = p.args
+    x, r = p.x0.copy(), A @ (center - p.x0)
+    d, walk = r.copy(), []
+    for _ in range(8):
+        alpha = r @ r / (d @ A @ d)
+        x = x + alpha * d
+        new = r - alpha * A @ d
+        d, r = new + new @ new / (r @ r) * d, new
+        walk.append(x)
+    # A cubic has a quadratic's minimum exactly: two or three evaluations are a step.
+    seen = run(nonlinear_cg(beta=beta, c1=1e-9, c2=1e-8), of(p), p.x0, gtol=1e-7)
+    assert seen.nit <= 9
+    iterates = np.array(seen.walk)[seen.accepted]
+    assert len(iterates) >= 7
+    np.testing.assert_allclose(iterates[:7], walk[:7], atol=1e-6)
+    np.testing.assert_allclose(seen.x, center, atol=1e-7)
+
+
+@pytest.mark.parametrize("formula", ["BB1", "BB2", "ABB"])
+def test_barzilai_borwein_is_its_formula(formula):
+    """By hand on the quadratic of two variables for which Barzilai & Borwein prove superlinear convergence."""
+    scale, center = np.array([1.0, 7.0]), np.array([0.3, -0.2])
+    x = np.array([1.0, 1.0])
+    length, walk = 1 / abs(scale * (x - center)).max(), []
+    for _ in range(8):
+        walk.append(x)
+        s = -length * scale * (x - center)
+        x, y = x + s, scale * s
+        long, short = s @ s / (s @ y), s @ y / (y @ y)
+        length = short if formula == "BB2" or (formula == "ABB" and short < 0.2 * long) else long
+    solver = barzilai_borwein(formula=formula, memory=100)  # which lets f rise as it likes
+    seen = run(solver, separable(scale, center), walk[0], gtol=0, most=8)
+    np.testing.assert_allclose(seen.walk, walk, rtol=1e-9, atol=1e-12)
+
+
+def test_barzilai_borwein_lets_f_rise_no_higher_than_its_memory():
+    p = problems.get("quadratic", n=20, cond=1e3)
+    for memory in (1, 5):
+        seen = run(barzilai_borwein(formula="BB1", memory=memory, c1=1e-4), of(p), p.x0, gtol=1e-6)
+        values = np.array([seen.values[0], *np.array(seen.values)[seen.accepted]])
+        reference = [values[max(0, k + 1 - memory) : k + 1].max() for k in range(len(values) - 1)]
+        assert (values[1:] < reference).all()
+        assert (np.diff(values) > 0).any() == (memory > 1)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_barzilai_borwein_within_bounds_ends_where_the_minimum_is_cut_off(dtype):
+    """A separable quadratic's is the clipped center."""
+    scale, center = np.array([1.0, 5.0, 30.0, 2.0], dtype), np.array([3.0, -2.0, 0.5, 0.1], dtype)
+    lower, upper = np.array([0.0, -1.0, 0.0, 0.25], dtype), np.array([1.0, np.inf, 1.0, 0.25], dtype)
+    x0 = np.array([0.5, 4.0, 1.0, 0.25], dtype)
+    seen = run(barzilai_borwein, separable(scale, center), x0, gtol=1e-6, bounds=(lower, upper))
+    assert seen.status == "gtol"
+    np.testing.assert_allclose(seen.x, np.clip(center, lower, upper), atol=1e-6)
+    assert all((lower <= x).all() and (x <= upper).all() for x in seen.walk)
+
+
+def test_barzilai_borwein_solves_nonnegative_least_squares():
+    rng = np.random.default_rng(5)
+    A, b = rng.standard_normal((30, 12)), rng.standard_normal(30)
+    expected, residual = scipy.optimize.nnls(A, b)
+    assert 2 < (expected == 0).sum() < 10
+
+    def fun(x):
+        r = A @ x - b
+        return float(r @ r) / 2, A.T @ r
+
+    seen = run(barzilai_borwein, fun, np.ones(12), bounds=(np.zeros(12), np.full(12, np.inf)))
+    assert seen.status == "gtol"
+    np.testing.assert_allclose(seen.x, expected, atol=1e-9)
+    assert seen.fun == pytest.approx(residual**2 / 2)
+
+
+# The line search, on the functions of Moré & Thuente (1994), section 5, and from their first trials.
+
+
+def more_thuente(a, b1=0.001, b2=0.001):
+    """Return their functions 4 to 6, of Yanai, Ozawa & Kaneko, with the derivative."""
+
+    def gamma(b):
+        return math.sqrt(1 + b * b) - b
+
+    def phi(t):
+        one, two = math.hypot(1 - t, b2), math.hypot(t, b1)
+        f = gamma(b1) * one + gamma(b2) * two
+        return f, gamma(b1) * (t - 1) / one + gamma(b2) * t / two
+
+    return phi
+
+
+def first(t, beta=2.0):
+    return -t / (t * t + beta), (t * t - beta) / (t * t + beta) ** 2
+
+
+def second(t, beta=0.004):
+    return (t + beta) ** 5 - 2 * (t + beta) ** 4, 5 * (t + beta) ** 4 - 8 * (t + beta) ** 3
+
+
+PHI = [first, second, more_thuente(0, 0.001, 0.001), more_thuente(0, 0.01, 0.001), more_thuente(0, 0.001, 0.01)]
+
+
+@pytest.mark.parametrize("phi", PHI, ids=["first", "second", "fourth", "fifth", "sixth"])
+@pytest.mark.parametrize("t0", [1e-3, 1e-1, 1e1, 1e3])
+@pytest.mark.parametrize(("c1", "c2"), [(1e-4, 0.9), (1e-4, 0.1), (1e-3, 1e-3)])
+def test_line_search_ends_where_both_conditions_hold(phi, t0, c1, c2):
+    w = np.zeros(ls.CARRIED)
+    f0, slope0 = phi(0.0)
+    ls.begin(w, f0, slope0, t0, 2.2e-16)
+    trials = 0
+    verdict = ls.GO_ON
+    while verdict == ls.GO_ON:
+        trials += 1
+        t = w[ls.T]
+        f, slope = phi(t)
+        verdict = ls.advance(w, f, slope, c1, c2, 25)
+    if phi is first and t0 == 1e3:
+        # f there is lower than at 0, though not enough: so torch, unlike Algorithm 3.6, makes it the low end of the
+        # bracket, and on that plateau never looks at the other end.
+        assert verdict == ls.TAKE_LOW
+        assert w[ls.F_LO] < f0
+        return
+    assert verdict == ls.TAKE
+    assert f <= f0 + c1 * t * slope0
+    assert abs(slope) <= c2 * abs(slope0)
+    assert trials <= 20
+
+
+@pytest.mark.parametrize("solver", [lbfgs, nonlinear_cg], ids=name)
+def test_accepted_steps_satisfy_the_strong_wolfe_conditions(solver):
+    p = problems.get("rosenbrock", n=10)
+    seen = run(solver, of(p), p.x0, gtol=1e-3)
+    here = 0
+    assert len(seen.accepted) > 20
+    for there in seen.accepted:
+        d = seen.walk[there] - seen.walk[here]
+        slope0, slope = seen.slopes[here] @ d, seen.slopes[there] @ d
+        assert seen.values[there] <= seen.values[here] + solver.hyper["c1"] * slope0
+        assert abs(slope) <= solver.hyper["c2"] * abs(slope0) * (1 + 1e-9)
+        here = there
+
+
+# Where nothing can be done, and where much is amiss.
+
+
+@pytest.mark.parametrize("problem", problems.names())
+@pytest.mark.parametrize("solver", [lbfgs, nonlinear_cg, nonlinear_cg(beta="HZ")], ids=name)
+def test_float32_goes_as_far_as_it_can_then_stalls(solver, problem):
+    p = problems.get(problem)
+    seen = run(solver, of(p), p.x0.astype("float32"), most=5000)
+    assert seen.x.dtype == "float32"
+    assert seen.status in ("gtol", "stalled")
+    if problem not in ("brown_badly_scaled", "powell_singular"):
+        assert min(abs(seen.x - x).max() for x in p.minimizers) <= 3e-4
+
+
+def test_float32_barzilai_borwein():
+    p = problems.get("quadratic")
+    seen = run(barzilai_borwein, of(p), p.x0.astype("float32"))
+    assert seen.status == "stalled"
+    assert seen.nfev < 2000
+    assert abs(seen.x - p.minimizers[0]).max() <= 1e-6
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("solver", SOLVERS, ids=name)
+def test_one_variable(solver, dtype):
+    seen = run(solver, lambda x: (float(x[0]) ** 4 - float(x[0]), 4 * x**3 - 1), np.array([2.0], dtype), gtol=1e-6)
+    assert seen.status == "gtol"
+    assert seen.x[0] == pytest.approx(0.25 ** (1 / 3), abs=1e-6)
+
+
+@pytest.mark.parametrize("solver", SOLVERS, ids=name)
+def test_start_at_the_minimum(solver):
+    """A driver ends there by itself; a solver that is asked all the same says that it cannot go on."""
+    x0 = np.array([2.0, -1.0])
+    seen = run(solver, separable(np.ones(2), x0), x0, gtol=-1)
+    assert (seen.status, seen.nfev, seen.nit) == ("stalled", 1, 0)
+    assert (seen.x == x0).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("solver", SEARCHING, ids=name)
+@pytest.mark.parametrize("power", [1, 2, 4])
+def test_unbounded_below_ends(solver, power, dtype):
+    def fun(x):
+        with np.errstate(over="ignore", invalid="ignore"):
+            return -float((x**power).sum()), -power * x ** (power - 1)
+
+    seen = run(solver, fun, np.array([2.0, 3.0], dtype), most=3000)
+    assert seen.status == "stalled"
+    assert seen.fun < -1e6
+    assert np.isfinite(seen.x).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("solver", SEARCHING, ids=name)
+@pytest.mark.parametrize("beyond", [np.nan, np.inf])
+def test_log_barrier(solver, dtype, beyond):
+    """The minimum of x - mu log x is mu; beyond 0, where first steps lead, there is nothing."""
+    mu = np.array([0.01, 0.1], dtype)
+
+    def fun(x):
+        if (x <= 0).any():
+            return beyond, np.full_like(x, np.nan)
+        return float((x - mu * np.log(x)).sum()), 1 - mu / x
+
+    seen = run(solver, fun, np.array([0.5, 0.9], dtype), gtol=1e-10 if dtype == "float64" else 1e-4)
+    assert not np.isfinite(seen.values).all()
+    assert seen.status == "gtol"
+    np.testing.assert_allclose(seen.x, mu, rtol=1e-8 if dtype == "float64" else 1e-3)
+
+
+@pytest.mark.parametrize("solver", SOLVERS, ids=name)
+@pytest.mark.parametrize("fun", [lambda x: (math.nan, x), lambda x: (1.0, x * math.nan)], ids=["value", "gradient"])
+def test_not_finite_at_the_start(solver, fun):
+    seen = run(solver, fun, np.ones(2))
+    assert (seen.status, seen.nfev) == ("stalled", 1)
+    assert (seen.x == 1).all()
+
+
+@pytest.mark.parametrize("solver", [lbfgs, nonlinear_cg], ids=name)
+def test_a_gradient_of_the_wrong_sign_is_given_up(solver):
+    seen = run(solver, lambda x: (float(x @ x), -2 * x), np.array([1.0, 2.0]))
+    assert (seen.status, seen.nit) == ("stalled", 0)
+    assert seen.nfev <= 1 + solver.hyper["max_ls"] + 1
+    assert (seen.x == [1, 2]).all()
+
+
+@pytest.mark.parametrize("solver", SEARCHING, ids=name)
+def test_goes_on_after_a_stall_as_from_a_new_start(solver):
+    x = np.array([1.0, 2.0])
+    state = solver.init(x)
+    solver.step(x, np.zeros(2), state, f=3.0)
+    assert state.stalled
+    fun = separable(np.array([1.0, 3.0]), np.zeros(2))
+    for _ in range(100):
+        f, g = fun(x)
+        if abs(g).max() < 1e-9:
+            break
+        solver.step(x, g, state, f=f)
+        assert not state.stalled
+    assert abs(x).max() < 1e-9
+
+
+# The object.
+
+
+@pytest.mark.parametrize("solver", SOLVERS, ids=name)
+def test_copies_and_pickles_are_equal(solver):
+    again = pickle.loads(pickle.dumps(solver))
+    assert again == solver == copy.deepcopy(solver)
+    assert hash(again) == hash(solver)
+    assert eval(repr(solver), {s.name: s for s in SEARCHING}) == solver
+    assert solver(max_ls=7) != solver
+    assert solver(max_ls=7).hyper["max_ls"] == 7
+    assert solver.hyper["max_ls"] == 25
+    assert list(inspect.signature(solver).parameters) == list(solver.hyper)
+    assert solver.__doc__.startswith(("L-BFGS", "Nonlinear", "Barzilai"))
+
+
+def test_what_a_driver_asks_of_a_solver():
+    for solver in SOLVERS:
+        x = np.ones(5, "float32")
+        s, h = solver.slots(x), solver.h
+        assert s.shape == (len(solver.slots_of), 5)
+        assert (s.dtype, h.dtype) == ("float32", "float64")
+        assert h is not solver.h
+        assert not s.any()
+        assert (solver.elementwise, solver.layerwise, solver.program, solver.valued) == (False, False, None, True)
+        assert solver.tolerant
+        assert solver.bounded == (solver is barzilai_borwein)
+        assert solver.iterations(h) == 0
+        with pytest.raises((TypeError, ValueError)):
+            solver.kernel(x)(1, x, x[:3].copy(), s, h)
+        with pytest.raises((TypeError, ValueError)):
+            solver.kernel(x)(1, x, x, s, h[:-1].copy())
+    assert lbfgs(history=3).slots(x).shape == (10, 5)
+    with pytest.raises(ValueError, match="lbfgs takes no bounds"):
+        lbfgs.slots(x, lower=x, upper=x)
+    assert (barzilai_borwein.slots(x, upper=x)[3:] == [[-np.inf], [1]]).all()
+
+
+@pytest.mark.parametrize(
+    ("solver", "wrong", "text"),
+    [
+        (lbfgs, {"memory": 3}, "lbfgs has no hyperparameter 'memory'; it has lr, history"),
+        (lbfgs, {"histori": 3}, "Did you mean 'history'?"),
+        (lbfgs, {"history": 2.5}, "history is a whole number, not 2.5"),
+        (lbfgs, {"history": math.inf}, "history is a whole number"),
+        (lbfgs, {"history": True}, "history is a whole number, not True"),
+        (lbfgs, {"history": 0}, r"history lies in \[1, inf\)"),
+        (lbfgs, {"lr": 0}, r"lr lies in \(0, inf\)"),
+        (lbfgs, {"lr": math.nan}, "lr lies in"),
+        (lbfgs, {"lr": "1"}, "lr is a real number, not '1'"),
+        (lbfgs, {"line_search": 1}, "line_search is True or False, not 1"),
+        (lbfgs, {"c1": 0.95}, "c1 < c2"),
+        (nonlinear_cg, {"beta": "XY"}, "beta is one of 'PR+', 'FR', 'HS', 'DY', 'HZ', not 'XY'".replace("+", r"\+")),
+        (barzilai_borwein, {"formula": 1}, "formula is one of 'ABB', 'BB1', 'BB2', not 1"),
+    ],
+)
+def test_hyperparameters_that_cannot_be(solver, wrong, text):
+    with pytest.raises((TypeError, ValueError), match=text):
+        solver(**wrong)
+
+
+def test_a_call_that_is_neither():
+    with pytest.raises(TypeError, match="hyperparameters are keywords"):
+        lbfgs(0.1)
+    with pytest.raises(TypeError, match="from x0, which is missing"):
+        lbfgs(of(problems.get("beale")))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("solver", SOLVERS, ids=name)
+def test_a_loop_of_ones_own(solver, dtype):
+    """In x's own shape, through a pickle, and to the same points as the step itself."""
+    scale, center = np.array([1.0, 4.0, 9.0, 2.0], dtype), np.array([1.0, 2.0, 3.0, 4.0], dtype)
+    fun = separable(scale, center)
+    reference = run(solver, fun, np.zeros(4, dtype), gtol=1e-4)
+    x = np.zeros((2, 2), dtype)
+    state = solver.init(x)
+    walk = []
+    for _ in range(100):
+        f, g = fun(x.reshape(-1))
+        walk.append(x.reshape(-1).copy())
+        if abs(g).max() <= 1e-4 or state.stalled:
+            break
+        solver.step(x, g.reshape(2, 2), state, f=f)
+        state = pickle.loads(pickle.dumps(state))
+    assert (np.array(walk) == reference.walk).all()
+    assert state.iterations == reference.nit
+    assert state.t == reference.nfev - 1
+    assert not state.stalled
+    assert state["g0"].shape == (2, 2)
+
+
+def test_step_takes_other_hyperparameters_of_the_same_method():
+    fun, x = separable(np.ones(2), np.zeros(2)), np.array([3.0, 4.0])
+    state = lbfgs.init(x)
+    lbfgs(lr=0.5).step(x, fun(x)[1], state, f=fun(x)[0])
+    np.testing.assert_allclose(x, np.array([3.0, 4.0]) * (1 - 0.5 / 7))  # lr min(1, 1 / |g|_1)
+    assert state.rule == lbfgs(lr=0.5)
+
+
+def test_step_refuses_what_does_not_fit():
+    x, g = np.ones(3), np.ones(3)
+    state = lbfgs.init(x)
+    before = state.h.copy()
+    for arguments, given in [
+        ((x, g[:2], state), {"f": 1.0}),
+        ((x, g, state), {}),
+        ((x, g, state), {"f": "1"}),
+        ((x, g, state), {"f": g}),
+        ((x, g, state), {"f": 1j}),
+        ((x.astype("float32"), g, state), {"f": 1.0}),
+        ((x, g, nonlinear_cg.init(x)), {"f": 1.0}),
+        ((x, g, lbfgs(history=3).init(x)), {"f": 1.0}),
+        ((list(x), g, state), {"f": 1.0}),
+    ]:
+        with pytest.raises((TypeError, ValueError)):
+            lbfgs.step(*arguments, **given)
+    assert (x == 1).all()
+    assert (state.h == before).all()
+    assert state.t == 0
+    with pytest.raises(TypeError):
+        lbfgs.init([1.0, 2.0])
