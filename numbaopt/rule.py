@@ -126,7 +126,9 @@ class Rule:
         return as_scipy_method(self, fun, x0, args, **options)
 
     def __repr__(self):
-        return f"{self.name}({', '.join(f'{k}={v!r}' for k, v in self.hyper.items())})"
+        usual = {whole: math.hyper[own] for math, pairs in self._stages for own, whole in pairs if own in math.hyper}
+        shown = [f"{k}={v!r}" for k, v in self.hyper.items() if k == "lr" or v != usual[k]]
+        return f"{self.name}({', '.join(shown)})"
 
     def __eq__(self, other):
         return isinstance(other, Rule) and (self._stages, self.hyper) == (other._stages, other.hyper)

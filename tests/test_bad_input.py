@@ -238,7 +238,7 @@ def test_hyperparameters_of_a_rule(keywords, error, words):
 @pytest.mark.parametrize(
     "method, error, words",
     [
-        ("adan", ValueError, ["adan", "adam", "sgd", "Did you mean 'adam'?", "bfgs"]),
+        ("adma", ValueError, ["adma", "adam", "sgd", "Did you mean 'adam'?", "bfgs"]),
         ("LBFGS-B", ValueError, ["Did you mean 'l-bfgs-b'?"]),
         ("", ValueError, ["unknown method ''"]),
         (3, TypeError, ["method", "3"]),
