@@ -54,6 +54,10 @@ TRAFFIC = {
     numbaopt.adamw: [(4, 3)],
     numbaopt.amsgrad: [(5, 4)],
     numbaopt.radam: [(4, 3)],
+    numbaopt.nadam: [(4, 3)],
+    numbaopt.lion(wd=0.1): [(3, 2)],
+    numbaopt.adan: [(6, 5)],
+    numbaopt.prodigy: [(4, 1), (4, 3)],
     numbaopt.lamb: [(4, 2), (3, 1)],
     numbaopt.lamb(wd=0.1): [(4, 2), (3, 1)],
     powers: [(2, 1)],
@@ -77,11 +81,11 @@ def hopper(monkeypatch):
 def kernels(method, dtype, output="ptx"):
     """Compile all kernels of a rule; return {name: PTX}, or another output."""
     real, compiled = numba.from_dtype(np.dtype(dtype)), {}
-    kinds = {"t": types.int64, "h": types.float64[::1], "x": real[::1], "g": real[::1]}
+    kinds = {"t": types.int64, "size_": types.int64, "h": types.float64[::1], "x": real[::1], "g": real[::1]}
     kinds |= {"slots_": real[:, ::1], "parts_": types.float64[:, ::1], "numbers_": real[::1]}
     step = backend.load.__wrapped__(method.source("cuda"), method.name, np.dtype(dtype))
     for name, kernel in step.__globals__.items():
-        if re.fullmatch(r"(sweep|finish)\d", name):
+        if re.fullmatch(r"(sweep|finish)\d|carried", name):
             parameters = inspect.signature(kernel.py_func).parameters
             signature = types.void(*(kinds.get(parameter, real) for parameter in parameters))
             code, _ = cuda.compile(
@@ -117,11 +121,20 @@ def test_every_array_is_read_once_and_written_once(method, dtype):
 
 
 @to_ptx
+@pytest.mark.parametrize("name", numbaopt.names())
+def test_every_rule_compiles(name):
+    method = numbaopt.get(name)
+    keys = {key for key, kind in method.program.kind.items() if kind == "key"}
+    if not keys:  # noise is made of whole numbers, in float64
+        assert any(re.search(r"\.(f32|f64)", ptx) for ptx in kernels(method, "float32").values())
+
+
+@to_ptx
 @SWITCHED
 def test_float32_is_float32(method):
     for body, loops in sweeps(method, "float32"):
         for loop in loops:
-            assert "f64" not in loop
+            assert ".f64" not in loop
         if ".f64" in body:  # each block leaves its sums, made in float32
             assert body.count("st.global.f64") == body.count("cvt.f64.f32") == body.count("f64.f32") > 0
             assert not re.search(r"(add|sub|mul|div|fma|sqrt)\.(rn\.)?f64", body)
