@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from numbaopt.coordinates import Coordinates
 from numbaopt.rule import Rule
 from numbaopt.state import contiguous
 from numbaopt.structure import Structure
@@ -12,8 +13,8 @@ from numbaopt.structure import Structure
 class Group:
     """Parameters that share a rule with its hyperparameters.
 
-    Most rules step each array where it lies. One that takes sums over all of them steps a copy of all, in one buffer,
-    which is copied back; a chain that does so before a rule that goes array by array is `split` in two.
+    Most rules step each array where it lies. One that takes sums over all of them, or has a hyperparameter for each
+    coordinate, steps a copy of all, in one buffer, which is copied back; a chain that does so before a rule that goes array by array is `split` in two.
 
     Attributes
     ----------
@@ -46,7 +47,8 @@ class Group:
         self._views = self.structure.leaves(self.grads, "grads")
         self._parts = self._views if device else [self._flat[lo:hi] for lo, hi in self.structure.segments]
         self._whole = self._head = None
-        if rule.joint and len(leaves) > 1:
+        by_coordinate = any(isinstance(value, Coordinates) for value in rule.hyper.values())
+        if (rule.joint or (by_coordinate and not rule.layerwise)) and len(leaves) > 1:
             self._whole, self._given = self._buffer(device), self._buffer(device)
             _copy(self._leaves, self._pieces(self._whole))
         if self._whole is None or rule.layerwise:

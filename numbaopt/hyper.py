@@ -23,7 +23,7 @@ RANGES = {
     "partial": (0, 0.5, "[]"),
     "kappa": (1, inf, "[)"),
     "xi": (0, inf, "()"),
-    "small_const": (0, 1, "()"),
+    "small_const": (0, 1, "(]"),
     **dict.fromkeys(["clip.max_delta", "max_norm", "clipping", "strength", "add_noise.eta", "sam.rho"], (0, inf, "[)")),
     **dict.fromkeys(["accumulate.k", "swa.k", "sync_period", "plateau.every"], (1, inf, "[)")),
     **dict.fromkeys(["swa.start", "patience", "cooldown", "atol", "max_consecutive_errors"], (0, inf, "[)")),
@@ -33,6 +33,14 @@ RANGES = {
     "plateau.factor": (0, 1, "()"),
     "cautious.floor": (0, 1, "(]"),
     "radius": (0, inf, "()"),
+    **dict.fromkeys(["noisy_sgd.seed", "sophia.seed"], (0, 2**53, "[]")),
+    **dict.fromkeys(["schedule_free_sgd.momentum", "schedule_free_adamw.b1"], (0, 1, "()")),
+    **dict.fromkeys(["d0", "delta", "eve.clip", "max_lr", "adafactor.d"], (0, inf, "()")),
+    **dict.fromkeys(["eta", "trust", "warmup_steps", "tol", "min_norm", "reps_rel"], (0, inf, "[)")),
+    **dict.fromkeys(["init_estim_sq_dist", "eps1", "eps2"], (0, inf, "[)")),
+    "every": (1, inf, "[)"),
+    "ns_steps": (0, 100, "[)"),
+    "beta2_decay": (-inf, 0, "(]"),
 }
 
 
@@ -44,6 +52,12 @@ ALIASES = {  # elsewhere -> here
     **dict.fromkeys(["decoupled_weight_decay"], "decoupled"),
     **dict.fromkeys(["initial_accumulator_value"], "initial_accumulator"),
     **dict.fromkeys(["epsilon"], "eps"),
+    "precondition_frequency": "every",
+    "shampoo_beta": "b3",
+    "max_learning_rate": "max_lr",
+    "trust_coefficient": "trust",
+    "clip_threshold": "clip",
+    "lb": "lower_bound",
     **dict.fromkeys(["maxfun", "max_iter", "max_iterations"], "maxiter"),
 }
 
@@ -82,7 +96,7 @@ def inside(rule, name, value):
 def coordinates(rule, name, values):
     """Return one value for each coordinate; TypeError or ValueError where that cannot be."""
     values = values.values if isinstance(values, Coordinates) else values
-    if values.dtype.kind not in "fiu":
+    if values.dtype.kind not in "fiub":
         raise TypeError(f"{rule.name}: {name} for each coordinate is an array of real numbers, not of {values.dtype}")
     for extreme in (values.min(), values.max()) if values.size else ():  # NaN is both
         inside(rule, name, float(extreme))

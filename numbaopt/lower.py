@@ -302,6 +302,10 @@ class Lowering:
                 if func.id == "norm":
                     squares = ast.BinOp(args[0], ast.Pow(), ast.Constant(2))
                     return self.resolve(_call("sqrt", _call("sum", squares)), env, out)
+                if func.id == "mean" and self.matrix:  # a slot may have another shape than x
+                    name = self.resolve(_call("sum", args[0]), env, out)
+                    out[-1].reducer = "averaged"
+                    return name
                 if func.id == "mean":
                     return ast.BinOp(self.resolve(_call("sum", args[0]), env, out), ast.Div(), ast.Name("size_"))
         if not isinstance(node, ACCEPTED):
@@ -328,6 +332,8 @@ class Lowering:
     def hoist(self, node, out):
         """Name every maximal scalar part; make a division by one a product with its inverse; spell where() out."""
         match node:
+            case ast.Call(func=ast.Name(id="normal") as func, args=[a, key]) if self.matrix:
+                return ast.Call(func, [self.hoist(a, out), key], [])
             case ast.Call(func=ast.Name(id="normal"), args=[_, key]):  # the rest is the place's alone
                 return ast.Call(ast.Name("real_"), [ast.Call(ast.Name("normal"), [key, ast.Name("at + i")], [])], [])
             case _ if self.is_scalar(node):

@@ -16,6 +16,18 @@ def added(a):
 
 
 @jit
+def averaged(a):
+    """Return the mean of all entries, taken in float64."""
+    return added(a) / a.size
+
+
+@jit
+def filled(like, number):
+    """Return a matrix of one's shape and dtype that holds one number."""
+    return np.full(like.shape, number, like.dtype)
+
+
+@jit
 def transpose(a):
     """Return the transposed matrix, C-contiguous; a factor beside ``@`` is read as it lies instead."""
     return np.ascontiguousarray(a.T)
@@ -110,8 +122,8 @@ def inverse_root(a, p, eps):
 
 @jit
 def eigenvectors(a):
-    """Return the eigenvectors of a symmetric matrix as columns, the largest eigenvalue's first."""
-    return np.ascontiguousarray(np.linalg.eigh(a)[1][:, ::-1])
+    """Return the eigenvectors of a symmetric matrix as columns, the largest eigenvalue's first; found in float64."""
+    return np.ascontiguousarray(np.linalg.eigh(a.astype(np.float64))[1][:, ::-1].astype(a.dtype))
 
 
 @jit

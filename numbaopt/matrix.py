@@ -8,10 +8,11 @@ import ast
 import re
 
 from numbaopt import passes
-from numbaopt.lower import MATRICES
+from numbaopt.lower import MATRICES, mentioned
 
-WHOLE = {"max": "maximum", "min": "minimum", "abs": "absolute"}  # NumPy's, for arrays
-UFUNCS = {*WHOLE.values(), "square", "sign", "where"}
+WHOLE = {"max": "maximum", "min": "minimum", "abs": "absolute", "sign": "signs", "normal": "noise"}  # for arrays
+UFUNCS = {"maximum", "minimum", "absolute", "square", "where"}
+OWN = {"added", "averaged", "filled", *MATRICES}
 
 
 class Arrays(ast.NodeTransformer):
@@ -28,6 +29,13 @@ class Arrays(ast.NodeTransformer):
         casts = node.func.id not in MATRICES  # these cast numbers themselves
         args = [a if isinstance(a, ast.Name) and not casts else self.visit(a) for a in node.args]
         return ast.Call(function, args, [])
+
+    def visit_IfExp(self, node):  # noqa: D102
+        arms = [self.visit(arm) for arm in (node.body, node.orelse)]
+        for k, arm in enumerate((node.body, node.orelse)):  # Numba has no variable that is a number or an array
+            if not mentioned(arm) - self.numbers:
+                arms[k] = ast.Call(ast.Name("filled"), [arms[1 - k], arms[k]], [])
+        return ast.IfExp(node.test, *arms)
 
     def visit_BinOp(self, node):  # noqa: D102
         match node:
@@ -103,7 +111,7 @@ def emit(name, program):
     lines += passes.carry(program)[2]
     body = "\n".join(["@step", "def step(t, x, g, s, h):", *(f"    {line}" for line in lines)]) + "\n"
     called = set(re.findall(r"[a-z_0-9]+(?=[(])", body))
-    own, theirs = sorted(called & {"added", *MATRICES}), sorted(called & UFUNCS)
+    own, theirs = sorted(called & OWN), sorted(called & UFUNCS) + ["sign as signs"] * ("signs" in called)
     more = f"from numpy import {', '.join(theirs)}\n" * bool(theirs)
     more += f"\nfrom numbaopt.matrices import {', '.join(own)}\n" * bool(own)
     return passes.assemble(name, program, "numpy", [body], more)

@@ -206,6 +206,16 @@ def normal(key, i):
     v = float64(bits & uint64(0xFFFFFFFF)) / 4294967296.0
     return sqrt(-2.0 * log(u)) * cos(2.0 * pi * v)
 """,
+    "noise": """
+@jit
+def noise(like, key):
+    \"\"\"Return noise of a matrix's shape and dtype.\"\"\"
+    out = empty(like.shape, like.dtype)
+    for i in range(like.shape[0]):
+        for j in range(like.shape[1]):
+            out[i, j] = normal(key, i * like.shape[1] + j)
+    return out
+""",
     "isfinite": """
 @jit
 def isfinite(a):
@@ -251,6 +261,7 @@ def assemble(name, program, library, body, more=""):
     """Return a whole text: the imports (and ``more``), helpers and schedules that ``body`` calls, then ``body``."""
     parts = [*schedules(program), *body]
     called = set(re.findall(r"[a-z_0-9]+(?=[(])", "\n".join(parts)))
+    called |= {"normal"} if "noise" in called else set()
     called |= {"mixed"} if called & {"key", "normal"} else set()
     if "simplex_threshold" in called:
         more += "import numpy as np\n"

@@ -85,7 +85,7 @@ class Rule:
     elementwise : bool
         Whether a coordinate's step depends on that coordinate alone.
     layerwise, joint : bool
-        Whether a step takes norms of each array, or sums over all arrays that are stepped together.
+        Whether a step takes norms of each array, or sums over (or noise for) all arrays that are stepped together.
     valued : bool
         Whether a step asks for the objective's value at x.
     evaluations : int
@@ -104,7 +104,7 @@ class Rule:
         self.slots_of, self.numbers_of = tuple(self.program.slots), tuple(self.program.carried)
         self.elementwise = all(item.scope != "sum" for item in self.program.items) and shape is None
         self.layerwise = any(_layered(math) for math, _ in stages)
-        self.joint = any(math.calls("sum") for math, _ in stages)
+        self.joint = any(_joining(math) for math, _ in stages)
         self.valued, self.evaluations = self.program.valued, max_(math.evaluations for math, _ in stages)
         self.tolerant = any(math.calls("isfinite") for math, _ in stages)
         kept = [hyper[name] for name in self.program.hyper]
@@ -204,7 +204,7 @@ class Rule:
 
         The first is stepped like a rule; it changes the gradient that it is given, in place.
         """
-        sums = [k for k, (math, _) in enumerate(self._stages) if math.calls("sum")]
+        sums = [k for k, (math, _) in enumerate(self._stages) if _joining(math)]
         head, rest = self._stages[: sums[-1] + 1], self._stages[sums[-1] + 1 :]
         layers = [math.name for math, _ in head if math.role != "before" or math.valued or _layered(math)]
         if layers:
@@ -363,9 +363,8 @@ class Rule:
                 adopt(self, x, state)
             if self.valued:
                 state.h[-1] = f
-            if len(state.shape) != 1 and isinstance(x, np.ndarray):
-                x, g = fitting(self, x, g, state)
-            state._step(t, x, g, state.s, state.h)
+            flat = (x, g) if len(state.shape) == 1 or not isinstance(x, np.ndarray) else fitting(self, x, g, state)
+            state._step(t, *flat, state.s, state.h)
         except cpu.REFUSED:
             if isinstance(state, State) and hasattr(state._step, "view"):
                 raise  # the device's own step has said what is wrong
@@ -379,6 +378,10 @@ class Rule:
 @functools.lru_cache(512)
 def _lowered(stages, on, matrix):
     return Lowering(stages, dict(on), matrix)
+
+
+def _joining(math):
+    return any(math.calls(name) for name in ("sum", "simplex_threshold", "normal"))
 
 
 def _layered(math):

@@ -29,7 +29,7 @@ class State:
         if slot in self.rule.numbers_of:
             return self.rule.number(self.fetched(), slot)
         view = self.rule.slot(self.s, slot)
-        return view.reshape(self.shape) if view.ndim == 1 or view.size == self.s.shape[1] else view
+        return view.reshape(self.shape) if view.shape in ((self.s.shape[1],), self.rule.shape) else view
 
     def fetched(self):
         """Return h, with what a device has carried on."""

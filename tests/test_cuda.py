@@ -6,6 +6,7 @@ Without either these tests are skipped; test_ptx.py starts them under the simula
 import copy
 import operator
 import os
+import re
 import sys
 import threading
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from numba import cuda
-from test_rules import CASES, ULPS, assert_close, plain_step
+from test_rules import CASES, assert_close, plain_step, step, valued
 
 import numbaopt
 from numbaopt import cuda as backend
@@ -73,6 +74,19 @@ class Foreign:
         return self.array.__cuda_array_interface__ | self.changes
 
 
+# Of each rule its defaults, and of those that were written first all recorded settings.
+FIRST = {"adam", "adamw", "adagrad", "amsgrad", "lamb", "radam", "rmsprop", "sgd"}
+SOME = [case for case in CASES if case.id.endswith("-defaults") or case.values[0].name in FIRST]
+# What each library computes in its own way; NumPy's noise counts in 64 bits, and says so where they overflow.
+OWN = re.compile(r"\b(exp|log|normal|norm|sum|mean)\(|\*\* (?![234]\b)")
+pytestmark = [pytest.mark.gpu, pytest.mark.filterwarnings("ignore:overflow encountered in scalar:RuntimeWarning")]
+
+
+def exact(method):
+    """Tell whether the device's bits are the CPU's."""
+    return method.elementwise and not any(OWN.search(line) for item in method.program.items for line in item.lines)
+
+
 def gradient(rng, n, dtype):
     return (rng.normal(size=n) * 10.0 ** rng.integers(-4, 3, n)).astype(dtype)
 
@@ -93,8 +107,8 @@ def assert_same_steps(method, n, dtype, steps, exact=True):
     for t in steps:
         g = gradient(rng, n, dtype)
         g_device = cuda.to_device(g)
-        method.step(x, g, state)
-        assert method.step(x_device, g_device, state_device) is None
+        step(method, x, g, state)
+        assert step(method, x_device, g_device, state_device) is None
         for ours, theirs in ((x_device, x), (state_device.s, state.s)):
             assert ours.dtype == theirs.dtype
             np.testing.assert_allclose(
@@ -105,26 +119,28 @@ def assert_same_steps(method, n, dtype, steps, exact=True):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("method", CASES)
+@pytest.mark.parametrize("method", SOME)
 def test_steps_are_the_cpus(method, dtype):
-    assert_same_steps(method, 1, dtype, range(1, 3), method.elementwise)
-    assert_same_steps(method, 5, dtype, range(1, 8), method.elementwise)  # at t = 6 RAdam begins to rectify
+    if dtype is np.float64 and method.name not in FIRST:
+        return
+    assert_same_steps(method, 1, dtype, range(1, 3), exact(method))
+    assert_same_steps(method, 5, dtype, range(1, 8), exact(method))  # at t = 6 RAdam begins to rectify
     for n in MANY:
-        assert_same_steps(method, n, dtype, range(6, 8), method.elementwise)
+        assert_same_steps(method, n, dtype, range(6, 8), exact(method))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("method", CASES)
+@pytest.mark.parametrize("method", [case for case in SOME if case.values[0].name in FIRST])
 def test_steps_are_the_plain_text(method, dtype):
     x, x_device, _, state = both(method, 99, dtype)
     rng = np.random.default_rng(1)
     for t in (1, 6):
         g, s, before = gradient(rng, 99, dtype), state.s.copy_to_host(), x
-        plain_x, plain_s = plain_step(method, t, x, g, s)
+        plain_x, plain_s, _ = plain_step(method, t, x, g, s, valued(method))
         state.t = t - 1
         method.step(x_device, cuda.to_device(g), state)
         x, scale = x_device.copy_to_host(), np.maximum(np.abs(before), np.abs(plain_x - before))
-        assert_close(x, plain_x, scale, ULPS[method.name], f"{method} t={t}")
+        assert_close(x, plain_x, scale if exact(method) else scale.max(), 0 if exact(method) else 16, f"{method} t={t}")
         assert_close(state.s.copy_to_host(), plain_s, 0, 0, f"{method} t={t}")
 
 

@@ -22,6 +22,7 @@ from numbaopt.rule import (
     norm,
     normal,
     rows,
+    sign,
     simplex_threshold,
     skip,
     sqrt,
@@ -72,6 +73,15 @@ def sharp(g, x, origin, t, rho=0.05):
     odd = t % 2 == 1
     there = x + rho * g / norm(g)
     return g if t % 2 == 0 else skip, where(odd, there, origin), where(odd, x, origin)
+
+
+@rule
+def drawn(x, g, r: "zeros(rows, 1)", v, t, lr=0.5, seed=3):
+    g = g + normal(g, seed, t)
+    if matrix(x):
+        r = r + 1
+        g = where(t > 1, g * mean(r), 0.0)
+    return x - lr * sign(g), r, v
 
 
 @rule(report=lambda kept: kept)
@@ -396,6 +406,36 @@ def test_matrices(shape, dtype):
         step(1, y[:-1].copy(), g.reshape(-1)[:-1].copy(), s, h)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_noise_signs_and_numbers_of_matrices(dtype):
+    x, g = (np.random.default_rng(k).normal(size=(3, 4)).astype(dtype) for k in range(2))
+    start, state = x.copy(), drawn.init(x)
+    drawn.step(x, g, state)
+    np.testing.assert_array_equal(x, start)  # where(t > 1, ..., 0)
+    drawn.step(x, g, state)
+    np.testing.assert_array_equal(x, start - dtype(0.5) * np.sign(g + normal(g, 3, 2)))
+    assert np.all(state["r"] == 2)
+
+
+def test_noise_is_another_for_each_array():
+    params = [np.zeros(4), np.zeros(4)]
+    opt = Optimizer(chain(shaken, sgd(lr=1.0)), params)
+    opt.step([np.zeros(4), np.zeros(4)])
+    np.testing.assert_allclose(np.concatenate(params), -normal(np.zeros(8), 0, 1), rtol=1e-13)
+
+
+def test_a_decomposition_that_cannot_be_says_so():
+    @rule
+    def wrong(x, g, r: "zeros(rows, rows)", v, t):
+        if matrix(x):
+            x = x + r
+        return x, r, v
+
+    x = np.ones((2, 3))
+    with pytest.raises(ValueError, match="broadcast"):
+        wrong.step(x, x, wrong.init(x))
+
+
 def test_matrices_and_vectors_of_one_structure():
     rng = np.random.default_rng(1)
     x0 = {"w": rng.normal(size=(4, 3)), "b": rng.normal(size=3)}
@@ -436,6 +476,9 @@ def test_one_value_for_each_coordinate():
     np.testing.assert_array_equal(state["lr"], lr)
     adam(lr=2 * lr, b1=b1).step(x, gradients[0], state)
     np.testing.assert_array_equal(state["lr"], 2 * lr)
+    params, lr2 = [x.copy(), x[:2].copy()], np.arange(7.0)
+    Optimizer(sgd(lr=lr2), params).step([np.ones(5), np.ones(2)])
+    np.testing.assert_array_equal(np.concatenate(params), np.concatenate([x, x[:2]]) - lr2)
     with pytest.raises(ValueError, match="lr has 3 values, for 5 coordinates"):
         adam(lr=lr[:3]).init(x)
     for wrong, error in (

@@ -31,10 +31,10 @@ MAY = {
     "schedules.combined": {"schedules.decorator"},
     "schedules.curves": {"schedules.decorator"},
     "schedules.recipes": {"schedules.decorator", "schedules.combined", "schedules.curves"},
-    "transforms": {"rule"},
+    **{name: {"rule", "matrices"} for name in FILES if name.startswith("transforms.") and name != "transforms.__init__"},
     "result": set(),
     "problems": {"cpu"},
-    "group": {"rule", "state", "structure"},
+    "group": {"coordinates", "rule", "state", "structure"},
     "optimizer": {"group", "registry", "state", "checks"},
     **{name: {"rule", "matrices"} for name in FILES if name.startswith("rules.") and name != "rules.__init__"},
 }

@@ -13,5 +13,5 @@ def lamb(x, g, m, v, t, lr=1e-3, b1=0.9, b2=0.999, eps=1e-6, wd=0.0):
     u = mhat / (sqrt(vhat) + eps) + wd * x
     xnorm = norm(x)
     unorm = norm(u)
-    ratio = where((xnorm > 0) & (unorm > 0), xnorm / unorm, 1.0)
+    ratio = where((xnorm > 0) & (unorm > 0), xnorm / where(unorm > 0, unorm, 1.0), 1.0)
     return x - lr * ratio * u, m, v

@@ -2,7 +2,7 @@
 
 Next to torch and optax they need::
 
-    pip install dadaptation==3.2 prodigyopt==1.1.2 schedulefree==1.4.1
+    pip install dadaptation==3.2 momo-opt==0.1.0 prodigyopt==1.1.2 schedulefree==1.4.1
 
 Loops from the papers count in float64, from float32 gradients too.
 """
@@ -20,8 +20,9 @@ from oracles.paper_rules import average, by_coordinate
 WORDS = {
     "wd": "weight_decay",
     "bias_correction": "use_bias_correction",
+    "lower_bound": "lb",
+    "adapt_lower_bound": "use_fstar",
 }
-IN_64 = "Run in float64 on the float32 gradients, for float32: optax keeps the numbers that it carries in float32."
 
 
 def values():
@@ -36,19 +37,26 @@ def authors(hyper, x0, g, module, name, reported=False, **fixed):
 
     torch.set_num_threads(1)
     words = {WORDS.get(k, k): v for k, v in hyper.items() if k not in ("b1", "b2")}
-    if "b1" in hyper:
+    if "b2" in hyper:
         words["betas"] = hyper["b1"], hyper["b2"]
-    x = torch.nn.Parameter(torch.tensor(x0))
-    optimizer = getattr(importlib.import_module(module), name)([x], **words, **fixed)
-    trajectory = np.empty_like(g)
-    for t, row in enumerate(g):
-        if hasattr(optimizer, "train"):
-            optimizer.train()
-        x.grad = torch.tensor(row)
-        optimizer.step()
-        if reported:
-            optimizer.eval()
-        trajectory[t] = x.detach().numpy()
+    elif "b1" in hyper:
+        words["beta"] = hyper["b1"]
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)  # of the numbers that MoMo-Adam keeps in tensors
+    try:
+        x = torch.nn.Parameter(torch.tensor(x0))
+        optimizer = getattr(importlib.import_module(module), name)([x], **words, **fixed)
+        trajectory = np.empty_like(g)
+        for t, row in enumerate(g):
+            if hasattr(optimizer, "train"):
+                optimizer.train()
+            x.grad = torch.tensor(row)
+            optimizer.step(**{"loss": torch.tensor(values()[t])} if module == "momo" else {})
+            if reported:
+                optimizer.eval()
+            trajectory[t] = x.detach().numpy()
+    finally:
+        torch.set_default_dtype(before)
     return trajectory
 
 
@@ -59,44 +67,25 @@ def schedule_free(name, defaults, sets):
     return [Recording("schedulefree", "1.4.1", defaults, sets, runs[f], reported=f) for f in (False, True)]
 
 
-def optax_valued(make, defaults, sets, note):
-    """Return the recording of what ``make(optax, **hyper)`` returns, for optimizers that ask for the value."""
+def polyak(hyper, x0, g):
+    """Run Polyak's step, of optax's own stages in the order of its documented formula."""
+    import jax
 
-    def run(hyper, x0, g):
-        import jax
+    jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_platforms", "cpu")
+    import optax
 
-        jax.config.update("jax_enable_x64", True)
-        jax.config.update("jax_platforms", "cpu")
-        import optax
-        import optax.contrib
-
-        optimizer = make(optax, **hyper)
-        x = jax.numpy.asarray(x0.astype(float))
-        state = optimizer.init(x)
-        trajectory = np.empty(g.shape)
-        for t, (row, f) in enumerate(zip(g.astype(float), values(), strict=True)):
-            update, state = optimizer.update(jax.numpy.asarray(row), state, x, value=f)
-            x = optax.apply_updates(x, update)
-            trajectory[t] = x
-        return trajectory
-
-    return Recording("optax", "0.2.8", defaults, {"defaults": {}, **sets}, run, note=note, f=values())
-
-
-def polyak(optax, lr, max_lr, f_min, eps, positive):
-    """Return Polyak's step with optax's own stages, in the order of its documented formula."""
-    kind = "sps+" if positive else "sps"
-    return optax.chain(optax.scale_by_polyak(f_min, max_lr, eps, kind), optax.scale_by_learning_rate(lr))
-
-
-def momo(optax, lr, b1, lower_bound, wd, adapt_lower_bound):
-    """Return optax's MoMo."""
-    return optax.contrib.momo(lr, b1, lower_bound, wd, adapt_lower_bound)
-
-
-def momo_adam(optax, lr, b1, b2, eps, lower_bound, wd, adapt_lower_bound):
-    """Return optax's MoMo-Adam."""
-    return optax.contrib.momo_adam(lr, b1, b2, eps, lower_bound, wd, adapt_lower_bound)
+    kind = "sps+" if hyper["positive"] else "sps"
+    scale = optax.scale_by_polyak(hyper["f_min"], hyper["max_lr"], hyper["eps"], kind)
+    optimizer = optax.chain(scale, optax.scale_by_learning_rate(hyper["lr"]))
+    x = jax.numpy.asarray(x0)
+    state = optimizer.init(x)
+    trajectory = np.empty_like(g)
+    for t, (row, f) in enumerate(zip(g, values(), strict=True)):
+        update, state = optimizer.update(jax.numpy.asarray(row), state, x, value=f)
+        x = optax.apply_updates(x, update)
+        trajectory[t] = x
+    return trajectory
 
 
 # Loops from the papers.
@@ -314,29 +303,37 @@ RULES = {
             optax.contrib.dowg(learning_rate, squared, eps, weight_decay)
         ),
     ),
-    "polyak_sgd": optax_valued(
-        polyak,
+    "polyak_sgd": Recording(
+        "optax",
+        "0.2.8",
         {"lr": 1.0, "max_lr": 1.0, "f_min": 0.0, "eps": 0.0, "positive": False},
         {
+            "defaults": {},
             "all": {"lr": 0.3, "max_lr": 0.02, "f_min": 1.0, "eps": 0.5, "positive": True},
             "short": {"max_lr": 1e-3, "f_min": -20.0},
             "scaled": {"lr": 2.0, "eps": 100.0},
         },
-        note=f"optax.polyak_sgd with lr other than 1 is not what its documentation says: see the rule. {IN_64}",
+        polyak,
+        note="optax.polyak_sgd with lr other than 1 is not what its documentation says: see the rule.",
+        f=values(),
     ),
-    "momo": optax_valued(
-        momo,
+    "momo": Recording(
+        "momo-opt",
+        "0.1.0",
         {"lr": 1.0, "b1": 0.9, "lower_bound": 0.0, "wd": 0.0, "adapt_lower_bound": False},
         {
+            "defaults": {},
             "all": {"lr": 0.1, "b1": 0.5, "lower_bound": -10.0, "wd": 0.1, "adapt_lower_bound": True},
             "short": {"lr": 1e-3, "b1": 0.99, "lower_bound": 2.0},
             "adapted": {"lr": 10.0, "b1": 0.0, "adapt_lower_bound": True, "lower_bound": -300.0},
             "no_memory": {"lr": 5.0, "b1": 0.0, "wd": 1.0},
         },
-        note=IN_64,
+        partial(authors, module="momo", name="Momo"),
+        f=values(),
     ),
-    "momo_adam": optax_valued(
-        momo_adam,
+    "momo_adam": Recording(
+        "momo-opt",
+        "0.1.0",
         {
             "lr": 1e-2,
             "b1": 0.9,
@@ -347,12 +344,14 @@ RULES = {
             "adapt_lower_bound": False,
         },
         {
+            "defaults": {},
             "all": {**ALL, "lower_bound": -10.0, "wd": 0.1, "adapt_lower_bound": True},
             "short": {"lr": 1e-4, "b1": 0.99, "b2": 0.5, "lower_bound": 2.0},
             "adapted": {"lr": 1.0, "b1": 0.5, "adapt_lower_bound": True, "lower_bound": -300.0, "eps": 1.0},
             "no_memory": {"lr": 5.0, "b1": 0.0, "b2": 0.0, "wd": 1.0, "eps": 1e-2},
         },
-        note=IN_64,
+        partial(authors, module="momo", name="MomoAdam"),
+        f=values(),
     ),
     "eve": paper(
         by_coordinate(eve),

@@ -173,12 +173,12 @@ SOAP_SETS = {
 
 
 def soap(hyper, x0, g):
-    """Run pytorch_optimizer's SOAP, with its QR decompositions in x's dtype instead of float32."""
+    """Run pytorch_optimizer's SOAP, all of it in float64: also its QR decompositions, which it makes in float32."""
     import torch
     from pytorch_optimizer.optimizer import soap
 
     class Torch:
-        float32 = getattr(torch, str(x0.dtype))
+        float32 = torch.float64
 
         def __getattr__(self, name):
             return getattr(torch, name)
@@ -187,7 +187,7 @@ def soap(hyper, x0, g):
     words |= {"weight_decay": hyper["wd"], "precondition_frequency": hyper["every"]}
     soap.torch = Torch()
     try:
-        return torch_walk(soap.SOAP, x0, g, **words)
+        return torch_walk(soap.SOAP, x0.astype(float), g.astype(float), **words)
     finally:
         soap.torch = torch
 

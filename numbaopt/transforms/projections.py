@@ -1,0 +1,34 @@
+"""Projections: after each step, the nearest point of a set."""
+
+from numbaopt.rule import abs, max, min, rule, sign, simplex_threshold, sqrt, sum, where
+
+
+@rule
+def box(x, lower, upper, t):
+    """Projection on the box ``lower <= x <= upper``; the slots hold the bounds, infinite where there is none."""
+    return min(max(x, lower), upper), lower, upper
+
+
+@rule
+def non_negative(x, t):
+    """Projection on ``x >= 0``; optax's projection_non_negative."""
+    return max(x, 0.0)
+
+
+@rule
+def simplex(x, t, radius=1.0):
+    """Projection on ``x >= 0`` with sum ``radius`` (Duchi et al. 2008, ICML, Figure 1); optax's projection_simplex."""
+    return max(x - radius * simplex_threshold(x / radius), 0.0)
+
+
+@rule
+def l1_ball(x, t, radius=1.0):
+    """Projection on ``sum(abs(x)) <= radius`` (Duchi et al. 2008, ICML, section 4); optax's projection_l1_ball."""
+    return sign(x) * max(abs(x) - max(radius * simplex_threshold(abs(x) / radius), 0.0), 0.0)
+
+
+@rule
+def l2_ball(x, t, radius=1.0):
+    """Projection on ``sqrt(sum(x**2)) <= radius``, around zero; optax's projection_l2_ball."""
+    size = sqrt(sum(x**2))
+    return x * min(radius / where(size == 0, 1.0, size), 1.0)
