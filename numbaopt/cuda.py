@@ -139,7 +139,8 @@ def load(text, name, dtype):
     filename, key = cpu._file(text, name)
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     device = {"__name__": f"numbaopt_{key}", "__file__": filename, "cuda": cuda, "THREADS": THREADS}
-    device |= {"real": dtype.type, "real_": dtype.type, "int64": np.int64, "float64": np.float64, "uint64": np.uint64, "jit": cuda.jit(device=True)}
+    numbers = {"real": dtype.type, "float64": np.float64, "int64": np.int64, "uint64": np.uint64}
+    device |= {**numbers, "real_": dtype.type, "jit": cuda.jit(device=True)}
     device["mul"] = cuda.libdevice.fmul_rn if dtype == np.float32 else cuda.libdevice.dmul_rn
     device["kernel"] = lambda function: kernels.setdefault(function.__name__, cuda.jit(function))
     tree = ast.parse(text)
@@ -150,8 +151,7 @@ def load(text, name, dtype):
 
     module = sys.modules[f"numbaopt_{key}"] = ModuleType(f"numbaopt_{key}")  # Numba's cache asks for it
     host = vars(module)
-    host |= {"__file__": filename, "jit": cpu.jit, "kernel": lambda function: None, "real": dtype.type}
-    host |= {"float64": np.float64, "int64": np.int64, "uint64": np.uint64}
+    host |= {"__file__": filename, "jit": cpu.jit, "kernel": lambda function: None, **numbers}
     exec(compile(text, filename, "exec"), host)
     host.update(kernels)
     return host["step"]

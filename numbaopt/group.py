@@ -14,7 +14,8 @@ class Group:
     """Parameters that share a rule with its hyperparameters.
 
     Most rules step each array where it lies. One that takes sums over all of them, or has a hyperparameter for each
-    coordinate, steps a copy of all, in one buffer, which is copied back; a chain that does so before a rule that goes array by array is `split` in two.
+    coordinate, steps a copy of all, in one buffer, which is copied back; a chain that does so before a rule that goes
+    array by array is `split` in two.
 
     Attributes
     ----------

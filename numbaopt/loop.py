@@ -233,7 +233,8 @@ def driver(function, program, valued, dtype, objective, rest):
     step = [types.FunctionType(types.void(*signature(dtype)))] if program is None else []
     objective = types.FunctionType(types.float64(real[::1], real[::1], *objective))
     block, numbers = real[:, ::1], types.float64[::1]
-    return only(load(splice(function, program, valued), "driver"), (objective, *step, block, block, numbers, numbers, *rest))
+    text = splice(function, program, valued)
+    return only(load(text, "driver"), (objective, *step, block, block, numbers, numbers, *rest))
 
 
 def paced(chunk, seconds, deadline):

@@ -19,7 +19,8 @@ MATRICES |= {"rowmax": 1, "columnmax": 1, "descending": 1, "eigenvectors": 1, "o
 MATRICES |= {"inverse_root": 3, "orthogonal": 6}
 SHAPES = {"rows", "columns", "zeros", "identity"}  # what the start of a slot may be made with, where x is a matrix
 # What the text itself calls by these names.
-RESERVED = {"h", "i", "at", "real_", "size_", "value_", "skip", "power", "bool", "float", "range", *CALLS, *MATRICES, *SHAPES}
+RESERVED = {"h", "i", "at", "real_", "size_", "value_", "skip", "power", "bool", "float", "range"}
+RESERVED |= {*CALLS, *MATRICES, *SHAPES}
 ACCEPTED = (ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Call, ast.Name, ast.Constant)
 OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Mod, ast.Pow, ast.BitAnd, ast.BitOr, ast.MatMult)
 
@@ -93,7 +94,8 @@ class Lowering:
     def __post_init__(self):
         """Walk through the stages; what one returns, the next one sees."""
         now, self.end, self.carried, self.starts = {"x": "x", "g": "g", "before": "x"}, {}, {}, {}
-        self.kind |= {"x": "vector", "g": "vector"} | dict.fromkeys(("t", "value_", "size_", "rows", "columns"), "number")
+        self.kind |= dict.fromkeys("xg", "vector")
+        self.kind |= dict.fromkeys(("t", "value_", "size_", "rows", "columns"), "number")
         whole = [(math, dict(names)) for math, names in self.stages]
         own = {name for name, value in self.hyper.items() if value is PER_COORDINATE}
         self.inputs = {"x", "g"} | own | {names[slot] for math, names in whole for slot in math.slots}
@@ -148,7 +150,8 @@ class Lowering:
         """Carry on whether the gate is open; return the names of that number and of the number of steps."""
         flag, counted = self.fresh("open"), list(self.carried)[-1]
         self.kind[flag], self.starts[flag] = "number", None
-        self.carried[flag] = self.number(flag, ast.IfExp(ast.Name("gate"), ast.Constant(1), ast.Constant(0)), {"gate": gate}, None)
+        one = ast.IfExp(ast.Name("gate"), ast.Constant(1), ast.Constant(0))
+        self.carried[flag] = self.number(flag, one, {"gate": gate}, None)
         return flag, counted
 
     # Statements. `env` maps the author's names to their latest versions, `out` collects items.
@@ -274,7 +277,7 @@ class Lowering:
             case ast.Name(id=name) if name in env:
                 return ast.Name(env[name])
             case ast.Name(id="skip"):
-                raise self.math.error(node, "skip stands in what a stage before the rule returns: `g if test else skip`")
+                raise self.math.error(node, "skip stands in what a stage before a rule returns: `g if test else skip`")
             case ast.Name(id=name) if name in self.math.constants:
                 return literal(self.math.constants[name])
             case ast.Name(id=name):

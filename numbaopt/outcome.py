@@ -13,7 +13,6 @@ from numbaopt.observe import (
     BEST_X,
     EPOCH,
     EPOCHS_DONE,
-    FTOL,
     FTOL_MET,
     GTOL,
     GTOL_MET,
@@ -120,7 +119,7 @@ def _sentence(run, verdict):
     elif verdict == BAD_X:
         text = f"x is not finite {after}, though objective and gradient were."
     elif verdict == STALLED:
-        text = f"No lower point was found along the last direction, {after}: this is as low as working precision allows."
+        text = f"No lower point was found along the last direction, {after}: as low as working precision allows."
     elif verdict == STOPPED:
         text = "`callback` raised `StopIteration`."
     else:

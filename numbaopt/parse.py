@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 from numbaopt.lower import RESERVED, SHAPES
 
-
 INPUTS = ("x", "g", "before")  # coordinates that are no slots; `before` is x as it was before this step
 
 

@@ -1,8 +1,8 @@
 """Rules as written against rules as lowered: by hand where something is easily got wrong, by chance everywhere else."""
 
+import ast
 import importlib.util
 import itertools
-import ast
 import re
 import traceback
 
