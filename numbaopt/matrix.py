@@ -8,7 +8,7 @@ import ast
 import re
 
 from numbaopt import passes
-from numbaopt.lower import MATRICES, mentioned
+from numbaopt.words import MATRICES, mentioned
 
 WHOLE = {"max": "maximum", "min": "minimum", "abs": "absolute", "sign": "signs", "normal": "noise"}  # for arrays
 UFUNCS = {"maximum", "minimum", "absolute", "square", "where"}

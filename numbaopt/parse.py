@@ -5,7 +5,7 @@ import inspect
 import textwrap
 from dataclasses import dataclass, field, replace
 
-from numbaopt.lower import RESERVED, SHAPES
+from numbaopt.words import RESERVED, SHAPES
 
 INPUTS = ("x", "g", "before")  # coordinates that are no slots; `before` is x as it was before this step
 

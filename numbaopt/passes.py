@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numbaopt.lower import resting_on
+from numbaopt.words import resting_on
 
 NAME = r"\b[^\W\d]\w*"
 

@@ -4,6 +4,7 @@ import re
 import runpy
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import numbaopt
@@ -28,11 +29,17 @@ def test_python_blocks_run(tmp_path, capsys):
     assert "def step(t, x, g, s, h):" in printed
 
 
-def test_the_adam_shown_is_the_adam_shipped():
-    shown = re.search(r"```python\n(from numbaopt.rule.*?)```", README, re.S)[1]
-    shipped = (ROOT / "numbaopt" / "rules" / "adam.py").read_text()
-    body = slice(shown.index("@rule"), None)
-    assert shown[body].strip() == shipped[shipped.index("@rule") :].strip()
+def test_the_adam_shown_steps_as_the_adam_shipped(tmp_path):
+    (tmp_path / "shown.py").write_text(re.search(r"```python\n(from numbaopt.rule.*?)```", README, re.S)[1])
+    shown = runpy.run_path(str(tmp_path / "shown.py"))["adam"]
+    assert dict(shown.hyper).items() <= dict(numbaopt.adam.hyper).items()
+    rng = np.random.default_rng(0)
+    x, y = np.ones(5), np.ones(5)
+    state, other = shown.init(x), numbaopt.adam.init(y)
+    for g in rng.normal(size=(20, 5)):
+        shown.step(x, g, state)
+        numbaopt.adam.step(y, g, other)
+    np.testing.assert_array_equal(x, y)
 
 
 def test_ci_runs_the_two_commands_of_the_readme():
