@@ -1,7 +1,9 @@
 """Every rule against its oracle, live, with hyperparameters, gradients and starts that are drawn at random.
 
 The oracles are those of ``golden/oracles``, so that a recording that is added is drawn from here too. An oracle whose
-package is not installed is skipped. ``NUMBAOPT_EXAMPLES=300`` draws that many for each oracle, others each time.
+package is not installed is skipped. ``NUMBAOPT_EXAMPLES=300`` draws that many for each oracle, others each time, and
+with every switch, in float32 too; without it there are a few in float64, always the same, that do not take long to
+compile.
 """
 
 import importlib
@@ -34,7 +36,7 @@ del MATRICES["muon.torch"]  # in bfloat16, where small singular values are round
 MANY = int(os.environ.get("NUMBAOPT_EXAMPLES", 0))
 drawn = settings(max_examples=MANY or 8, derandomize=not MANY)
 pytestmark = pytest.mark.filterwarnings("default")  # what packages warn of is theirs
-TOLERANCE = {"float64": 1e-10, "float32": 1e-4}
+TOLERANCE = {"float64": 1e-10, "float32": 1e-4} if MANY else {"float64": 1e-10}
 
 
 def needed(oracle):
@@ -97,12 +99,12 @@ def space(rule, name, values):
 def hyperparameters(draw, name, recording):
     """Draw what some set of the recording changes; the rest stays at the oracle's default.
 
-    Where few examples are drawn, what is on and what is off is as in the set that changes most or least, for each such
-    setting is compiled.
+    Where few examples are drawn, what is on and what is off is as in the set that changes most, for each such setting
+    is compiled.
     """
     rule = name.split(".")[0]
     hyper, sets = dict(recording.defaults), list(recording.sets.values())
-    one = hyper | draw(st.sampled_from(sets if MANY else [min(sets, key=len), max(sets, key=len)]))
+    one = hyper | draw(st.sampled_from(sets if MANY else [max(sets, key=len)]))
     for key, default in hyper.items():
         if any(changed.get(key, default) != default for changed in sets):
             value = draw(space(rule, key, [default, *(changed[key] for changed in sets if key in changed)]))
@@ -293,7 +295,7 @@ OPTAX = [
     "yogi",
     "lion",
 ]
-OPTAX += ["sign_sgd", "signum", "lamb", "lars", "novograd", "ademamix", "adopt", "optimistic_gradient_descent", "sm3"]
+OPTAX += ["sign_sgd", "signum", "lamb", "novograd", "ademamix", "adopt", "optimistic_gradient_descent", "sm3"]
 
 
 def torch_walk(name, hyper, course, numbers, x0, g):

@@ -66,8 +66,11 @@ def assert_same(a, b):
 # The oracle: a loop of nothing but NumPy and the rule's own step.
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+# A driver is compiled for each rule and dtype: in float64 for some.
+EACH = [(rule, dtype) for rule in RULES for dtype in DTYPES if dtype is np.float32 or rule.name in ("adam", "lamb", "sgd")]
+
+
+@pytest.mark.parametrize(("rule", "dtype"), EACH, ids=lambda value: getattr(value, "name", value.__name__))
 def test_is_the_loop_that_one_would_write(rule, dtype):
     x = np.array([-1.2, 1.0, 0.5], dtype)
     g, state, fs = np.empty_like(x), rule.init(x), []

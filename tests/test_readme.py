@@ -54,7 +54,7 @@ def test_every_rule_is_named():
         assert f"`{name}`" in README, f"README.md does not name {name}"
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)\)|^\| `(\w+\.py)`", README, re.M))
+@pytest.mark.parametrize("link", re.findall(r"\]\((?!https:)([^)#]+)\)|^\| `(\w+\.py)`", README, re.M))
 def test_files_named_exist(link):
     image, example = link
     path = ROOT / (image or f"examples/{example}")
