@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 import numbaopt
-from numbaopt import adagrad, adam, chain, lamb, names, rmsprop, rule, schedules, sgd
+from numbaopt import adagrad, adam, chain, lamb, rmsprop, rule, schedules, sgd
 from numbaopt.transforms import box
 
 inf = np.inf
-RULES = [getattr(numbaopt, name)(lr=0.3) for name in names()]
+SOME = ["adagrad", "adam", "amsgrad", "lamb", "lion", "momo", "nadam", "polyak_sgd", "prodigy", "radam", "rmsprop", "sgd"]
+SOME += ["schedule_free_adamw", "sm3", "yogi"]  # of each form one: each chain is compiled
+RULES = [getattr(numbaopt, name) for name in SOME]
+RULES = [each(lr=0.3) if "lr" in each.hyper else each for each in RULES]
 RULES += [lamb(lr=0.3, wd=0.1), sgd(lr=0.3, momentum=0.9, nesterov=True), rmsprop(lr=0.3, momentum=0.5, centered=True)]
 
 
@@ -35,8 +38,8 @@ def test_box_is_clip_after_the_step(each):
     state, plain = fused.init(x), each.init(y)
     state["lower"][:], state["upper"][:] = lower, upper
     for g in rng.normal(size=(12, 11)):
-        fused.step(x, g, state)
-        each.step(y, g, plain)
+        fused.step(x, g, state, *[3.0] * each.valued)
+        each.step(y, g, plain, *[3.0] * each.valued)
         np.clip(y, lower, upper, out=y)
         np.testing.assert_array_equal(x, y)
     assert np.array_equal(state.s[: len(plain.s)], plain.s) and state.t == 12 and x[4] == 0.25
@@ -51,7 +54,7 @@ def test_slots_in_the_order_of_the_stages():
 
 def test_names_that_meet_are_told_apart():
     whole = chain(halved, halved, adam, leash, leash, box)
-    assert set(whole.hyper) == {"lower", "halved_lower", "lr", "b1", "b2", "eps", "upper", "leash_upper"}
+    assert set(whole.hyper) == {"lower", "halved_lower", *adam.hyper, "upper", "leash_upper"}
     assert whole.slots_of == ("m", "v", "leash_lower", "leash_lower_", "box_lower", "box_upper")
     bound = chain(halved, halved, sgd(lr=1.0), leash, leash, box)(halved_lower=0.25, leash_upper=2.0)
     x = np.zeros(2)

@@ -42,6 +42,13 @@ from numbaopt.transforms import (
 
 RULES = [sgd(lr=0.1, momentum=0.9), adam(lr=0.1), lamb(lr=0.1, wd=0.1)]
 KINDS = [(RULES[0], np.float64), (RULES[1], np.float32), (RULES[2], np.float64)]
+
+
+def each_with_one(stages):
+    """Every stage with one kind of rule and dtype, in turns: each pair is compiled."""
+    return [(name, *KINDS[k % 3]) for k, name in enumerate(stages)]
+
+
 CLOSE = {np.float32: {"rtol": 1e-5, "atol": 1e-6}, np.float64: {"rtol": 1e-12, "atol": 1e-14}}
 n, STEPS = 12, 15
 MASK = (np.arange(n) % 3 == 0).astype(float)
@@ -107,8 +114,7 @@ BEFORE = {
 }
 
 
-@pytest.mark.parametrize(("inner", "dtype"), KINDS, ids=lambda each: getattr(each, "name", None))
-@pytest.mark.parametrize("name", BEFORE)
+@pytest.mark.parametrize(("name", "inner", "dtype"), each_with_one(BEFORE), ids=lambda each: getattr(each, "name", each))
 def test_before_the_rule(name, inner, dtype):
     stage, by_hand = BEFORE[name]
     x, gradients = start(dtype)
@@ -190,8 +196,7 @@ AFTER = {
 }
 
 
-@pytest.mark.parametrize(("inner", "dtype"), KINDS, ids=lambda each: getattr(each, "name", None))
-@pytest.mark.parametrize("name", AFTER)
+@pytest.mark.parametrize(("name", "inner", "dtype"), each_with_one(AFTER), ids=lambda each: getattr(each, "name", each))
 def test_after_the_rule(name, inner, dtype):
     stage, by_hand = AFTER[name]
     whole, (x, gradients) = chain(inner, stage), start(dtype)
