@@ -309,11 +309,16 @@ told["worst"] = {}
 for name in numbaopt.names():
     rule = getattr(numbaopt, name)
     x, g = np.linspace(-1, 1, 5), np.linspace(2, 3, 5)
-    state, math = rule.init(x), rule.math
-    y, slots = x.copy(), [np.zeros(5) for _ in range(math.__code__.co_argcount - 3 - len(rule.hyper))]
-    for t in range(1, 8):
-        rule.step(x, g, state)
-        y, *slots = math(y, g, *slots, t)
+    state, text, y = rule.init(x), rule._stages[0][0], x.copy()
+    kept = {k: np.zeros(5) for k in text.slots} | dict.fromkeys(text.numbers, 0.0) | dict(rule.hyper)
+    kept |= {k: np.array(state[k]) for k in rule.slots_of} | {k: state[k] for k in rule.numbers_of}
+    value = {"f": 3.0} if rule.valued else {}
+    with np.errstate(over="ignore"):  # the noise counts in 64 bits
+        for t in range(1, 8):
+            rule.step(x, g, state, **value)
+            out = rule.math(x=y, g=g, t=t, **value, **kept)
+            y, *more = out if isinstance(out, tuple) else (out,)
+            kept |= dict(zip([*text.slots, *text.numbers], more))
     told["worst"][name] = float(abs(x - y).max())
 params = {"w": np.ones((2, 2)), "b": np.ones(3)}
 opt = numbaopt.Optimizer("lamb", params)

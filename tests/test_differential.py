@@ -112,8 +112,8 @@ def hyperparameters(draw, name, recording):
     hyper |= {key: one[key] for key in TOGETHER.get(rule, ())}
     if rule == "sgd" and hyper["nesterov"]:  # else torch refuses it
         hyper |= {"momentum": max(hyper["momentum"], 0.01), "dampening": 0.0}
-    if hyper.get("centered"):  # v - m^2 is alpha of v at first, and the rounding errors of v
-        hyper["alpha"] = max(hyper["alpha"], 0.1)
+    if hyper.get("centered"):  # v - m^2 is alpha of v at first, with the rounding errors of v
+        hyper["alpha"] = max(hyper["alpha"], 0.5)
     return hyper
 
 

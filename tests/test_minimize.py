@@ -13,7 +13,7 @@ from scipy import optimize
 import numbaopt
 from numbaopt import Result, minimize
 
-METHODS = numbaopt.names()
+METHODS = ["adagrad", "adam", "adamax", "adamw", "amsgrad", "lamb", "nadam", "radam", "rmsprop", "sgd"]
 CENTRE = np.array([1.0, -2.0, 3.0])
 
 
