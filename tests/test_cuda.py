@@ -4,6 +4,7 @@ Without either these tests are skipped; test_ptx.py starts them under the simula
 """
 
 import copy
+import math
 import operator
 import os
 import re
@@ -56,6 +57,7 @@ if SIMULATED:  # what a device has and the simulator lacks
     FakeCUDAKernel.__getitem__ = configured
     cuda.from_cuda_array_interface = from_interface
     libdevice.fmul_rn = libdevice.dmul_rn = operator.mul
+    math.sqrt = np.sqrt  # Python's own makes a double of what is single on a device
     backend.THREADS, backend.CHUNK = 4, 64  # a simulated thread is a thread of the operating system...
     sys.setswitchinterval(1e-5)  # ...that waits for the others by asking again and again
 

@@ -12,9 +12,9 @@ from numbaopt import cpu
 from numbaopt.noise import normal
 from numbaopt.rule import _step
 
-JOINT = ["prodigy", "dadapt_adamw", "polyak_sgd", "momo", "momo_adam", "dog", "dowg", "swats", "wngrad"]
+JOINT = ["noisy_sgd", "sophia", "prodigy", "dadapt_adamw", "polyak_sgd", "momo", "momo_adam", "dog", "dowg", "swats", "wngrad"]
 LAYERWISE = ["lars", "lamb", "fromage", "novograd"]
-ELEMENTWISE = ["nadam", "noisy_sgd", "schedule_free_sgd", "schedule_free_adamw", "eve", "sophia"]
+ELEMENTWISE = ["nadam", "schedule_free_sgd", "schedule_free_adamw", "eve"]
 VALUED = ["polyak_sgd", "momo", "momo_adam", "eve"]
 ALL = [*JOINT, *LAYERWISE, *ELEMENTWISE]
 DTYPES = [np.float32, np.float64]
