@@ -8,7 +8,8 @@ def dadapt_adamw(x, g, m, v, s, t, d: "d0", numerator, lr=1.0, b1=0.9, b2=0.999,
                  bias_correction=False):  # fmt: skip
     """D-Adaptation of AdamW (Defazio & Mishchenko 2023, Algorithm 5, arXiv:2301.07733), as in the authors' package.
 
-    optax has bias_correction=True. There is no step before the first gradient that is not zero.
+    optax has bias_correction=True. There is no step before the first gradient that is not zero, but
+    it counts in t here, which the package's bias correction does not.
     """
     b3 = sqrt(b2)
     step = d * lr
