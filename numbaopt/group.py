@@ -69,7 +69,11 @@ class Group:
         return np.zeros(self.structure.size, self.structure.dtype)
 
     def _pieces(self, flat):
-        return [flat[lo:hi] for lo, hi in self.structure.segments]
+        """Return the part of each array, in its shape on a device, where arrays are stepped as they are."""
+        parts = [flat[lo:hi] for lo, hi in self.structure.segments]
+        if not on_device(flat):
+            return parts
+        return [part.reshape(shape) for part, shape in zip(parts, self.structure.shapes, strict=True)]
 
     def _split(self):
         """Return what is done to all arrays together (or None), and what to each."""

@@ -7,6 +7,7 @@ import copy
 import math
 import operator
 import os
+import pickle
 import re
 import sys
 import threading
@@ -21,7 +22,7 @@ import numbaopt
 from numbaopt import cuda as backend
 from numbaopt import schedules
 from numbaopt.rule import chain, exp, log, max, min, rule, sign, sqrt, sum, where
-from numbaopt.transforms import box
+from numbaopt.transforms import box, clip_by_global_norm, simplex
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") != "0"
 if not SIMULATED and not cuda.is_available():
@@ -447,3 +448,58 @@ def test_optimizer_goes_on_from_its_state():
 def test_optimizer_does_not_mix():
     with pytest.raises(TypeError, match="all NumPy arrays or all device arrays"):
         numbaopt.Optimizer("adam", [np.ones(3), on_device(np.ones(3), np.float64)])
+
+
+@pytest.mark.parametrize("name", ["adafactor", "muon", "shampoo", "sm3", "soap"])
+def test_matrix_rules_go_through_the_host(name):
+    method, rng = getattr(numbaopt, name), np.random.default_rng(0)
+    x = rng.normal(size=(4, 3))
+    on_device = cuda.to_device(x)
+    state, other = method.init(x), method.init(on_device)
+    for _ in range(4):
+        g = rng.normal(size=(4, 3))
+        method.step(x, g, state)
+        method.step(on_device, cuda.to_device(g), other)
+    np.testing.assert_array_equal(on_device.copy_to_host(), x)
+    np.testing.assert_array_equal(other.s, state.s)
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(other)
+
+
+def test_a_projection_that_sorts_goes_through_the_host():
+    method, x = chain(numbaopt.sgd(lr=0.1), simplex), np.random.default_rng(0).normal(size=9)
+    on_device, g = cuda.to_device(x), np.ones(9)
+    method.step(x, g, method.init(x))
+    method.step(on_device, cuda.to_device(g), method.init(on_device))
+    np.testing.assert_array_equal(on_device.copy_to_host(), x)
+
+
+@pytest.mark.parametrize("name", ["nadam", "prodigy", "polyak_sgd", "schedule_free_adamw", "momo"])
+def test_carried_numbers_are_those_of_the_cpu(name):
+    method, rng = getattr(numbaopt, name), np.random.default_rng(1)
+    x = rng.normal(size=300)
+    on_device = cuda.to_device(x)
+    state, other = method.init(x), method.init(on_device)
+    for k in range(4):
+        g, f = rng.normal(size=300), [100.0 - k] * method.valued
+        method.step(x, g, state, *f)
+        method.step(on_device, cuda.to_device(g), other, *f)
+    for number in method.numbers_of:
+        np.testing.assert_allclose(other[number], state[number], rtol=1e-12)
+    again = method(**{k: v for k, v in method.hyper.items()})
+    again.step(on_device, cuda.to_device(g), other, *f)  # the numbers go on under hyperparameters given anew
+    again.step(x, g, state, *f)
+    np.testing.assert_allclose(on_device.copy_to_host(), x, rtol=1e-12)
+
+
+def test_sums_over_several_device_arrays():
+    arrays = [np.arange(1.0, 4.0), np.ones((2, 2))]
+    grads = [np.ones(3), np.full((2, 2), 2.0)]
+    for method in (numbaopt.prodigy(d0=0.1), chain(clip_by_global_norm(max_norm=0.5), numbaopt.lamb(lr=0.1))):
+        params, theirs = [a.copy() for a in arrays], [cuda.to_device(a) for a in arrays]
+        mine, other = numbaopt.Optimizer(method, params), numbaopt.Optimizer(method, theirs)
+        for _ in range(3):
+            mine.step(grads)
+            other.step([cuda.to_device(g) for g in grads])
+        for a, b in zip(params, theirs, strict=True):
+            np.testing.assert_allclose(b.copy_to_host(), a, rtol=1e-12)
