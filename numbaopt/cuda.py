@@ -241,17 +241,17 @@ class Step:
                 h[-1] = value
 
 
-class Hosted:
+class Hosted(Step):
     """The step of a rule whose linear algebra or sorting stays on the host, for arrays that lie on a device."""
 
     def __init__(self, rule, shape, dtype):
-        self.view = Step.view.__get__(self)
-        self.shape, self.dtype, self.seen = shape, dtype, {}
+        self.shape, self.dtype, self.seen, self.carries = shape, dtype, {}, False
         self.kernel = rule.kernel(np.empty(int(np.prod(shape)), dtype))
 
     def __call__(self, t, x, g, s, h):
         """Do one step: there and back again."""
         x, g = self.view(x, "x"), self.view(g, "g")
+        toolkit().synchronize()  # whatever stream they are made on
         flat = x.copy_to_host()
         self.kernel(t, flat, g.copy_to_host(), s, h)
         x.copy_to_device(flat)

@@ -120,7 +120,11 @@ class Group:
 
     def reported(self):
         """Return the points to report, in the structure of the parameters: copies."""
-        if len(self.states) == len(self._leaves):
+        head, rest = self._split()
+        if head is not None and head.reports and not rest.reports:
+            _copy(self._leaves, self._pieces(self._whole))
+            points = [_reported(self._whole, self._head)]
+        elif len(self.states) == len(self._leaves):
             points = [_reported(leaf, state) for leaf, state in zip(self._leaves, self.states, strict=True)]
         else:
             _copy(self._leaves, self._pieces(self._whole))

@@ -125,7 +125,7 @@ def _sentence(run, verdict):
     else:
         text = f"Broken off {after}."
     if run.batches is not None:
-        text += f" x is the {'point that the method reports' if run.rule.reports else 'last iterate'}"
+        text += f" x is the {'point that the method reports' if run.reports else 'last iterate'}"
         text += " with a finite loss" if verdict in BAD else ""
         partly = f"epoch {int(record[EPOCH]) + 1}, as far as it went"
         epoch = "the last epoch" if verdict == EPOCHS_DONE else partly

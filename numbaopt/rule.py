@@ -121,7 +121,7 @@ class Rule(Memory):
 
     def __reduce__(self):
         homes = tuple((math.function.__module__, math.function.__qualname__) for math, _ in self._stages)
-        return _unpickled, (homes, dict(self.hyper))
+        return _unpickled, (homes, dict(self.hyper), self.shape)
 
     def __copy__(self):
         return self  # nothing here ever changes
@@ -272,10 +272,11 @@ class Rule(Memory):
         except cpu.REFUSED:
             if isinstance(state, State) and hasattr(state._step, "view"):
                 raise  # the device's own step has said what is wrong
-            x, g = fitting(self, x, g, state)
+            flat = fitting(self, x, g, state)
+            adopt(self, x, state)
             if self.valued:
                 state.h[-1] = f
-            state._step(t, x, g, state.s, state.h)
+            state._step(t, *flat, state.s, state.h)
         state.t = t
 
 
@@ -383,7 +384,7 @@ def chain(*rules):
     return Rule(tuple(stages), hyper)
 
 
-def _unpickled(homes, hyper):
+def _unpickled(homes, hyper, shape=None):
     parts = [functools.reduce(getattr, name.split("."), importlib.import_module(module)) for module, name in homes]
     joined = parts[0] if len(parts) == 1 else chain(*parts)
-    return Rule(joined._stages, hyper)
+    return Rule(joined._stages, hyper, shape)

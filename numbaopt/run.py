@@ -78,9 +78,10 @@ class Run:
         self.deadline = None if self.maxtime is None else perf_counter() + self.maxtime
         self.limited = self.deadline is not None or self.maxfev < np.inf or self.iterations is not None
         shapes, parts = objective.structure.shapes, objective.segments
-        self.head = None
+        self.head = None  # what is done to all arrays together before each is stepped: rule, slots, numbers
         if rule.layerwise and rule.joint and len(parts) > 1:
-            self.head, rule = rule.split()
+            head, rule = rule.split()
+            self.head = head, head.slots(self.block[X]), head.h
         if not rule.layerwise:
             shapes, parts = [x0.shape], [(0, x0.size)]
         leaves = zip(shapes, parts, strict=True)
@@ -105,8 +106,8 @@ class Run:
             return kernels[0]
         valued, head, leaves = self.rule.valued, self.head, self.leaves
         if head is not None:
-            whole, own = self.block[X], self.block[G].copy()
-            kernel, slots, numbers = head.kernel(whole), head.slots(whole), head.h
+            head, slots, numbers = head
+            kernel, own = head.kernel(self.block[X]), self.block[G].copy()
             bounds = np.cumsum([0, *(x.size for _, x, *_ in leaves)])
             leaves = [(r, x, own[lo : lo + x.size], s, h) for lo, (r, x, _, s, h) in zip(bounds, leaves, strict=False)]
 
@@ -124,21 +125,32 @@ class Run:
 
         return each
 
+    @property
+    def reports(self):
+        """Whether the point to report is another than x."""
+        return self.rule.reports or (self.head is not None and self.head[0].reports)
+
     def settle(self):
         """Look at the point that the rule reports, where that is not x: the answer, unless a better one was met."""
-        if not self.rule.reports or not np.isfinite(self.block[X]).all():
+        t, x = int(self.record[NIT]), self.block[X]
+        if not self.reports or not np.isfinite(x).all():
             return
-        t = int(self.record[NIT])
-        point = np.concatenate([rule.reported(x, s, h, t) for rule, x, _, s, h in self.leaves])
+        if self.rule.reports:
+            point = np.concatenate([rule.reported(x, s, h, t) for rule, x, _, s, h in self.leaves])
+        else:
+            head, slots, numbers = self.head
+            point = head.reported(x, slots, numbers, t)
         if self.limits is not None:
             point = np.clip(point, *self.limits)
         if self.batches is not None:
             self.block[X] = point
             return
+        if self.objective.nfev >= self.maxfev:
+            return
         g = np.empty_like(point)
         blank(g)
         f = self.objective(point, g)
-        if f < self.record[BEST] or self.record[LATEST]:
+        if f < self.record[BEST] or (self.record[LATEST] and np.isfinite(f)):
             self.block[BEST_X], self.block[BEST_G], self.record[BEST] = point, g, f
             self.record[PREVIOUS] = min(self.record[PREVIOUS], f)
 

@@ -417,6 +417,54 @@ def test_noise_signs_and_numbers_of_matrices(dtype):
     assert np.all(state["r"] == 2)
 
 
+def test_the_point_of_a_chain_in_two_parts():
+    @rule(evaluations=2, report=lambda x, origin, t: origin if t % 2 else x)
+    def away(g, x, origin, t, rho=0.1):
+        odd = t % 2 == 1
+        there = x + rho * g / sqrt(sum(g**2))
+        return g if t % 2 == 0 else skip, where(odd, there, origin), where(odd, x, origin)
+
+    start = {"w": np.ones((2, 2)), "b": np.full(3, 2.0)}
+    params = {k: v.copy() for k, v in start.items()}
+    method = chain(away, normed)
+    opt = Optimizer(method, params)
+    opt.step({k: 2 * v for k, v in params.items()})
+    for k in start:
+        assert not np.allclose(params[k], start[k])
+        np.testing.assert_array_equal(opt.reported()[k], start[k])
+    opt.step({k: 2 * v for k, v in params.items()})
+    for k in start:
+        np.testing.assert_array_equal(opt.reported()[k], params[k])
+
+    def fun(p):
+        return float(np.sum([(v**2).sum() for v in p.values()])), {k: 2 * v for k, v in p.items()}
+
+    for steps in (1, 2):
+        result = minimize(fun, start, jac=True, method=method, options={"maxiter": steps, "return": "last", "gtol": 0})
+        for k in start:
+            np.testing.assert_allclose(result.x[k], start[k] if steps == 1 else params[k], rtol=1e-14)
+
+
+def test_maxfev_counts_the_point_to_report():
+    method = chain(sgd(lr=0.1), averaged)
+    for limit in (3, 4):
+        result = minimize(lambda x: ((x**2).sum(), 2 * x), np.ones(2), jac=True, method=method, options={"maxfev": limit})
+        assert result.nfev == limit
+
+
+def test_a_state_of_a_matrix_survives_pickling_and_a_wrong_array_of_rates_is_refused():
+    x, g = np.ones((4, 3)), np.ones((4, 3))
+    opt = Optimizer(by_rows(lr=0.3), {"w": x})
+    opt.step({"w": g})
+    (state,) = opt.groups[0].states
+    again = pickle.loads(pickle.dumps(state))
+    assert again.rule.shape == (4, 3) and np.array_equal(again["r"], state["r"]) and again["r"].shape == (4, 1)
+    x, state = np.ones(3), adam(lr=np.full(3, 0.1)).init(np.ones(3))
+    with pytest.raises(ValueError, match="lr has 2 values, for 3 coordinates"):
+        adam(lr=np.full(2, 0.1)).step(x, np.ones(3), state)
+    assert state.t == 0 and np.all(x == 1)
+
+
 def test_noise_is_another_for_each_array():
     params = [np.zeros(4), np.zeros(4)]
     opt = Optimizer(chain(shaken, sgd(lr=1.0)), params)
