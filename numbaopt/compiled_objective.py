@@ -32,11 +32,14 @@ class Compiled(NamedTuple):
         What to pass as `args`. It knows of a copy of x, so it is for one run at a time.
     keep : list
         The arrays that `args` points into.
+    cost : int
+        How many evaluations of `fun` one evaluation with gradient takes.
     """
 
     function: Any
     args: np.ndarray
     keep: list
+    cost: int = 1
 
     @staticmethod
     def pack(columns):

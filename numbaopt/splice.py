@@ -10,19 +10,27 @@ import textwrap
 
 from numbaopt import cpu, observe, passes
 
+MARKS = "valued", "rule", "solver"  # of lines that are for some methods only
 
-def splice(function, program, valued=True):
+
+def marks(rule):
+    """Return the marks of the lines that a method needs: what asks for the objective's value, what is no rule."""
+    return ("valued",) * rule.valued + ("solver" if hasattr(rule, "iterations") else "rule",)
+
+
+def splice(function, program, marked):
     """Return the text of a driver with the step of a lowered rule inside, and not among its arguments.
 
-    Where ``program`` is None the step stays a call. Lines for rules that ask for the objective's value stay for these.
+    Where ``program`` is None the step stays a call. Of the lines that end in a mark, those stay that are ``marked``.
     """
     step = None if program is None else cpu.inline(program)
     out, lines = [], iter(textwrap.dedent(inspect.getsource(function)).splitlines())
     for line in lines:
         indent = line[: len(line) - len(line.lstrip())]
-        if line.endswith("# valued"):
-            out += [line] * valued
-        elif step is not None and line.strip() == "step(t, x, g, s, h)":
+        mark = line.rpartition("  # ")[2]
+        if mark in MARKS and mark not in marked:
+            continue
+        if step is not None and line.strip() == "step(t, x, g, s, h)":
             out += [indent + row for row in step]
         elif line.strip() == "if verdict := observe(f, x, g, best, box, record):":
             next(lines)  # return verdict: the body has returns of its own
