@@ -44,6 +44,7 @@ from numbaopt.observe import (
     over,
 )
 from numbaopt.splice import marks, splice
+from numbaopt.tiers import tier
 
 _TABLE = types.int64[::1]  # how a compiled objective gets its args and data
 SLICE = 0.05  # seconds of compiled iterations between two looks at the clock
@@ -141,8 +142,8 @@ def plain_batches(run, callback=None):
 def jitted(run, compiled):
     """Minimise a jitted full-batch objective; return the verdict."""
     block, record, fun, args = run.block, run.record, compiled.function, compiled.args
-    step = [run.step] if run.program is None else []
-    run_on = driver(_run_on, run.program, marks(run.rule), block.dtype, (_TABLE,), (_TABLE, types.int64))
+    step = run.step if run.program is None else None
+    run_on = tier(text(_run_on, run.program, marks(run.rule)), fun, step, (*memory(block.dtype), _TABLE, types.int64))
     record[MORE], record[NFEV] = compiled.cost - 1, 1.0
     try:
         began = perf_counter()
@@ -153,9 +154,10 @@ def jitted(run, compiled):
         chunk, t = paced(1, perf_counter() - began, run.deadline), 0
         while not verdict and not (verdict := run.over(t)):
             began = perf_counter()
-            verdict = run_on(fun, *step, block, run.s, run.h, record, args, t + chunk)
-            done = int(record[NIT]) - t
-            chunk, t = paced(done, perf_counter() - began, run.deadline), t + done
+            verdict = run_on(block, run.s, run.h, record, args, t + chunk)
+            done, seconds = int(record[NIT]) - t, perf_counter() - began
+            run_on.spent(seconds)
+            chunk, t = paced(done, seconds, run.deadline), t + done
             run.objective.nfev = int(record[NFEV])
         return verdict
     finally:
@@ -244,9 +246,19 @@ def driver(function, program, marks, dtype, objective, rest):
     real = numba.from_dtype(dtype)
     step = [types.FunctionType(types.void(*signature(dtype)))] if program is None else []
     objective = types.FunctionType(types.float64(real[::1], real[::1], *objective))
-    block, numbers = real[:, ::1], types.float64[::1]
-    text = splice(function, program, marks)
-    return only(load(text, "driver"), (objective, *step, block, block, numbers, numbers, *rest))
+    return only(load(text(function, program, marks), "driver"), (objective, *step, *memory(dtype), *rest))
+
+
+@functools.cache
+def text(functions, program, marks, more=""):
+    """Return the text of a driver for a rule: see `splice`."""
+    return splice(functions, program, marks, more)
+
+
+def memory(dtype):
+    """Return the types of a run's block, slots, numbers and record."""
+    block, numbers = numba.from_dtype(dtype)[:, ::1], types.float64[::1]
+    return block, block, numbers, numbers
 
 
 def paced(chunk, seconds, deadline):

@@ -15,13 +15,14 @@ from numbaopt.cpu import jit
 X, G, BEST_X, BEST_G, LOWER, UPPER = range(6)
 
 # Entries of the record that a run keeps, a float64 array. NIT counts steps; MOST_NIT and MOST_NFEV are limits, MORE is
-# how many evaluations one with gradient takes beside the first. Of a solver: where in h its iterations and the latest iterate's value
-# lie, what both were when last looked at, and the tolerance on the change of that value.
+# how many evaluations one with gradient takes beside the first. Of a solver: where in h its iterations and the latest
+# iterate's value lie, what both were when last looked at, and the tolerance on the change of that value.
 BEST, PREVIOUS, NORM, GTOL, FTOL, LATEST, NIT, NFEV, EPOCH, SUM, WEIGHT, TOLERANT = range(12)
 MOST_NIT, MOST_NFEV, MORE, ITERATIONS, VALUE, DONE, DONE_VALUE, DONE_FTOL = range(12, 20)
 
 # Verdicts.
 GO_ON, GTOL_MET, FTOL_MET, BAD_FUN, BAD_JAC, BAD_X, MAXITER, MAXFEV, MAXTIME, STOPPED, EPOCHS_DONE, STALLED = range(12)
+RAISED = 12  # what the objective did, of many problems one
 
 
 def new_record(gtol=-1.0, ftol=-1.0, latest=False, tolerant=False):
