@@ -7,6 +7,7 @@ Every method is an attribute of this module; `names` lists them.
 
 import importlib
 
+from numbaopt.inside import workspace_size
 from numbaopt.many import minimize_many
 from numbaopt.minimize import minimize
 from numbaopt.optimizer import Optimizer
@@ -19,6 +20,7 @@ from numbaopt.state import State
 __version__ = "0.1.0"
 __all__ = ["ManyResult", "OptimizationInterrupted", "Optimizer", "Result", "Rule", "RuleError", "State", "chain"]
 __all__ += ["minimize", "minimize_many", "names", "problems", "rule", "schedules", "solvers", "transforms"]
+__all__ += ["workspace_size"]
 
 
 def __getattr__(name):

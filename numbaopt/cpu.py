@@ -211,8 +211,11 @@ def _file(text, name):
 
 
 @functools.cache
-def load(text, name, parallel=False, cached=True):
-    """Compile a text (lazily: at its first call or `signature`); return its function decorated with ``@step``."""
+def load(text, name, parallel=False, cached=True, **names):
+    """Compile a text (lazily: at its first call or `signature`); return its function decorated with ``@step``.
+
+    What is not ``cached`` may use further ``names``.
+    """
     filename, key = _file(text, name)
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     made, module = [], ModuleType(f"numbaopt_{key}")
@@ -222,6 +225,7 @@ def load(text, name, parallel=False, cached=True):
         jit=functools.partial(jit, cached=cached),
         step=lambda function: made.append(jit(function, parallel=parallel, cached=cached)),
         prange=numba.prange,
+        **names,
     )
     exec(compile(text, filename, "exec"), vars(module))
     return made[0]

@@ -36,6 +36,20 @@ from numbaopt.tiers import tier
 FIRST, LATER = 2e-3, 16  # seconds before further threads are started; evaluations of a worker's first call
 
 
+def _opened(fun, block, h, record, args):
+    """Evaluate the start; return a verdict on it."""
+    verdict = judged(GO_ON, block)
+    if verdict != GO_ON:
+        return verdict
+    record[NFEV] = 1.0
+    f = fun(block[X], block[G], args)
+    if abs(f) < np.inf:
+        record[NFEV] += record[MORE]
+    verdict = look(f, block, record)
+    record[TOLERANT], record[DONE], record[DONE_VALUE] = 1.0, 0.0, f  # solver
+    return over(0, record) if verdict == GO_ON else verdict
+
+
 def _crowd(
     fun, step, starts, limits, own, numbers, template, block, s, h, record, args, points, slopes, ends, cursor, budget
 ):
@@ -59,17 +73,8 @@ def _crowd(
             for i in range(record.size):
                 record[i] = template[i]
             begin(x, s, h, box, own)  # noqa: F821
-            verdict = judged(GO_ON, block)
-            if verdict == GO_ON:
-                record[NFEV] = 1.0
-                f = fun(x, g, args)
-                if abs(f) < np.inf:
-                    record[NFEV] += record[MORE]
-                verdict = look(f, block, record)
-                record[TOLERANT], record[DONE], record[DONE_VALUE] = 1.0, 0.0, f  # solver
+            verdict = _opened(fun, block, h, record, args)
             budget -= 1
-            if verdict == GO_ON:
-                verdict = over(0, record)
         if verdict == GO_ON:
             t = int(record[NIT])
             verdict = _run_on(fun, step, block, s, h, record, args, t + max(budget, 1))
@@ -108,11 +113,11 @@ class Crowd:
         self.verdict, self._next, self._lock = GO_ON, 0, threading.Lock()
         self._first = Worker(self)
         step = kernel(run.rule.jit, starts.dtype) if run.program is None else None
-        begin = start.emit(run.rule, run.limits is not None)
+        begin = "@jit\n" + start.emit(run.rule, run.limits is not None)
         real, f8, i8 = numba.from_dtype(starts.dtype), types.float64, types.int64
         rest = (real[:, ::1], real[:, :, ::1], real[:, ::1], f8[:, ::1], f8[::1], *memory(starts.dtype), i8[::1])
         rest += (real[:, ::1], real[:, ::1], f8[:, ::1], i8[::1], i8)
-        functions = text((_run_on, _crowd), run.program, marks(run.rule), begin)
+        functions = text((_run_on, _opened, _crowd), run.program, marks(run.rule), begin)
         self.drive = tier(functions, self._first.compiled.function, step, rest)
         self.given = starts, limits, own, numbers, run.record
 

@@ -84,13 +84,18 @@ def checked(rule, name, value):
 
 def inside(rule, name, value):
     """Return a number, or raise ValueError if it is not in the range of the hyperparameter."""
-    math, author = next((math.name, own) for math, pairs in rule._stages for own, whole in pairs if whole == name)
-    low, high, ends = RANGES.get(f"{math}.{author}") or RANGES.get(author, (-inf, inf, "()"))
+    low, high, ends = interval(rule, name)
     above = value > low or (value == low and ends[0] == "[")
     if not (above and (value < high or (value == high and ends[1] == "]"))):
-        interval = f"{ends[0]}{low}, {high}{ends[1]}"
-        raise ValueError(f"{rule.name}: {name} lies in {interval} and is finite; {value!r} does not")
+        allowed = f"{ends[0]}{low}, {high}{ends[1]}"
+        raise ValueError(f"{rule.name}: {name} lies in {allowed} and is finite; {value!r} does not")
     return value
+
+
+def interval(rule, name):
+    """Return what a hyperparameter may be: lowest, highest, and the brackets that say whether these may be."""
+    math, author = next((math.name, own) for math, pairs in rule._stages for own, whole in pairs if whole == name)
+    return RANGES.get(f"{math}.{author}") or RANGES.get(author, (-inf, inf, "()"))
 
 
 def coordinates(rule, name, values):

@@ -18,7 +18,7 @@ def marks(rule):
     return ("valued",) * rule.valued + ("solver" if hasattr(rule, "iterations") else "rule",)
 
 
-def splice(function, program, marked, more=""):
+def splice(function, program, marked, more="", last=None):
     """Return the text of a driver with the step of a lowered rule inside, and not among its arguments.
 
     Parameters
@@ -31,16 +31,18 @@ def splice(function, program, marked, more=""):
         Of the lines that end in a mark, those stay that are marked so.
     more : str
         Text of further functions that these call.
+    last : str
+        Text of the driver, where none of the functions is.
     """
-    *parts, driver = function if isinstance(function, tuple) else (function,)
-    texts = [_spliced(part, program, marked) for part in (*parts, driver)]
-    text = "\n\n".join(texts)
+    texts = [_spliced(part, program, marked) for part in (function if isinstance(function, tuple) else (function,))]
+    texts += [last] * (last is not None)
+    text = "\n\n".join([more, *texts])
     used = set(re.findall(passes.NAME, text)) - {"np"}
     imports = ["import numpy as np\n"]
     for module, others in ((ending, vars(observe)), (observe, ())):
         names = sorted(name for name in used if name in vars(module) and name not in others)
         imports += [f"from {module.__name__} import {', '.join(names)}"] * bool(names)
-    jitted = ["@jit\n" + part for part in ([more] if more else []) + texts[:-1]]
+    jitted = [more] * bool(more) + ["@jit\n" + part for part in texts[:-1]]
     return passes.assemble("a driver", program, "numpy", ["\n".join(imports), *jitted, "@step\n" + texts[-1]])
 
 

@@ -35,7 +35,7 @@ def _rows(rule, bounded):
         elif isinstance(rule.hyper.get(slot), Coordinates):
             value, own = f"own[{own}, i]", own + 1
         else:
-            text, named = _start(rule, slot)
+            text, named = begun(rule, slot)
             head += [line for line in named if line not in head]
             value = passes.replace(text, {"x": "x[i]"})
         body.append(f"    s[{k}, i] = {value}")
@@ -47,7 +47,7 @@ def _matrices(rule):
     lines = ["s[:] = 0", *(f"{name} = int({source[name]})" for name in ("rows", "columns")), "at = s.reshape(s.size)"]
     for slot in rule.slots_of:
         a, b = matrix.shape(rule.program.starts[slot])
-        text, named = _start(rule, slot)
+        text, named = begun(rule, slot)
         text = re.sub(r"zeros\(.*?\)", "0.0", text).replace("identity", "np.eye")
         lines += [line for line in named if line not in lines]
         text = passes.replace(text, {"x": "x.reshape((rows, columns))"})
@@ -55,7 +55,7 @@ def _matrices(rule):
     return lines
 
 
-def _start(rule, slot):
+def begun(rule, slot):
     """Return the expression that a slot starts from, and the lines that read what it names out of h."""
     source, _ = passes.layout(rule.program)
     for math, pairs in rule._stages:
@@ -65,3 +65,8 @@ def _start(rule, slot):
                 used = [name for name in re.findall(passes.NAME, text) if name in source]
                 return text, [f"{name} = {source[name].replace('(t - 1)', '0')}" for name in used]
     return "0.0", []
+
+
+def marked(text, named):
+    """Return an expression with the names that it reads marked, as ``lr_``: a parameter may have the name itself."""
+    return passes.replace(text, {name: f"{name}_" for name in (line.partition(" =")[0] for line in named)})
