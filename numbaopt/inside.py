@@ -32,6 +32,12 @@ from numbaopt.splice import marks, splice
 POSITIONAL = ("fun", "x0", "args", "method", "jac")
 OPTIONS = {"maxiter": 20_000.0, "gtol": 1e-5, "ftol": -1.0, "maxfev": np.inf}
 NOT_HERE = ("hess", "hessp", "constraints", "callback", "options", "data", "batch_size", "epochs", "shuffle", "drop_last")
+STORE = [
+    "if len(grad) != g.size:",
+    '    raise ValueError("the gradient that was returned has not the length of x0")',
+    "for i in range(g.size):",
+    "    g[i] = grad[i]",
+]
 
 
 class Minimum(NamedTuple):
@@ -249,18 +255,12 @@ class _Call:
                 self.names[f"{name}_"] = self.given[name].dispatcher
             elif isinstance(self.given.get(name), types.FunctionType):
                 values.append(f"{name}_")
-        store = [
-            "if len(grad) != g.size:",
-            '    raise ValueError("the gradient that was returned has not the length of x0")',
-            "for i in range(g.size):",
-            "    g[i] = grad[i]",
-        ]
         if isinstance(form, types.StringLiteral) and form.literal_value == "inplace":
             lines = ["return float(fun_(POINT, g, *args))"]
         elif isinstance(form, types.BooleanLiteral) and form.literal_value:
-            lines = ["f, grad = fun_(POINT, *args)", *store, "return float(f)"]
+            lines = ["f, grad = fun_(POINT, *args)", *STORE, "return float(f)"]
         elif _callable(form):
-            lines = ["f, grad = fun_(POINT, *args), jac_(POINT, *args)", *store, "return float(f)"]
+            lines = ["f, grad = fun_(POINT, *args), jac_(POINT, *args)", *STORE, "return float(f)"]
         else:
             raise TypingError(f"jac={form}: not here")
         lines = [line.replace("POINT", "shown(x)") for line in lines]

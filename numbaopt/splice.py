@@ -18,7 +18,7 @@ def marks(rule):
     return ("valued",) * rule.valued + ("solver" if hasattr(rule, "iterations") else "rule",)
 
 
-def splice(function, program, marked, more="", last=None):
+def splice(function, program, marked, more="", last=None, modules=()):
     """Return the text of a driver with the step of a lowered rule inside, and not among its arguments.
 
     Parameters
@@ -33,14 +33,18 @@ def splice(function, program, marked, more="", last=None):
         Text of further functions that these call.
     last : str
         Text of the driver, where none of the functions is.
+    modules : sequence of modules
+        Where else names are from.
     """
     texts = [_spliced(part, program, marked) for part in (function if isinstance(function, tuple) else (function,))]
     texts += [last] * (last is not None)
     text = "\n\n".join([more, *texts])
     used = set(re.findall(passes.NAME, text)) - {"np"}
     imports = ["import numpy as np\n"]
-    for module, others in ((ending, vars(observe)), (observe, ())):
-        names = sorted(name for name in used if name in vars(module) and name not in others)
+    known = set()
+    for module in (observe, ending, *modules):
+        names = sorted(name for name in used - known if name in vars(module))
+        known.update(names)
         imports += [f"from {module.__name__} import {', '.join(names)}"] * bool(names)
     jitted = [more] * bool(more) + ["@jit\n" + part for part in texts[:-1]]
     return passes.assemble("a driver", program, "numpy", ["\n".join(imports), *jitted, "@step\n" + texts[-1]])
