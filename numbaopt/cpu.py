@@ -31,7 +31,7 @@ _forked = False
 def fingerprint():
     """Return a hash of this package's own modules: Numba looks only at the file of the function it compiles."""
     home = Path(__file__).parent
-    files = sorted([*home.glob("*.py"), *home.glob("solvers/*.py")])
+    files = sorted([*home.glob("*.py"), *home.glob("solvers/*.py"), *home.glob("lanes/*.py")])
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 

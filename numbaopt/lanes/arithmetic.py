@@ -11,12 +11,13 @@ import operator
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import errors
 from numba.core.typing.templates import AbstractTemplate, infer_global
-from numba.cpython import mathimpl, numbers
-from numba.extending import lower_builtin, overload
+from numba.cpython import numbers
+from numba.extending import intrinsic, lower_builtin, overload
 from numba.np import npyfuncs
 
-from numbaopt.lanes import ELEMENTS, Chosen, Lanes, any_lane, broadcast, element, select, widths
+from numbaopt.lanes.kinds import ELEMENTS, Chosen, Lanes, any_lane, broadcast, element, select, widths
 
 
 class Elementwise(AbstractTemplate):
@@ -191,6 +192,8 @@ def _by_element(on_numbers, on_masks):
 
     def emit(context, builder, signature, args):
         width = widths(signature.return_type)
+        if width is None:  # asked for by ``is``
+            raise errors.UnsupportedError(f"Not to be asked of lanes: {signature}.")
         chosen = on_masks if element(signature.args[0], width) == types.boolean else on_numbers
         return chosen(context, builder, signature, args)
 
@@ -210,3 +213,17 @@ def _min(a, b):
 def _max(a, b):
     if widths(a, b):
         return lambda a, b: select(b > a, b, a)
+
+
+@intrinsic
+def _chosen(typing, value):
+    def generate(context, builder, signature, args):
+        return args[0]
+
+    return Chosen(value.dtype, value.width)(value), generate
+
+
+@overload(np.where)
+def _where(condition, x, y):
+    if widths(condition, x, y) and {types.float32, types.float64} & {getattr(k, "dtype", k) for k in (x, y)}:
+        return lambda condition, x, y: _chosen(select(condition, x, y))

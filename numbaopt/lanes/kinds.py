@@ -1,20 +1,10 @@
-"""Lanes: numbers side by side, one for each of several problems, as one number of a Numba type.
-
-A scalar objective compiled for arrays of lanes evaluates several problems at once. What types gives in each lane
-the bits that the scalar function gives; a question whose answer may differ between lanes (``if x[0] > 0``) has no
-type, and the compiler says so. In memory the entries of one coordinate lie side by side: shape (n, width).
-"""
-
-import functools
+"""The type of lanes, its conversions, and what a caller needs to take lanes apart and together."""
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.core.typeconv import Conversion
 from numba.extending import intrinsic, lower_cast, models, register_model
-from numba.np.arrayobj import make_array
 
-from numbaopt.addresses import _view
 from numbaopt.cpu import fingerprint
 
 ELEMENTS = types.float64, types.float32, types.boolean
@@ -68,11 +58,11 @@ class Lanes(types.Type):
         return self.of(dtype) if dtype in ELEMENTS else None
 
     def can_convert_to(self, typingctx, other):
-        """Lanes convert to as many lanes, as their numbers do, and never to one number."""
+        """Convert to as many lanes, as the numbers in them do, and never to one number."""
         return other.can_convert_from(typingctx, self) if isinstance(other, Lanes) else None
 
     def can_convert_from(self, typingctx, other):
-        """A number converts to lanes that all hold it."""
+        """Convert a number to lanes that all hold it."""
         found = element(other, self.width)
         rank = found and typingctx.can_convert(found, self.dtype)
         return rank if rank is None or isinstance(other, Lanes) else max(rank, Conversion.promote)
@@ -140,36 +130,6 @@ def widths(*kinds):
     return found.pop() if len(found) == 1 else None
 
 
-@functools.cache
-def viewer(width=None):
-    """Make ``view(flat, at, shape)``, to be called in compiled code.
-
-    It sees entries of `flat`, a contiguous array of float64 or float32, from entry `at` on as an array of lanes: of
-    `shape`, an int or a tuple of ints, where the lanes of one coordinate lie side by side. Nothing keeps `flat`
-    alive for it, and nothing checks that it is long enough: the caller does.
-    """
-
-    @intrinsic
-    def view(typing, flat, at, shape):
-        if not (isinstance(flat, types.Array) and flat.layout == "C" and flat.dtype in ELEMENTS[:2]):
-            return None
-        tuples = isinstance(shape, types.UniTuple)
-        kind = types.Array(Lanes(flat.dtype, width), len(shape) if tuples else 1, "C", readonly=not flat.mutable)
-        shape = types.UniTuple(types.intp, len(shape)) if tuples else types.intp
-
-        def generate(context, builder, signature, args):
-            pointer = builder.gep(make_array(flat)(context, builder, args[0]).data, [args[1]])
-            lengths = cgutils.unpack_tuple(builder, args[2]) if tuples else [args[2]]
-            return _view(context, builder, kind, pointer, lengths)
-
-        return kind(flat, types.intp, shape), generate
-
-    return view
-
-
-view = viewer()
-
-
 @intrinsic
 def lane(typing, value, k):
     """Return the number in lane `k` of a value; `k` counts from 0 and is not checked."""
@@ -197,11 +157,11 @@ def broadcast(typing, value, like):
 @intrinsic
 def select(typing, mask, a, b):
     """Return `a` in the lanes where the mask holds and `b` in the others."""
-    kind = typing.unify_types(a, b)
     width = widths(mask, a, b)
-    if not isinstance(mask, Lanes) or mask.dtype != types.boolean or width is None or kind is None:
+    dtype = element(typing.unify_types(a, b), width)
+    if not isinstance(mask, Lanes) or mask.dtype != types.boolean or width is None or dtype not in ELEMENTS:
         return None
-    kind = mask.of(element(kind, width))
+    kind = mask.of(dtype)
 
     def generate(context, builder, signature, args):
         return builder.select(*args)
