@@ -62,10 +62,14 @@ def vector(function):
     """Emit for whole vectors what `function`, made for one number, emits."""
 
     def emit(context, builder, signature, args):
-        width = signature.return_type.width
-        kinds = [Lanes(element(kind, width), width) for kind in signature.args]
+        result = signature.return_type
+        # NumPy's functions convert their arguments themselves: to what they return, except from a test.
+        kinds = [
+            result.of(element(kind, result.width)) if result.dtype == types.boolean else result
+            for kind in signature.args
+        ]
         args = [context.cast(builder, *pair) for pair in zip(args, signature.args, kinds, strict=True)]
-        scalar = signature.return_type.dtype(*(kind.dtype for kind in kinds))
+        scalar = result.dtype(*(kind.dtype for kind in kinds))
         return function(context, builder, scalar, args)
 
     return emit
@@ -164,7 +168,7 @@ ON_MASKS = {
     operator.and_: vector(numbers.int_and_impl),
     operator.or_: vector(numbers.int_or_impl),
     operator.xor: vector(numbers.int_xor_impl),
-    operator.invert: vector(numbers.int_invert_impl),
+    operator.invert: vector(lambda context, builder, scalar, args: builder.not_(*args)),
 }
 ON_MASKS |= dict(zip((operator.iand, operator.ior, operator.ixor), list(ON_MASKS.values())[:3], strict=True))
 IN_MATH = """acos acosh asin asinh atan atan2 atanh copysign cos cosh degrees erf erfc exp exp2 expm1 gamma hypot lgamma
@@ -213,6 +217,18 @@ def _min(a, b):
 def _max(a, b):
     if widths(a, b):
         return lambda a, b: select(b > a, b, a)
+
+
+@overload(min)
+def _min_of_three(a, b, c):
+    if widths(a, b, c):
+        return lambda a, b, c: min(min(a, b), c)
+
+
+@overload(max)
+def _max_of_three(a, b, c):
+    if widths(a, b, c):
+        return lambda a, b, c: max(max(a, b), c)
 
 
 @intrinsic
