@@ -28,10 +28,10 @@ _forked = False
 
 
 @functools.cache
-def _fingerprint():
+def fingerprint():
     """Return a hash of this package's own modules: Numba looks only at the file of the function it compiles."""
     home = Path(__file__).parent
-    files = sorted([*home.glob("*.py"), *home.glob("solvers/*.py")])
+    files = sorted([*home.glob("*.py"), *home.glob("solvers/*.py"), *home.glob("lanes/*.py")])
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
@@ -39,7 +39,7 @@ class _Cache(FunctionCache):
     """Numba's cache, except that what cannot be read is compiled again and what cannot be written is let go."""
 
     def _index_key(self, sig, codegen):
-        return (*super()._index_key(sig, codegen), _fingerprint())
+        return (*super()._index_key(sig, codegen), fingerprint())
 
     def load_overload(self, sig, target_context):
         try:

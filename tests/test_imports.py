@@ -51,7 +51,7 @@ LATE = {
     "minimize": {"transforms"},
     "solvers.solver": {"minimize"},
 }
-OUTSIDE = {"numpy", "numba"}  # beside the standard library, at import
+OUTSIDE = {"numpy", "numba", "llvmlite"}  # beside the standard library, at import
 
 
 def imports(tree):
@@ -114,7 +114,7 @@ def modules_after(code):
     return set(done.stdout.split())
 
 
-HEAVY = ["scipy.optimize", "matplotlib", "numba.cuda.cudadrv.driver", "numba_cuda", "numbaopt.cuda"]
+HEAVY = ["scipy.optimize", "matplotlib", "numba.cuda.cudadrv.driver", "numba_cuda", "numbaopt.cuda", "numbaopt.lanes"]
 QUADRATIC = """
 from numba import njit
 from numbaopt import minimize
