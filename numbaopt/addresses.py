@@ -62,6 +62,22 @@ def leaf_at(kind, at, copy):
     return leaf
 
 
+@intrinsic
+def shown(typing, array):
+    """Return an array as a function of the user's is to see it: read-only, and borrowed."""
+
+    def generate(context, builder, signature, args):
+        view = make_array(signature.return_type)(context, builder)
+        source = make_array(signature.args[0])(context, builder, args[0])
+        for field in ("nitems", "itemsize", "data", "shape", "strides"):
+            setattr(view, field, getattr(source, field))
+        view.meminfo = cgutils.get_null_value(view.meminfo.type)
+        view.parent = cgutils.get_null_value(view.parent.type)
+        return view._getvalue()
+
+    return array.copy(readonly=True)(array), generate
+
+
 def _read(context, builder, table, at, count):
     data = make_array(TABLE)(context, builder, table).data
     return [builder.load(builder.gep(data, [context.get_constant(types.intp, at + i)])) for i in range(count)]

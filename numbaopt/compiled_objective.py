@@ -19,6 +19,14 @@ from numbaopt.addresses import TABLE, entry, leaf_at, rows_at
 
 _REFUSAL = "raise ValueError('the gradient that was returned has not the shape of x')"
 
+# Lines of a wrapper for one flat array: take over a gradient that was returned.
+STORE = [
+    "if len(grad) != g.size:",
+    '    raise ValueError("the gradient that was returned has not the length of x0")',
+    "for i in range(g.size):",
+    "    g[i] = grad[i]",
+]
+
 
 class Compiled(NamedTuple):
     """A compiled objective, and what to call it with.

@@ -30,6 +30,8 @@ from numbaopt.observe import (
     look,
     over,
 )
+from numbaopt.pool import ALIVE, OVER
+from numbaopt.pooled import Pool, swimmer
 from numbaopt.splice import marks
 from numbaopt.tiers import tier
 
@@ -120,6 +122,8 @@ class Crowd:
         functions = text((_run_on, _opened, _crowd), run.program, marks(run.rule), begin)
         self.drive = tier(functions, self._first.compiled.function, step, rest)
         self.given = starts, limits, own, numbers, run.record
+        self.flat = tuple(array.reshape(len(array), -1) for array in rows)
+        self.swim = None if len(numbers) == 1 else False  # not tried yet; what is not the same for all, cannot be
 
     def solve(self, threads):
         """Solve all of them. On the way out of an exception what is done is kept."""
@@ -152,6 +156,15 @@ class Crowd:
         if self.verdict == GO_ON and self.run.deadline is not None and perf_counter() >= self.run.deadline:
             self.verdict = MAXTIME
 
+    def spent(self, seconds):
+        """Take note of the time that problems took; see what is worth compiling for them."""
+        if self.drive.spent(seconds) and self.swim is None:
+            with self._lock:
+                if self.swim is None:
+                    self.swim = swimmer(self.run, self.rows, self.run.objective.args) or False
+            if self.swim is False:
+                self.drive.specialise()
+
     def claim(self, cursor):
         """Give a worker its next problems; the fewer are left, the fewer it gets. Tell whether there are any."""
         with self._lock:
@@ -170,34 +183,78 @@ class Worker:
         self.crowd, self.compiled = crowd, run.objective.compiled(each=crowd.rows)
         run.record[MORE] = self.compiled.cost - 1
         self.memory = run.block.copy(), run.s.copy(), run.h.copy(), run.record.copy()
-        self.cursor, self.budget = np.zeros(3, np.int64), LATER
+        self.cursor, self.budget, self.stroke, self.pool = np.zeros(3, np.int64), LATER, LATER, None
 
     def work(self, until=np.inf):
         """Solve problems until none are left, or it is time."""
-        crowd, cursor, ends = self.crowd, self.cursor, self.crowd.ends
-        results = ends.points, ends.slopes, ends.table
-        watching = self is crowd._first
-        while crowd.verdict == GO_ON and (cursor[AT] < cursor[END] or crowd.claim(cursor)):
-            began = perf_counter()
-            if began >= until:
+        crowd, cursor = self.crowd, self.cursor
+        while crowd.verdict == GO_ON and (self._busy or cursor[AT] < cursor[END] or crowd.claim(cursor)):
+            if perf_counter() >= until:
                 return
-            left = 0
-            try:
-                left = crowd.drive(*crowd.given, *self.memory, self.compiled.args, *results, cursor, self.budget)
-            except Exception as error:
-                ends.errors[int(cursor[AT])] = error
-                self._keep(RAISED)
-            seconds = perf_counter() - began
-            crowd.drive.spent(seconds)
-            if left <= 0:
-                self.budget = paced(self.budget, seconds, crowd.run.deadline)
-            if watching:
+            if crowd.swim and not cursor[BEGUN]:
+                self._side_by_side()
+            else:
+                self._alone(cursor)
+            if self is crowd._first:
                 crowd.look()
-        if cursor[BEGUN]:  # broken off
-            self._keep(crowd.verdict)
+        if cursor[BEGUN]:
+            self._keep(cursor, crowd.verdict)
+        if self._busy:
+            self._leave(crowd.verdict)
 
-    def _keep(self, verdict):
-        block, _, h, record = self.memory
-        ends = self.crowd.ends
-        finish(verdict, self.cursor[AT], block, h, record, ends.points, ends.slopes, ends.table)
-        self.cursor[AT], self.cursor[BEGUN] = self.cursor[AT] + 1, 0
+    def _alone(self, cursor):
+        """Solve the problems that a cursor says, for a while."""
+        crowd, ends, began, left = self.crowd, self.crowd.ends, perf_counter(), 0
+        results = ends.points, ends.slopes, ends.table
+        try:
+            left = crowd.drive(*crowd.given, *self.memory, self.compiled.args, *results, cursor, self.budget)
+        except Exception as error:
+            ends.errors[int(cursor[AT])] = error
+            self._keep(cursor, RAISED)
+        seconds = perf_counter() - began
+        if left <= 0:
+            self.budget = paced(self.budget, seconds, crowd.run.deadline)
+        crowd.spent(seconds)
+
+    def _keep(self, cursor, verdict):
+        (block, _, h, record), ends = self.memory, self.crowd.ends
+        finish(verdict, cursor[AT], block, h, record, ends.points, ends.slopes, ends.table)
+        cursor[AT], cursor[BEGUN] = cursor[AT] + 1, 0
+
+    @property
+    def _busy(self):
+        return self.pool is not None and self.pool.state[ALIVE] > 0
+
+    def _side_by_side(self):
+        """Solve problems side by side, for a while; what cannot be told there, alone."""
+        crowd, ends, began = self.crowd, self.crowd.ends, perf_counter()
+        starts, limits, _, numbers, template = crowd.given
+        if self.pool is None:
+            self.pool = Pool.of(crowd.run, crowd.rows, len(starts))
+        pool, cursor, args = self.pool, self.cursor, crowd.run.objective.args
+        try:
+            left = crowd.swim(
+                starts, limits, numbers, template, crowd.flat, args, pool, ends.points, ends.slopes, ends.table, cursor,
+                self.stroke,
+            )  # fmt: skip
+            if left <= 0:
+                self.stroke = paced(self.stroke, perf_counter() - began, crowd.run.deadline)
+            again = pool.again[: pool.state[OVER]].tolist()
+        except Exception:  # of some problem: alone, it will be seen of which
+            again = [*pool.again[: pool.state[OVER]].tolist(), *pool.ids[pool.alive != 0].tolist()]
+            pool.alive[:] = pool.state[ALIVE] = 0
+        pool.state[OVER] = 0
+        for b in again:
+            own = np.array([b, b + 1, 0])
+            while own[AT] < own[END] and crowd.verdict == GO_ON:
+                self._alone(own)
+                if self is crowd._first:
+                    crowd.look()
+            if own[BEGUN]:
+                self._keep(own, crowd.verdict)
+
+    def _leave(self, verdict):
+        """Keep the best so far of problems that were broken off."""
+        pool, ends = self.pool, self.crowd.ends
+        for j in np.flatnonzero(pool.alive):
+            pool.keep(j, verdict, self.crowd.run.record, ends)

@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import types
-from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.core.imputils import lower_constant
 from numba.core.typing.templates import AbstractTemplate, infer_global
-from numba.extending import intrinsic, models, register_model, typeof_impl
-from numba.np.arrayobj import make_array
+from numba.extending import models, register_model, typeof_impl
 
 from numbaopt import start
+from numbaopt.addresses import shown
+from numbaopt.compiled_objective import STORE
 from numbaopt.cpu import jit, load
 from numbaopt.crowd import _opened
 from numbaopt.hyper import interval, nearest
@@ -32,14 +32,6 @@ from numbaopt.splice import marks, splice
 POSITIONAL = ("fun", "x0", "args", "method", "jac")
 OPTIONS = {"maxiter": 20_000.0, "gtol": 1e-5, "ftol": -1.0, "maxfev": np.inf}
 NOT_HERE = ("hess", "hessp", "constraints", "callback", "options", "data", "batch_size", "epochs", "shuffle", "drop_last")
-STORE = [
-    "if len(grad) != g.size:",
-    '    raise ValueError("the gradient that was returned has not the length of x0")',
-    "for i in range(g.size):",
-    "    g[i] = grad[i]",
-]
-
-
 class Minimum(NamedTuple):
     """What `minimize` returns in compiled code; fields as in `Result`.
 
@@ -356,22 +348,6 @@ def fill_powers(h, at, b):
             h[at + 32 * k + digit] = b ** (digit * place)
         place *= 32.0
     h[at + 128] = 1048576 * np.log(abs(b)) if b != 0.0 else -np.inf
-
-
-@intrinsic
-def shown(typing, array):
-    """Return an array as a function of the user's is to see it: read-only, and borrowed."""
-
-    def generate(context, builder, signature, args):
-        view = make_array(signature.return_type)(context, builder)
-        source = make_array(signature.args[0])(context, builder, args[0])
-        for field in ("nitems", "itemsize", "data", "shape", "strides"):
-            setattr(view, field, getattr(source, field))
-        view.meminfo = cgutils.get_null_value(view.meminfo.type)
-        view.parent = cgutils.get_null_value(view.parent.type)
-        return view._getvalue()
-
-    return array.copy(readonly=True)(array), generate
 
 
 def workspace_size(n, method="adam", bounds=False):

@@ -156,7 +156,8 @@ def jitted(run, compiled):
             began = perf_counter()
             verdict = run_on(block, run.s, run.h, record, args, t + chunk)
             done, seconds = int(record[NIT]) - t, perf_counter() - began
-            run_on.spent(seconds)
+            if run_on.spent(seconds):
+                run_on.specialise()
             chunk, t = paced(done, seconds, run.deadline), t + done
             run.objective.nfev = int(record[NFEV])
         return verdict

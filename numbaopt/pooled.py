@@ -1,6 +1,7 @@
 """Whether problems can be solved side by side, and what that takes: the compiled loop, and the memory of a thread."""
 
 import functools
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -9,10 +10,14 @@ from numba.core.errors import NumbaError
 from numba.extending import is_jitted
 
 from numbaopt import pool, start
+from numbaopt.addresses import shown
+from numbaopt.compiled_objective import STORE
 from numbaopt.coordinates import Coordinates
 from numbaopt.cpu import load, only
-from numbaopt.inside import STORE, shown
+from numbaopt.ending import finish
 from numbaopt.loop import memory as kinds
+from numbaopt.observe import BEST, BEST_G, BEST_X, LATEST, NFEV, NIT, NORM, PREVIOUS, G, X
+from numbaopt.pool import STEP
 from numbaopt.rule import Rule
 from numbaopt.splice import marks, splice
 
@@ -69,7 +74,7 @@ def _compiled(fun, jac, program, marked, rule, n, real, shapes, seen, bounded):
     top = types.int32[::1] if real == types.float32 else i8[::1]
     lanes = [*[real[::1]] * 4, block, s, h, *[f8[::1]] * 4, *[i8[::1]] * 5, held, block, record, top]
     rest = (real[:, ::1], real[:, ::1], f8[:, ::1], i8[::1], i8)
-    return only(swim, (real[:, ::1], real[:, :, ::1], f8[:, ::1], f8[::1], data, seen, types.Tuple(lanes), *rest))
+    return only(swim, (real[:, ::1], real[:, :, ::1], f8[:, ::1], f8[::1], data, seen, types.NamedTuple(lanes, Pool), *rest))
 
 
 def _texts(jac, shapes):
@@ -95,8 +100,69 @@ def _texts(jac, shapes):
     return ["\n    ".join([f"@jit\ndef {head}:", *(body or ["pass"])]) for head, body in heads.items()]
 
 
-def memory(run, rows, count):
-    """Return a pool for as many problems, or fewer if that is a lot of memory: a tuple of arrays, `ids` the 14th."""
+class Pool(NamedTuple):
+    """The memory of problems side by side; lanes lie together, groups one after another.
+
+    Attributes
+    ----------
+    xs, gs, bx, bg : ndarray, shape (n * size,)
+        Iterates, gradients, and both at the best points.
+    box : ndarray, shape (2 or 0, n * size)
+    s, h : ndarray
+        Slots; numbers, which are the same for all.
+    fs, best, previous, norms, flags, alive, ids : ndarray, shape (size,)
+        Values, the gradients' largest entries, why a problem ends, whether it goes on, which one it is.
+    again : ndarray
+        Problems to be done over.
+    state : ndarray of int64
+        See `numbaopt.pool`.
+    held : tuple of ndarray
+        What each problem has of its own.
+    block, record, top
+        Scratch.
+    """
+
+    xs: Any
+    gs: Any
+    bx: Any
+    bg: Any
+    box: Any
+    s: Any
+    h: Any
+    fs: Any
+    best: Any
+    previous: Any
+    norms: Any
+    flags: Any
+    alive: Any
+    ids: Any
+    again: Any
+    state: Any
+    held: Any
+    block: Any
+    record: Any
+    top: Any
+
+    @classmethod
+    def of(cls, run, rows, count):
+        """Make a pool for as many problems, or for fewer if that is a lot of memory."""
+        return cls(*_arrays(run, rows, count))
+
+    def keep(self, j, verdict, template, ends):
+        """Keep how far the problem in lane j had come when it was broken off."""
+        n, width = self.block.shape[1], len(self.top)
+        column = slice(j // width * n * width + j % width, (j // width + 1) * n * width, width)
+        latest = template[LATEST] != 0
+        for row, array in ((X, self.xs), (G, self.gs), (BEST_X, self.xs if latest else self.bx)):
+            self.block[row] = array[column]
+        self.block[BEST_G] = self.gs[column] if latest else self.bg[column]
+        self.record[:] = template
+        self.record[[BEST, PREVIOUS, NORM]] = self.fs[j] if latest else self.best[j], self.fs[j], self.norms[j]
+        self.record[[NIT, NFEV]] = self.state[STEP], self.state[STEP] + 1
+        finish(verdict, self.ids[j], self.block, self.h, self.record, ends.points, ends.slopes, ends.table)
+
+
+def _arrays(run, rows, count):
     x = run.block[0]
     n, dtype, width = x.size, x.dtype, LANES // x.dtype.itemsize
     each = (4 + len(run.s) + 2 * (run.limits is not None)) * n * dtype.itemsize

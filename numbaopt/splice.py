@@ -39,7 +39,8 @@ def splice(function, program, marked, more="", last=None, modules=()):
     texts = [_spliced(part, program, marked) for part in (function if isinstance(function, tuple) else (function,))]
     texts += [last] * (last is not None)
     text = "\n\n".join([more, *texts])
-    used = set(re.findall(passes.NAME, text)) - {"np"}
+    used = set(re.findall(passes.NAME, text)) - {"np", "jit", "step", "observe"}  # these are, or are given
+    used -= set(re.findall(r"^def (\w+)", text, re.MULTILINE))
     imports = ["import numpy as np\n"]
     known = set()
     for module in (observe, ending, *modules):

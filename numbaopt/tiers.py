@@ -47,10 +47,12 @@ class Tier:
         return self._driver(*self._given, *rest)
 
     def spent(self, seconds):
-        """Take note of time that the drivers took; see whether to compile one for this objective alone."""
+        """Take note of time that the drivers took; tell whether it is enough to compile something for it."""
         self._seconds += seconds
-        if self._tried or self._seconds < PATIENCE:
-            return
+        return self._seconds >= PATIENCE
+
+    def specialise(self):
+        """Compile a driver for this objective alone, if there is none yet."""
         with _lock:
             if not self._tried:
                 self._tried = True
