@@ -106,34 +106,35 @@ def guess(spectrum, energy, p):
 
 
 @njit(error_model="numpy", fastmath=FAST)
-def inform(p, energy, noise, information):
-    """Put the upper triangle of J'J / noise**2 into information."""
-    jac = np.ones((p.size, energy.size))
+def information(p, energy, noise):
+    """Return J'J / noise**2."""
+    jac, total = np.ones((p.size, energy.size)), np.empty((p.size, p.size))
     jac[4] = energy
     for k in range(energy.size):
         jac[0, k], jac[1, k], jac[2, k] = derivatives(energy[k], p[0], p[1], p[2])
     for i in range(p.size):
-        for j in range(i, p.size):
-            total = 0.0
+        for j in range(i + 1):
+            product = 0.0
             for k in range(energy.size):
-                total += jac[i, k] * jac[j, k]
-            information[i, j] = total / noise**2
+                product += jac[i, k] * jac[j, k]
+            total[i, j] = total[j, i] = product / noise**2
+    return total
 
 
 @njit(error_model="numpy")
-def orthonormalise(information, unit):
-    """Make unit upper triangular, unit' information unit = 1, from zeros: Gram and Schmidt in that metric."""
+def orthonormalise(metric, unit):
+    """Make unit, from zeros, upper triangular with unit' metric unit = 1: Gram and Schmidt's procedure."""
     for j in range(len(unit)):
         unit[j, j] = 1.0
         for i in range(j):
             along = 0.0
             for k in range(i + 1):
-                along += unit[k, i] * information[k, j]
+                along += unit[k, i] * metric[k, j]
             for k in range(i + 1):
                 unit[k, j] -= along * unit[k, i]
         square = 0.0
         for k in range(j + 1):
-            square += unit[k, j] * information[k, j]
+            square += unit[k, j] * metric[k, j]
         for k in range(j + 1):
             unit[k, j] /= np.sqrt(square)
 
@@ -150,10 +151,9 @@ def starts(spectra, energy):
 @njit(parallel=True)
 def units(p, energy, noise):
     """Return for each row of p the U of inv(J'J / noise**2) = U U', which is the covariance of the parameters."""
-    information, unit = np.zeros((2, len(p), 5, 5))
+    unit = np.zeros((len(p), 5, 5))
     for b in prange(len(p)):
-        inform(p[b], energy, noise, information[b])
-        orthonormalise(information[b], unit[b])
+        orthonormalise(information(p[b], energy, noise), unit[b])
     return unit
 
 
@@ -175,7 +175,8 @@ def fit(spectra):
         options={"history": 5},
     )
     found = start + np.einsum("bij,bj->bi", unit, result.x)
-    errors = np.sqrt(np.sum(units(found, ENERGY, NOISE) ** 2, axis=2))
+    unit = units(found, ENERGY, NOISE)
+    errors = np.sqrt(np.einsum("bij,bij->bi", unit, unit))
     return found, errors, result
 
 
