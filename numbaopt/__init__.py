@@ -7,16 +7,18 @@ Every method is an attribute of this module; `names` lists them.
 
 import importlib
 
+from numbaopt.many import minimize_many
 from numbaopt.minimize import minimize
 from numbaopt.optimizer import Optimizer
 from numbaopt.registry import get, names
 from numbaopt.result import OptimizationInterrupted, Result
+from numbaopt.results import ManyResult
 from numbaopt.rule import Rule, RuleError, chain, rule
 from numbaopt.state import State
 
 __version__ = "0.1.0"
-__all__ = ["OptimizationInterrupted", "Optimizer", "Result", "Rule", "RuleError", "State", "chain", "minimize"]
-__all__ += ["names", "problems", "rule", "schedules", "solvers", "transforms"]
+__all__ = ["ManyResult", "OptimizationInterrupted", "Optimizer", "Result", "Rule", "RuleError", "State", "chain"]
+__all__ += ["minimize", "minimize_many", "names", "problems", "rule", "schedules", "solvers", "transforms"]
 
 
 def __getattr__(name):

@@ -32,11 +32,14 @@ class Compiled(NamedTuple):
         What to pass as `args`. It knows of a copy of x, so it is for one run at a time.
     keep : list
         The arrays that `args` points into.
+    cost : int
+        How many evaluations of `fun` one evaluation with gradient takes.
     """
 
     function: Any
     args: np.ndarray
     keep: list
+    cost: int = 1
 
     @staticmethod
     def pack(columns):
@@ -44,13 +47,13 @@ class Compiled(NamedTuple):
         return np.array([number for array in columns for number in entry(array)], np.int64)
 
 
-def compile_objective(objective, columns=None):
+def compile_objective(objective, columns=None, each=None):
     """Compile an `Objective` whose function is jitted; return a `Compiled`, or None where that cannot be."""
     fun, jac = objective.fun, objective.jac
     if not is_jitted(fun) or not (jac is True or jac == "inplace" or is_jitted(jac)):
         return None
     try:
-        wrapper = _Wrapper(objective, columns)
+        wrapper = _Wrapper(objective, columns, each)
     except (NumbaError, TypeError, ValueError):  # what Numba has no type for, or does not go into a table
         return None
     function = _compile(fun, jac, wrapper.text, tuple(wrapper.parts), wrapper.signature)
@@ -84,16 +87,17 @@ def _as_it_is(part):
 class _Wrapper:
     """The text of a wrapper, and the table that it reads."""
 
-    def __init__(self, objective, columns):
+    def __init__(self, objective, columns, each):
         real = numba.from_dtype(objective.x0.dtype)
         shapes, tree = objective.structure.shapes, objective.structure.tree
         scratch = np.empty_like(objective.x0)
-        self.table, self.keep = [scratch.ctypes.data], [scratch]
+        self.table, self.keep = [scratch.ctypes.data, 0], [scratch]  # 0: which of many problems this is
         self.parts = []
         places = [(shape, lo) for shape, (lo, _) in zip(shapes, objective.segments, strict=True)]
         copies = [f"{self._leaf(real, *place, copy=True)}(x, args)" for place in places]
         views = [f"{self._leaf(real, *place, copy=False)}(g, args)" for place in places]
         batch = [] if columns is None else self._columns(columns)
+        batch += [self._row(array) for array in each or ()]
         given = batch + [self._arg(arg) for arg in objective.args]
         call = ", ".join([_nest(tree, copies), *given])
         if objective.jac == "inplace":
@@ -115,6 +119,12 @@ class _Wrapper:
             parts.append(f"{self._part(rows_at, kind, at)}(data, lo, hi)")
             at += len(entry(column))
         return parts
+
+    def _row(self, array):
+        at = len(self.table)
+        self.table += entry(array)
+        self.keep.append(array)
+        return f"{self._part(rows_at, _kind(array), at)}(args, args[1], args[1] + 1)[0]"
 
     def _arg(self, arg):
         kind = _kind(arg)

@@ -58,12 +58,12 @@ class _Cache(FunctionCache):
             pass
 
 
-def jit(function=None, **options):
+def jit(function=None, *, cached=True, **options):
     """Compile with the options shared by every kernel here, at the first call; cached on disk where that can be."""
     if function is None:
-        return functools.partial(jit, **options)
+        return functools.partial(jit, cached=cached, **options)
     dispatcher = njit(**(OPTIONS | options))(function)
-    if hasattr(dispatcher, "_cache"):  # not so under NUMBA_DISABLE_JIT
+    if cached and hasattr(dispatcher, "_cache"):  # not so under NUMBA_DISABLE_JIT
         try:
             dispatcher._cache = _Cache(function)
         except RuntimeError:  # no writable place
@@ -211,7 +211,7 @@ def _file(text, name):
 
 
 @functools.cache
-def load(text, name, parallel=False):
+def load(text, name, parallel=False, cached=True):
     """Compile a text (lazily: at its first call or `signature`); return its function decorated with ``@step``."""
     filename, key = _file(text, name)
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
@@ -219,8 +219,8 @@ def load(text, name, parallel=False):
     sys.modules[module.__name__] = module  # where Numba looks for a function's globals when it comes from the cache
     vars(module).update(
         __file__=filename,
-        jit=jit,
-        step=lambda function: made.append(jit(function, parallel=parallel)),
+        jit=functools.partial(jit, cached=cached),
+        step=lambda function: made.append(jit(function, parallel=parallel, cached=cached)),
         prange=numba.prange,
     )
     exec(compile(text, filename, "exec"), vars(module))

@@ -21,11 +21,14 @@ from numbaopt.observe import (
     BAD_X,
     BEST,
     BEST_X,
+    DONE,
     EPOCH,
     EPOCHS_DONE,
-    FTOL_MET,
     GO_ON,
     LOWER,
+    MORE,
+    MOST_NFEV,
+    MOST_NIT,
     NFEV,
     NIT,
     PREVIOUS,
@@ -35,10 +38,13 @@ from numbaopt.observe import (
     WEIGHT,
     G,
     X,
+    iterated,
     look,
     observe,
+    over,
 )
-from numbaopt.splice import splice
+from numbaopt.splice import marks, splice
+from numbaopt.tiers import tier
 
 _TABLE = types.int64[::1]  # how a compiled objective gets its args and data
 SLICE = 0.05  # seconds of compiled iterations between two looks at the clock
@@ -93,8 +99,9 @@ def plain(run, callback=None):
                     told = iterations(h)
                 elif callback(x, f, t):
                     return STOPPED
-            if iterations is not None and not verdict and run.flat():
-                return FTOL_MET
+            if iterations is not None and not verdict:
+                record[NFEV] = objective.nfev
+                verdict = iterated(h, record)
         return verdict
     finally:  # also on the way out of an exception
         record[NIT] = t
@@ -135,43 +142,50 @@ def plain_batches(run, callback=None):
 def jitted(run, compiled):
     """Minimise a jitted full-batch objective; return the verdict."""
     block, record, fun, args = run.block, run.record, compiled.function, compiled.args
-    step = [run.step] if run.program is None else []
-    run_on = driver(_run_on, run.program, run.rule.valued, block.dtype, (_TABLE,), (_TABLE, types.int64))
+    step = run.step if run.program is None else None
+    run_on = tier(text(_run_on, run.program, marks(run.rule)), fun, step, (*memory(block.dtype), _TABLE, types.int64))
+    record[MORE], record[NFEV] = compiled.cost - 1, 1.0
     try:
-        run.objective.nfev = run.objective.njev = 1
         began = perf_counter()
-        verdict = look(fun(block[X], block[G], args), block, record)
+        f = fun(block[X], block[G], args)
+        run.objective.nfev = record[NFEV] = compiled.cost if isfinite(f) else 1
+        verdict = look(f, block, record)
         run.begin()
         chunk, t = paced(1, perf_counter() - began, run.deadline), 0
-        one_by_one = run.iterations is not None and run.ftol >= 0  # to see every iterate
         while not verdict and not (verdict := run.over(t)):
             began = perf_counter()
-            limit = ceil(min(t + min(1 if one_by_one else chunk, run.maxiter - run.done(t)), run.maxfev - 1, 2**53))
-            verdict = run_on(fun, *step, block, run.s, run.h, record, args, limit)
-            done = int(record[NIT]) - t
-            chunk, t = paced(done, perf_counter() - began, run.deadline), t + done
-            run.objective.nfev = 1 + t
-            if one_by_one and not verdict and run.flat():
-                return FTOL_MET
+            verdict = run_on(block, run.s, run.h, record, args, t + chunk)
+            done, seconds = int(record[NIT]) - t, perf_counter() - began
+            run_on.spent(seconds)
+            chunk, t = paced(done, seconds, run.deadline), t + done
+            run.objective.nfev = int(record[NFEV])
         return verdict
     finally:
-        run.objective.nfev = run.objective.njev = 1 + int(record[NIT])
+        run.objective.nfev, run.objective.njev = int(record[NFEV]), 1 + int(record[NIT])
 
 
 def _run_on(fun, step, block, s, h, record, args, stop):
     x, g, best, box = block[X], block[G], block[BEST_X:LOWER], block[LOWER:]
     t = int(record[NIT])
-    while t < stop:
+    stop = int(np.ceil(min(stop, record[MOST_NIT])))  # rule
+    while t < stop and record[NFEV] < record[MOST_NFEV]:
         t += 1
         record[NIT] = t
         h[-1] = record[PREVIOUS]  # valued
         step(t, x, g, s, h)
         if not abs(h[-1]) < np.inf:  # valued
             return STALLED  # valued
+        record[NFEV] += 1.0
         f = fun(x, g, args)
+        if abs(f) < np.inf:
+            record[NFEV] += record[MORE]
         if verdict := observe(f, x, g, best, box, record):
             return verdict
-    return GO_ON
+        verdict = iterated(h, record)  # solver
+        if verdict != GO_ON:  # solver
+            return verdict  # solver
+    return over(t, record)  # rule
+    return over(record[DONE], record)  # solver
 
 
 def jitted_batches(run, compiled):
@@ -181,7 +195,7 @@ def jitted_batches(run, compiled):
     row = types.int64
     step = [run.step] if run.program is None else []
     takes, rest = (row, row, _TABLE, _TABLE), (_TABLE, _TABLE, row, row, row)
-    run_on = driver(_run_on_batches, run.program, run.rule.valued, block.dtype, takes, rest)
+    run_on = driver(_run_on_batches, run.program, marks(run.rule), block.dtype, takes, rest)
     chunk = 1
     try:
         for epoch in range(batches.epochs):
@@ -227,14 +241,24 @@ def _run_on_batches(fun, step, block, s, h, record, data, args, lo, end, size):
 
 
 @functools.cache
-def driver(function, program, valued, dtype, objective, rest):
+def driver(function, program, marks, dtype, objective, rest):
     """Compile a driver for this dtype and rule, once; kept on disk. It takes any objective."""
     real = numba.from_dtype(dtype)
     step = [types.FunctionType(types.void(*signature(dtype)))] if program is None else []
     objective = types.FunctionType(types.float64(real[::1], real[::1], *objective))
-    block, numbers = real[:, ::1], types.float64[::1]
-    text = splice(function, program, valued)
-    return only(load(text, "driver"), (objective, *step, block, block, numbers, numbers, *rest))
+    return only(load(text(function, program, marks), "driver"), (objective, *step, *memory(dtype), *rest))
+
+
+@functools.cache
+def text(functions, program, marks, more=""):
+    """Return the text of a driver for a rule: see `splice`."""
+    return splice(functions, program, marks, more)
+
+
+def memory(dtype):
+    """Return the types of a run's block, slots, numbers and record."""
+    block, numbers = numba.from_dtype(dtype)[:, ::1], types.float64[::1]
+    return block, block, numbers, numbers
 
 
 def paced(chunk, seconds, deadline):

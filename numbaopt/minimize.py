@@ -11,7 +11,7 @@ from numbaopt.callbacks import read_callback
 from numbaopt.hyper import closest
 from numbaopt.minibatch import Batches
 from numbaopt.objective import Objective
-from numbaopt.observe import GTOL_MET
+from numbaopt.observe import GO_ON, GTOL_MET
 from numbaopt.options import refuse, settle, split
 from numbaopt.outcome import display, outcome
 from numbaopt.registry import get, names
@@ -120,14 +120,14 @@ def minimize(
             raise ValueError(f"{next(iter(feed))} is for rules; SciPy's {method} takes no minibatches")
         given = (hess, hessp, bounds, constraints, tol, callback, options)
         return through_scipy(fun, x0, args, method, jac, *given)
-    rule = _rule(method)
+    rule = find(method)
     for name, given, what in (("hess", hess, "Hessian"), ("hessp", hessp, "Hessian-vector product")):
         if given is not None:
             text = f"Method {rule.name} does not use {what} information ({name})."
             warnings.warn(text, RuntimeWarning, stacklevel=2)
     hyper, given, unknown = split(rule, options)
     refuse(rule, unknown)
-    return _minimize(rule(**hyper), fun, x0, args, jac, bounds, constraints, tol, callback, given, feed)
+    return run(rule(**hyper), fun, x0, args, jac, bounds, constraints, tol, callback, given, feed)
 
 
 def as_scipy_method(
@@ -162,7 +162,7 @@ def as_scipy_method(
 
         text = f"Unknown solver options: {', '.join(map(str, unknown))}"
         warnings.warn(text, OptimizeWarning, stacklevel=4)
-    return _minimize(rule(**hyper), fun, x0, args, jac, bounds, constraints, tol, callback, given, feed)
+    return run(rule(**hyper), fun, x0, args, jac, bounds, constraints, tol, callback, given, feed)
 
 
 def _feed(data, batch_size, epochs, shuffle, seed, drop_last):
@@ -176,7 +176,8 @@ def _feed(data, batch_size, epochs, shuffle, seed, drop_last):
     return feed
 
 
-def _rule(method):
+def find(method):
+    """Return the method of ours that a name stands for; the error names SciPy's, too."""
     try:
         return get("adam" if method is None else method)
     except ValueError:
@@ -187,7 +188,8 @@ def _rule(method):
         raise ValueError(f"unknown method {method!r}; {there}.{hint}") from None
 
 
-def _minimize(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, feed):
+def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, feed):
+    """Minimise with a rule or solver; options are those of every run."""
     if constraints is not None and not (isinstance(constraints, (tuple, list, dict)) and not constraints):
         raise ValueError(f"{rule.name} takes bounds, but no other constraints; SLSQP and trust-constr do")
     if feed and "data" not in feed:
@@ -199,30 +201,35 @@ def _minimize(rule, fun, x0, args, jac, bounds, constraints, tol, callback, opti
     notify = read_callback(callback, objective.restore)
     message = None
     if limits is not None:
-        objective.bounds = limits
-        if isinstance(rule, Rule):
-            rule = chain(rule, importlib.import_module("numbaopt.transforms").box)
-        elif not rule.bounded:
-            raise ValueError(f"{rule.name} takes no bounds; every rule does, adam among them, and SciPy's L-BFGS-B")
+        objective.bounds, rule = limits, bounded(rule)
         if np.all(limits[0] == limits[1]) and batches is None:
             message = "All independent variables were fixed by bounds."
     if batches is not None and not isinstance(rule, Rule):
         raise ValueError(f"{rule.name} compares values of one function; with data, which changes it, take a rule")
-    run = Run(objective, rule, limits, options, batches)
+    one = Run(objective, rule, limits, options, batches)
     try:
-        verdict = loop.drive(run, notify)
-        run.settle()
+        verdict = loop.drive(one, notify)
+        one.settle()
     except KeyboardInterrupt as interrupt:
-        raise OptimizationInterrupted(outcome(run, None)) from interrupt
+        raise OptimizationInterrupted(outcome(one, GO_ON)) from interrupt
     except Exception as error:
-        _annotate(error, outcome(run, None))
+        _annotate(error, outcome(one, GO_ON))
         raise
-    result = outcome(run, verdict, message if verdict == GTOL_MET else None)
+    result = outcome(one, verdict, message if verdict == GTOL_MET else None)
     if batches is not None and batches.seed is not None and feed.get("shuffle", True):
         result.seed = batches.seed  # to repeat a run for which none was given
     if options["disp"]:
         display(result, stacklevel=3)
     return result
+
+
+def bounded(rule):
+    """Return a method that stays between bounds."""
+    if isinstance(rule, Rule):
+        return chain(rule, importlib.import_module("numbaopt.transforms").box)
+    if not rule.bounded:
+        raise ValueError(f"{rule.name} takes no bounds; every rule does, adam among them, and SciPy's L-BFGS-B")
+    return rule
 
 
 def _annotate(error, result):

@@ -82,13 +82,15 @@ class Objective:
         """Return `flat` in the structure of x0, as views."""
         return self.structure.views(flat)
 
-    def compiled(self, columns=None):
+    def compiled(self, columns=None, each=None):
         """Compile fun and jac into the one form that the compiled driver takes.
 
         Parameters
         ----------
         columns : tuple of ndarray, optional
             For minibatches: arrays like those that the driver will take rows of, see `Batches.columns`.
+        each : tuple of ndarray, optional
+            For many problems: arrays of which each problem is given one row; ``args[1]`` says which.
 
         Returns
         -------
@@ -100,7 +102,7 @@ class Objective:
             return None  # not jitted
         from numbaopt.compiled_objective import compile_objective
 
-        return compile_objective(self, columns)
+        return compile_objective(self, columns, each)
 
 
 class Together(Objective):

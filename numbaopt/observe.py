@@ -14,11 +14,15 @@ from numbaopt.cpu import jit
 # Rows of the block that a run works in.
 X, G, BEST_X, BEST_G, LOWER, UPPER = range(6)
 
-# Entries of the record that a run keeps, a float64 array.
+# Entries of the record that a run keeps, a float64 array. NIT counts steps; MOST_NIT and MOST_NFEV are limits, MORE is
+# how many evaluations one with gradient takes beside the first. Of a solver: where in h its iterations and the latest
+# iterate's value lie, what both were when last looked at, and the tolerance on the change of that value.
 BEST, PREVIOUS, NORM, GTOL, FTOL, LATEST, NIT, NFEV, EPOCH, SUM, WEIGHT, TOLERANT = range(12)
+MOST_NIT, MOST_NFEV, MORE, ITERATIONS, VALUE, DONE, DONE_VALUE, DONE_FTOL = range(12, 20)
 
 # Verdicts.
 GO_ON, GTOL_MET, FTOL_MET, BAD_FUN, BAD_JAC, BAD_X, MAXITER, MAXFEV, MAXTIME, STOPPED, EPOCHS_DONE, STALLED = range(12)
+RAISED = 12  # what the objective did, of many problems one
 
 
 def new_record(gtol=-1.0, ftol=-1.0, latest=False, tolerant=False):
@@ -26,8 +30,9 @@ def new_record(gtol=-1.0, ftol=-1.0, latest=False, tolerant=False):
 
     With ``tolerant`` what is not finite is left to the rule.
     """
-    record = np.zeros(12)
-    record[TOLERANT] = tolerant
+    record = np.zeros(20)
+    record[TOLERANT], record[DONE_FTOL] = tolerant, -1.0
+    record[MOST_NIT], record[MOST_NFEV] = np.inf, np.inf
     record[BEST], record[PREVIOUS], record[NORM] = np.inf, np.nan, np.nan
     record[GTOL], record[FTOL], record[LATEST] = gtol, ftol, latest
     return record
@@ -91,6 +96,28 @@ def observe(f, x, g, best, box, record):
     if abs(f - previous) <= record[FTOL] * max(abs(f), max(abs(previous), 1.0)):
         return FTOL_MET
     return GO_ON
+
+
+@jit
+def over(done, record):
+    """Return which limit ends a run after so many steps, or iterations of a solver."""
+    if done >= record[MOST_NIT]:
+        return MAXITER
+    if record[NFEV] >= record[MOST_NFEV]:
+        return MAXFEV
+    return GO_ON
+
+
+@jit
+def iterated(h, record):
+    """Judge a solver's latest iteration once it is done; evaluations in between are trials."""
+    done, new, old = h[int(record[ITERATIONS])], h[int(record[VALUE])], record[DONE_VALUE]
+    if done == record[DONE]:
+        return GO_ON
+    record[DONE], record[DONE_VALUE] = done, new
+    if abs(new - old) <= record[DONE_FTOL] * max(abs(new), max(abs(old), 1.0)):
+        return FTOL_MET
+    return over(done, record)
 
 
 @jit

@@ -4,12 +4,11 @@ import warnings
 
 import numpy as np
 
+from numbaopt import ending
 from numbaopt.observe import (
     BAD_FUN,
     BAD_JAC,
     BAD_X,
-    BEST,
-    BEST_G,
     BEST_X,
     EPOCH,
     EPOCHS_DONE,
@@ -19,7 +18,6 @@ from numbaopt.observe import (
     MAXFEV,
     MAXITER,
     MAXTIME,
-    NIT,
     NORM,
     PREVIOUS,
     STALLED,
@@ -31,59 +29,38 @@ from numbaopt.observe import (
 )
 from numbaopt.result import Result
 
-STATUS = {
-    GTOL_MET: 0,
-    FTOL_MET: 0,
-    EPOCHS_DONE: 0,
-    MAXITER: 1,
-    MAXFEV: 1,
-    MAXTIME: 2,
-    BAD_FUN: 3,
-    BAD_JAC: 3,
-    BAD_X: 3,
-    STALLED: 6,
-    STOPPED: 99,
-}
-INTERRUPTED = 4
 OVERSHOT = " But that is at the last iterate, and a better point, x, was met on the way: the steps may be too long."
+# In Python these are quicker than loaded from a cache.
+_answer, _iterations, _status = (getattr(f, "py_func", f) for f in (ending.answer, ending.iterations, ending.status))
 BAD = (BAD_FUN, BAD_JAC, BAD_X)
 
 
 def outcome(run, verdict, message=None):
-    """Return the result of a run that ended with ``verdict``, or that was broken off (None)."""
+    """Return the result of a run that ended with ``verdict``, or that was broken off (GO_ON)."""
     minibatch = run.batches is not None
     x, f, g = _mean(run, verdict) if minibatch else _best(run)
     g = g.copy()
     if run.limits is not None and run.objective.jac in (None, "2-point", "3-point"):
         g[run.limits[0] == run.limits[1]] = np.nan  # not evaluated there
-    status = STATUS.get(verdict, INTERRUPTED)
-    if not minibatch and run.iterations is None and status == 0 and run.record[PREVIOUS] - f > 1e-6 * max(1.0, abs(f)):
-        status = 5
+    status = ending.STATUS[verdict] if minibatch else _status(verdict, f, run.record)
     restore = run.objective.restore
     return Result(
-        message=(message or _sentence(run, verdict)) + OVERSHOT * (status == 5),
+        message=(message or _sentence(run, verdict)) + OVERSHOT * (status == ending.OVERSHOT),
         success=status == 0,
         status=status,
         fun=f,
         x=restore(x.copy()),
-        nit=_iterations(run, verdict),
+        nit=_iterations(verdict, run.h, run.record),
         jac=restore(g),
         nfev=run.objective.nfev,
         njev=run.objective.njev,
     )
 
 
-def _iterations(run, verdict):
-    """Return the steps done; of a solver its iterations, the last of which a tolerance may have cut short."""
-    nit = int(run.record[NIT])
-    return nit if run.iterations is None else run.done(nit) + (verdict == GTOL_MET and nit > 0)
-
-
 def _best(run):
     """Return the best point evaluated (or the latest, if that was asked for), its value and its gradient."""
-    if run.record[BEST] < np.inf:
-        return run.block[BEST_X], float(run.record[BEST]), run.block[BEST_G]
-    return run.block[BEST_X], float(run.record[PREVIOUS]), run.block[G]  # the start was not finite
+    fun, gradient = _answer(run.record)
+    return run.block[BEST_X], fun, run.block[gradient]
 
 
 def _mean(run, verdict):
@@ -94,36 +71,10 @@ def _mean(run, verdict):
 
 
 def _sentence(run, verdict):
-    record, nit = run.record, _iterations(run, verdict)
-    after = f"after {nit} step{'s' * (nit != 1)}"
-    if verdict == GTOL_MET:
-        entry = "The projected gradient's" if run.limits is not None else "The gradient's"
-        text = f"{entry} largest entry is {record[NORM]:.3g}, within gtol={record[GTOL]:.3g}."
-    elif verdict == FTOL_MET:
-        text = f"The last step changed the objective, relative to its size, by less than ftol={run.ftol:.3g}."
-    elif verdict == EPOCHS_DONE:
-        epochs = run.batches.epochs
-        text = "The epoch is done." if epochs == 1 else f"All {epochs} epochs are done."
-    elif verdict == MAXITER:
-        text = f"Maximum number of iterations has been exceeded (maxiter={run.maxiter:g})."
-    elif verdict == MAXFEV:
-        text = f"Maximum number of function evaluations has been exceeded (maxfev={run.maxfev:g})."
-    elif verdict == MAXTIME:
-        text = f"The time is over (maxtime={run.maxtime:g} s)."
-    elif verdict == BAD_FUN:
-        text = f"The objective is {record[PREVIOUS]} {after}; no step was taken from there."
-    elif verdict == BAD_JAC:
-        g = run.block[G]
-        i = int(np.argmin(np.isfinite(g)))
-        text = f"The gradient's entry {i} is {g[i]} {after}; no step was taken from there."
-    elif verdict == BAD_X:
-        text = f"x is not finite {after}, though objective and gradient were."
-    elif verdict == STALLED:
-        text = f"No lower point was found along the last direction, {after}: as low as working precision allows."
-    elif verdict == STOPPED:
-        text = "`callback` raised `StopIteration`."
-    else:
-        text = f"Broken off {after}."
+    record, g = run.record, run.block[G]
+    bad = int(np.argmin(np.isfinite(g)))
+    nit = _iterations(verdict, run.h, record)
+    text = sentence(verdict, nit, record[PREVIOUS], record[NORM], (bad, g[bad]), run)
     if run.batches is not None:
         text += f" x is the {'point that the method reports' if run.reports else 'last iterate'}"
         text += " with a finite loss" if verdict in BAD else ""
@@ -131,6 +82,46 @@ def _sentence(run, verdict):
         epoch = "the last epoch" if verdict == EPOCHS_DONE else partly
         text += f"; fun is the mean of the batch losses over {epoch}, weighted by batch size."
     return text
+
+
+def sentence(verdict, nit, latest, norm, entry, run):
+    """Say why a run ended.
+
+    Parameters
+    ----------
+    verdict : int
+    nit : int
+        Steps, or a solver's iterations.
+    latest, norm : float
+        The objective's last value, the gradient's largest entry.
+    entry : (int, float)
+        The gradient's first entry that is not finite, if one is not.
+    run : Run
+        What its limits were.
+    """
+    after = f"after {nit} step{'s' * (nit != 1)}"
+    if verdict == GTOL_MET:
+        largest = "The projected gradient's" if run.limits is not None else "The gradient's"
+        return f"{largest} largest entry is {norm:.3g}, within gtol={run.record[GTOL]:.3g}."
+    if verdict == FTOL_MET:
+        return f"The last step changed the objective, relative to its size, by less than ftol={run.ftol:.3g}."
+    if verdict == EPOCHS_DONE:
+        return "The epoch is done." if run.batches.epochs == 1 else f"All {run.batches.epochs} epochs are done."
+    if verdict == MAXITER:
+        return f"Maximum number of iterations has been exceeded (maxiter={run.maxiter:g})."
+    if verdict == MAXFEV:
+        return f"Maximum number of function evaluations has been exceeded (maxfev={run.maxfev:g})."
+    if verdict == MAXTIME:
+        return f"The time is over (maxtime={run.maxtime:g} s)."
+    if verdict == BAD_FUN:
+        return f"The objective is {latest} {after}; no step was taken from there."
+    if verdict == BAD_JAC:
+        return f"The gradient's entry {entry[0]} is {entry[1]} {after}; no step was taken from there."
+    if verdict == BAD_X:
+        return f"x is not finite {after}, though objective and gradient were."
+    if verdict == STALLED:
+        return f"No lower point was found along the last direction, {after}: as low as working precision allows."
+    return "`callback` raised `StopIteration`." if verdict == STOPPED else f"Broken off {after}."
 
 
 def display(result, stacklevel):

@@ -12,17 +12,24 @@ from numbaopt.observe import (
     BEST,
     BEST_G,
     BEST_X,
+    DONE,
+    DONE_FTOL,
+    DONE_VALUE,
     GO_ON,
+    ITERATIONS,
     LATEST,
-    MAXFEV,
-    MAXITER,
     MAXTIME,
+    MOST_NFEV,
+    MOST_NIT,
+    NFEV,
     NIT,
     PREVIOUS,
     TOLERANT,
+    VALUE,
     G,
     X,
     new_record,
+    over,
 )
 
 
@@ -67,14 +74,17 @@ class Run:
         self.objective, self.limits, self.batches = objective, limits, batches
         gtol, ftol = (-1.0 if options[name] is None else options[name] for name in ("gtol", "ftol"))
         self.ftol = ftol
-        if self.iterations is not None:  # evaluations are trials: see `flat`
-            ftol = -1.0
-        if batches is None:
-            self.record = new_record(gtol, ftol, options["return"] == "last")
-        else:
+        if batches is not None:
             self.record = new_record(latest=True, tolerant=rule.tolerant)
+        elif self.iterations is None:
+            self.record = new_record(gtol, ftol, options["return"] == "last")
+        else:  # evaluations are trials: see `iterated`
+            self.record = new_record(gtol, -1.0, options["return"] == "last")
+            self.record[DONE_FTOL] = ftol
+            self.record[ITERATIONS], self.record[VALUE] = rule.places
         self.maxiter, self.maxtime = options["maxiter"], options["maxtime"]
         self.maxfev = np.inf if options["maxfev"] is None else options["maxfev"]
+        self.record[MOST_NIT], self.record[MOST_NFEV] = self.maxiter, self.maxfev
         self.deadline = None if self.maxtime is None else perf_counter() + self.maxtime
         self.limited = self.deadline is not None or self.maxfev < np.inf or self.iterations is not None
         shapes, parts = objective.structure.shapes, objective.segments
@@ -158,26 +168,14 @@ class Run:
         """Return the iterations done after ``t`` steps."""
         return t if self.iterations is None else self.iterations(self.h)
 
-    def flat(self):
-        """Tell whether a solver's latest iteration changed the objective by less than ftol."""
-        done = self.iterations(self.h)
-        if done == self._latest[0]:
-            return False
-        (_, old), new = self._latest, self.rule.value(self.h)
-        self._latest = done, new
-        return abs(new - old) <= self.ftol * max(abs(new), abs(old), 1.0)
-
     def begin(self):
         """Take note of the start: of trials after it, a solver looks after what is not finite."""
         if self.iterations is not None:
-            self.record[TOLERANT], self._latest = 1.0, (0, self.record[PREVIOUS])
+            self.record[TOLERANT], self.record[DONE], self.record[DONE_VALUE] = 1.0, 0.0, self.record[PREVIOUS]
 
     def over(self, t):
         """Return why to stop after ``t`` steps, if a limit is reached."""
-        if self.done(t) >= self.maxiter:
-            return MAXITER
-        if self.objective.nfev >= self.maxfev:
-            return MAXFEV
-        if self.deadline is not None and perf_counter() >= self.deadline:
-            return MAXTIME
-        return GO_ON
+        self.record[NFEV] = self.objective.nfev
+        if verdict := over(self.done(t), self.record):
+            return verdict
+        return MAXTIME if self.deadline is not None and perf_counter() >= self.deadline else GO_ON

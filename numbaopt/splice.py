@@ -8,21 +8,51 @@ import inspect
 import re
 import textwrap
 
-from numbaopt import cpu, observe, passes
+from numbaopt import cpu, ending, observe, passes
+
+MARKS = "valued", "rule", "solver"  # of lines that are for some methods only
 
 
-def splice(function, program, valued=True):
+def marks(rule):
+    """Return the marks of the lines that a method needs: what asks for the objective's value, what is no rule."""
+    return ("valued",) * rule.valued + ("solver" if hasattr(rule, "iterations") else "rule",)
+
+
+def splice(function, program, marked, more=""):
     """Return the text of a driver with the step of a lowered rule inside, and not among its arguments.
 
-    Where ``program`` is None the step stays a call. Lines for rules that ask for the objective's value stay for these.
+    Parameters
+    ----------
+    function : function, or sequence of functions
+        The last is the driver; those before it are what it calls, and what calls the step.
+    program : Lowering or None
+        Where it is None the step stays a call.
+    marked : tuple of str
+        Of the lines that end in a mark, those stay that are marked so.
+    more : str
+        Text of further functions that these call.
     """
+    *parts, driver = function if isinstance(function, tuple) else (function,)
+    texts = [_spliced(part, program, marked) for part in (*parts, driver)]
+    text = "\n\n".join(texts)
+    used = set(re.findall(passes.NAME, text)) - {"np"}
+    imports = ["import numpy as np\n"]
+    for module, others in ((ending, vars(observe)), (observe, ())):
+        names = sorted(name for name in used if name in vars(module) and name not in others)
+        imports += [f"from {module.__name__} import {', '.join(names)}"] * bool(names)
+    jitted = ["@jit\n" + part for part in ([more] if more else []) + texts[:-1]]
+    return passes.assemble("a driver", program, "numpy", ["\n".join(imports), *jitted, "@step\n" + texts[-1]])
+
+
+def _spliced(function, program, marked):
     step = None if program is None else cpu.inline(program)
     out, lines = [], iter(textwrap.dedent(inspect.getsource(function)).splitlines())
     for line in lines:
         indent = line[: len(line) - len(line.lstrip())]
-        if line.endswith("# valued"):
-            out += [line] * valued
-        elif step is not None and line.strip() == "step(t, x, g, s, h)":
+        mark = line.rpartition("  # ")[2]
+        if mark in MARKS and mark not in marked:
+            continue
+        if step is not None and line.strip() == "step(t, x, g, s, h)":
             out += [indent + row for row in step]
         elif line.strip() == "if verdict := observe(f, x, g, best, box, record):":
             next(lines)  # return verdict: the body has returns of its own
@@ -32,11 +62,7 @@ def splice(function, program, valued=True):
     text = "\n".join(out)
     if "observe(" in text or (step is not None and "step(t" in text):
         raise AssertionError(f"a line of {function.__name__} that is to be spliced does not stand as it is looked for")
-    if step is not None:
-        text = text.replace("fun, step, ", "fun, ", 1)
-    names = sorted(name for name in set(re.findall(passes.NAME, text)) if name in vars(observe) and name != "np")
-    imports = f"import numpy as np\n\nfrom numbaopt.observe import {', '.join(names)}"
-    return passes.assemble("a driver", program, "numpy", [imports, "@step\n" + text])
+    return text.replace("fun, step, ", "fun, ") if step is not None else text
 
 
 def _body(function):

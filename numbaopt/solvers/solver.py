@@ -155,13 +155,14 @@ class Solver:
         """The compiled step ``step(t, x, g, s, h)``, to be called from your own ``@njit`` code."""
         return self._step
 
+    @property
+    def places(self):
+        """Where in h the count of iterations lies, and the objective's value at the latest iterate."""
+        return len(self.hyper), len(self.hyper) + F0
+
     def iterations(self, h):
         """Return how many iterations were accepted so far, of which each took one evaluation or more."""
-        return int(h[len(self.hyper)])
-
-    def value(self, h):
-        """Return the objective's value at the latest iterate, once there is one."""
-        return float(h[len(self.hyper) + F0])
+        return int(h[self.places[0]])
 
     def slots(self, x, lower=None, upper=None):
         """Return the rows to start from, for a flat ``x``; with bounds, which are arrays like x, two more."""

@@ -1,0 +1,198 @@
+"""Many problems of one kind, one after another in compiled code, each with a start, bounds and an end of its own."""
+
+import threading
+from time import perf_counter
+
+import numba
+import numpy as np
+from numba import types
+
+from numbaopt import start
+from numbaopt.coordinates import Coordinates
+from numbaopt.cpu import kernel
+from numbaopt.ending import AT, BEGUN, END, VERDICT, finish, judged
+from numbaopt.loop import SLICE, _run_on, memory, paced, text
+from numbaopt.observe import (
+    BEST_X,
+    DONE,
+    DONE_VALUE,
+    GO_ON,
+    LOWER,
+    MAXTIME,
+    MORE,
+    NFEV,
+    NIT,
+    RAISED,
+    STOPPED,
+    TOLERANT,
+    G,
+    X,
+    look,
+    over,
+)
+from numbaopt.splice import marks
+from numbaopt.tiers import tier
+
+FIRST, LATER = 2e-3, 16  # seconds before further threads are started; evaluations of a worker's first call
+
+
+def _crowd(
+    fun, step, starts, limits, own, numbers, template, block, s, h, record, args, points, slopes, ends, cursor, budget
+):
+    x, g, box = block[X], block[G], block[LOWER:]
+    while cursor[AT] < cursor[END] and budget > 0:
+        b, verdict, t = cursor[AT], GO_ON, 0
+        if cursor[BEGUN] == 0:
+            cursor[BEGUN] = 1
+            args[1] = b
+            for k in range(box.shape[0]):
+                for i in range(x.size):
+                    box[k, i] = limits[k, b if limits.shape[1] > 1 else 0, i]
+            for i in range(x.size):
+                x[i] = starts[b, i]
+                if box.shape[0] > 0:
+                    x[i] = max(x[i], box[0, i])
+                    x[i] = min(x[i], box[1, i])
+                block[BEST_X, i] = x[i]
+            for i in range(h.size):
+                h[i] = numbers[b if numbers.shape[0] > 1 else 0, i]
+            for i in range(record.size):
+                record[i] = template[i]
+            begin(x, s, h, box, own)  # noqa: F821
+            verdict = judged(GO_ON, block)
+            if verdict == GO_ON:
+                record[NFEV] = 1.0
+                f = fun(x, g, args)
+                if abs(f) < np.inf:
+                    record[NFEV] += record[MORE]
+                verdict = look(f, block, record)
+                record[TOLERANT], record[DONE], record[DONE_VALUE] = 1.0, 0.0, f  # solver
+            budget -= 1
+            if verdict == GO_ON:
+                verdict = over(0, record)
+        if verdict == GO_ON:
+            t = int(record[NIT])
+            verdict = _run_on(fun, step, block, s, h, record, args, t + max(budget, 1))
+            budget -= int(record[NIT]) - t
+            if verdict == GO_ON:
+                return budget  # to be taken up there
+        finish(verdict, b, block, h, record, points, slopes, ends)
+        cursor[AT], cursor[BEGUN] = b + 1, 0
+    return budget
+
+
+class Crowd:
+    """The compiled run of many problems on several threads.
+
+    Parameters
+    ----------
+    run : Run
+        Of one problem like them: its memory is the pattern.
+    ends : Ends
+        Where the problems start, and what becomes of them.
+    limits : ndarray, shape (2, B or 1, n)
+        Lower and upper bounds; n is 0 where there are none.
+    numbers : ndarray, shape (B or 1, p)
+        What h starts from.
+    rows : tuple of ndarray
+        What each problem has of its own.
+    watch : callable
+        Called with the number of problems done, some twenty times a second; true ends the run.
+    """
+
+    def __init__(self, run, ends, limits, numbers, rows, watch):
+        self.run, self.ends, self.rows, self.watch = run, ends, rows, watch
+        starts = ends.points.copy()
+        own = [name for name in run.rule.slots_of if isinstance(run.rule.hyper.get(name), Coordinates)]
+        own = np.array([run.rule.slot(run.s, name) for name in own], starts.dtype).reshape(len(own), starts.shape[1])
+        self.verdict, self._next, self._lock = GO_ON, 0, threading.Lock()
+        self._first = Worker(self)
+        step = kernel(run.rule.jit, starts.dtype) if run.program is None else None
+        begin = start.emit(run.rule, run.limits is not None)
+        real, f8, i8 = numba.from_dtype(starts.dtype), types.float64, types.int64
+        rest = (real[:, ::1], real[:, :, ::1], real[:, ::1], f8[:, ::1], f8[::1], *memory(starts.dtype), i8[::1])
+        rest += (real[:, ::1], real[:, ::1], f8[:, ::1], i8[::1], i8)
+        functions = text((_run_on, _crowd), run.program, marks(run.rule), begin)
+        self.drive = tier(functions, self._first.compiled.function, step, rest)
+        self.given = starts, limits, own, numbers, run.record
+
+    def solve(self, threads):
+        """Solve all of them. On the way out of an exception what is done is kept."""
+        others = []
+        try:
+            self._first.work(perf_counter() + FIRST)
+            if threads > 1 and self._next < len(self.ends.points):
+                workers = [Worker(self) for _ in range(threads - 1)]
+                others = [threading.Thread(target=worker.work, daemon=True) for worker in workers]
+            for thread in others:
+                thread.start()
+            self._first.work()
+            while any(thread.is_alive() for thread in others):
+                others[-1].join(SLICE)
+                others = [thread for thread in others if thread.is_alive()]
+                self.look()
+        except BaseException:
+            self.verdict = self.verdict or STOPPED
+            raise
+        finally:
+            for thread in others:
+                thread.join()
+        if self.verdict != GO_ON:
+            self.ends.mark(self.ends.table[:, VERDICT] == GO_ON, self.verdict)
+
+    def look(self):
+        """Let the caller see how far it is, and stop where he or the clock says so."""
+        if self.verdict == GO_ON and self.watch(int(np.count_nonzero(self.ends.table[:, VERDICT]))):
+            self.verdict = STOPPED
+        if self.verdict == GO_ON and self.run.deadline is not None and perf_counter() >= self.run.deadline:
+            self.verdict = MAXTIME
+
+    def claim(self, cursor):
+        """Give a worker its next problems; the fewer are left, the fewer it gets. Tell whether there are any."""
+        with self._lock:
+            left = len(self.ends.points) - self._next
+            count = max(1, left // 16) if left else 0
+            cursor[AT], cursor[END], cursor[BEGUN] = self._next, self._next + count, 0
+            self._next += count
+        return count > 0
+
+
+class Worker:
+    """What one thread works with."""
+
+    def __init__(self, crowd):
+        run = crowd.run
+        self.crowd, self.compiled = crowd, run.objective.compiled(each=crowd.rows)
+        run.record[MORE] = self.compiled.cost - 1
+        self.memory = run.block.copy(), run.s.copy(), run.h.copy(), run.record.copy()
+        self.cursor, self.budget = np.zeros(3, np.int64), LATER
+
+    def work(self, until=np.inf):
+        """Solve problems until none are left, or it is time."""
+        crowd, cursor, ends = self.crowd, self.cursor, self.crowd.ends
+        results = ends.points, ends.slopes, ends.table
+        watching = self is crowd._first
+        while crowd.verdict == GO_ON and (cursor[AT] < cursor[END] or crowd.claim(cursor)):
+            began = perf_counter()
+            if began >= until:
+                return
+            left = 0
+            try:
+                left = crowd.drive(*crowd.given, *self.memory, self.compiled.args, *results, cursor, self.budget)
+            except Exception as error:
+                ends.errors[int(cursor[AT])] = error
+                self._keep(RAISED)
+            seconds = perf_counter() - began
+            crowd.drive.spent(seconds)
+            if left <= 0:
+                self.budget = paced(self.budget, seconds, crowd.run.deadline)
+            if watching:
+                crowd.look()
+        if cursor[BEGUN]:  # broken off
+            self._keep(crowd.verdict)
+
+    def _keep(self, verdict):
+        block, _, h, record = self.memory
+        ends = self.crowd.ends
+        finish(verdict, self.cursor[AT], block, h, record, ends.points, ends.slopes, ends.table)
+        self.cursor[AT], self.cursor[BEGUN] = self.cursor[AT] + 1, 0

@@ -1,0 +1,77 @@
+"""A compiled driver, and for objectives that take long a second one with the objective inside.
+
+The driver for all objectives comes from the cache at once; it calls the objective through a pointer. One made for a
+single objective has to be compiled, in every process, but spares that call and what stands between the two: a third of
+an iteration of two coordinates. Both give the same bits, and all that a run is lies in arrays: it changes over between
+two calls.
+"""
+
+import functools
+import re
+import threading
+
+import numba
+from numba import types
+
+from numbaopt.cpu import load, only, signature
+
+PATIENCE = 0.5  # seconds that an objective's runs take in all before a driver is compiled for it alone
+_lock = threading.Lock()
+# Instructions that may be carried out otherwise in other surroundings.
+_LOOSE = re.compile(r"= (?:tail )?(?:f\w+|call|select|phi)(?: \w+)*? (?:fast|reassoc|contract|arcp|afn)\b")
+
+
+class Tier:
+    """The drivers of one objective, made by `tier`.
+
+    Parameters
+    ----------
+    text : str
+        Of a driver, from `splice`.
+    function : numba dispatcher
+        The objective, as in `Compiled.function`.
+    step : numba dispatcher or None
+        What the driver calls, where the step is not inside it.
+    rest : tuple of numba types
+        Of what the driver takes beside these two.
+    """
+
+    def __init__(self, text, function, step, rest):
+        self._text, self._rest, self._seconds, self._tried = text, rest, 0.0, False
+        self._given = (function,) if step is None else (function, step)
+        (kind,) = function.nopython_signatures
+        self._driver = _general(text, kind, rest, step is not None)
+
+    def __call__(self, *rest):
+        """Call the best driver that there is."""
+        return self._driver(*self._given, *rest)
+
+    def spent(self, seconds):
+        """Take note of time that the drivers took; see whether to compile one for this objective alone."""
+        self._seconds += seconds
+        if self._tried or self._seconds < PATIENCE:
+            return
+        with _lock:
+            if not self._tried:
+                self._tried = True
+                self._specialise()
+
+    def _specialise(self):
+        function = self._given[0]
+        if not hasattr(function, "inspect_llvm") or any(map(_LOOSE.search, function.inspect_llvm().values())):
+            return
+        own = load.__wrapped__(self._text, "driver", cached=False)
+        self._driver = only(own, (*map(numba.typeof, self._given), *self._rest))
+
+
+@functools.lru_cache(64)
+def tier(text, function, step, rest):
+    """Return the `Tier` of an objective: one for each, so that the time of all its runs counts."""
+    return Tier(text, function, step, rest)
+
+
+@functools.cache
+def _general(text, kind, rest, stepped):
+    real = kind.args[0].dtype
+    step = [types.FunctionType(types.void(*signature(numba.np.numpy_support.as_dtype(real))))] * stepped
+    return only(load(text, "driver"), (types.FunctionType(kind), *step, *rest))
