@@ -71,6 +71,65 @@ def jax_rosenbrock(x0, steps):
     return lambda: run(start).block_until_ready()
 
 
+def _jax_adam(lr):
+    """Return JAX, and a function that takes an iteration of optax's Adam on Rosenbrock's, given the gradient there.
+
+    A problem's state is (x, the gradient at x, Adam's state, iterations so far). Gradients only, no values.
+    """
+    jax, optax = need("jax"), need("optax")
+    jax.config.update("jax_enable_x64", True)
+    np_, adam = jax.numpy, optax.adam(lr)
+
+    @jax.grad
+    def gradient(x):
+        return np_.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+    def begin(x):
+        return x, gradient(x), adam.init(x), 0
+
+    def iterate(problem):
+        x, g, state, k = problem
+        update, state = adam.update(g, state)
+        x = optax.apply_updates(x, update)
+        return x, gradient(x), state, k + 1
+
+    return jax, begin, iterate
+
+
+def jax_many(X0, steps, lr):
+    """Return a run of so many steps for each row of X0, which returns the last x: ``vmap`` of ``lax.scan``."""
+    jax, begin, iterate = _jax_adam(lr)
+
+    @jax.jit
+    @jax.vmap
+    def run(x):
+        return jax.lax.scan(lambda problem, _: (iterate(problem), None), begin(x), length=steps)[0][0]
+
+    X0 = jax.numpy.asarray(X0)
+    return lambda: run(X0).block_until_ready()
+
+
+def jax_many_until(X0, gtol, most, lr):
+    """Return a run for each row of X0 until no entry of the gradient exceeds gtol: ``vmap`` of ``lax.while_loop``.
+
+    It returns x and the iterations of each, which `most` limits.
+    """
+    jax, begin, iterate = _jax_adam(lr)
+
+    def goes_on(problem):
+        _, g, _, k = problem
+        return (jax.numpy.max(abs(g)) > gtol) & (k < most)
+
+    @jax.jit
+    @jax.vmap
+    def run(x):
+        x, _, _, k = jax.lax.while_loop(goes_on, iterate, begin(x))
+        return x, k
+
+    X0 = jax.numpy.asarray(X0)
+    return lambda: jax.block_until_ready(run(X0))
+
+
 def ensmallen_adam(fun, x0, steps):
     """Return a run of ensmallen's Adam on an objective ``fun(x, grad)`` in Python."""
     adam = need("pyensmallen").Adam(batchSize=1, maxIterations=steps, tolerance=-1.0)

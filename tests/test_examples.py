@@ -82,3 +82,15 @@ def test_a_rule_of_your_own(capsys):
     for adam, cautious in load("a_rule_of_your_own").main().values():
         assert cautious <= adam
     assert "def step(t, x, g, s, h):" in capsys.readouterr().out
+
+
+def test_gaussian_peaks(tmp_path, capsys):
+    example, np = load("gaussian_peaks"), pytest.importorskip("numpy")
+    u = np.linspace(-40, 40, 4001)
+    assert max(abs(example.bell(v) - np.exp(-(v**2) / 2)) for v in u) < 1e-13
+    seen = example.main(tmp_path, rows=50, sample=200)
+    assert seen["good"] == 4000 - 2 and "not finite: 2" in capsys.readouterr().out
+    assert seen["apart"] < 1e-3
+    assert np.all(abs(seen["pulls"].mean(axis=0)) < 5 / 4000**0.5)
+    assert np.all(abs(seen["pulls"].std(axis=0) - 1) < 5 / 8000**0.5)
+    assert is_png(tmp_path / "gaussian_peaks.png")
