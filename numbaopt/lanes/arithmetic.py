@@ -28,8 +28,8 @@ class Elementwise(AbstractTemplate):
         key, width = type(self).key, widths(*args)
         if kws or width is None or (key not in SAME and any(isinstance(arg, Chosen) for arg in args)):
             return None
-        numbers = tuple(element(arg, width) for arg in args)
-        found = None if None in numbers else self.context.resolve_function_type(key, numbers, {})
+        ones = tuple(element(arg, width) for arg in args)
+        found = None if None in ones else self.context.resolve_function_type(key, ones, {})
         if found is None or found.return_type not in ELEMENTS:
             return None
         taken = [Lanes(k, width) if isinstance(arg, Lanes) else k for arg, k in zip(args, found.args, strict=True)]
@@ -181,14 +181,13 @@ SINGLE += [getattr(math, name) for name in IN_MATH.split()] + [getattr(np, name)
 
 
 def _register():
+    pairs = [pair for pair in itertools.product((Lanes, types.Number, types.Boolean), repeat=2) if Lanes in pair]
     for function in {*ON_NUMBERS, *ON_MASKS, *SINGLE}:
+        single = lane_by_lane(function)
+        emit = _by_element(ON_NUMBERS.get(function, single), ON_MASKS.get(function, single))
         infer_global(function)(Elementwise)
-        emit = ON_NUMBERS.get(function) or lane_by_lane(function)
-        for kinds in itertools.chain([(Lanes,)], _PAIRS):
-            lower_builtin(function, *kinds)(_by_element(emit, ON_MASKS.get(function) or lane_by_lane(function)))
-
-
-_PAIRS = [pair for pair in itertools.product((Lanes, types.Number, types.Boolean), repeat=2) if Lanes in pair]
+        for kinds in [(Lanes,), *pairs]:
+            lower_builtin(function, *kinds)(emit)
 
 
 def _by_element(on_numbers, on_masks):

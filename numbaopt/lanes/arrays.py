@@ -74,6 +74,16 @@ for kinds in [(LaneDType, types.DType), (types.DType, LaneDType)]:
 lower_builtin("print_item", Lanes)(_refuse)
 
 
+def _closed(*args):
+    """Refuse before Numba answers for any object; it passes over what derives from its own errors."""
+    if any(isinstance(arg, Lanes | LaneArray) for arg in args):
+        raise TypeError(f"Not to be asked of lanes: {args}.")
+
+
+for function in (np.frombuffer, np.isscalar, str):
+    overload(function, target="CPU")(_closed)
+
+
 @overload_classmethod(LaneArray, "_allocate")
 def _allocate(cls, size, align):
     return lambda cls, size, align: intrin_alloc(size, align)

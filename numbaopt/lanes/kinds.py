@@ -2,6 +2,7 @@
 
 from llvmlite import ir
 from numba import types
+from numba.core import errors
 from numba.core.typeconv import Conversion
 from numba.extending import intrinsic, lower_cast, models, register_model
 
@@ -50,6 +51,10 @@ class Lanes(types.Type):
     def of(self, dtype):
         """Return as many lanes of another dtype."""
         return Lanes(dtype, self.width)
+
+    def cast_python_value(self, value):
+        """Refuse: a constant in compiled code is one number."""
+        raise errors.NumbaTypeError(f"{self} has no values in Python.")
 
     def unify(self, typingctx, other):
         """Return the lanes of what the numbers unify to, if there are such."""
