@@ -102,7 +102,7 @@ def _estimator(space, jac, values, x):
         made[name] = value if returned == wanted else _converted(value, kind)
     if jac not in SCHEMES:
         return made | {"perturb": perturb, "estimate": first_class(estimate, kind, x, x, slopes, seen)}
-    rest = x, types.float64, slopes, z, types.float64[:, ::1], x, x, slopes, types.float64, seen
+    rest = x, types.float64, slopes, z, x.dtype[:, ::1], x, x, slopes, types.float64, seen
     return made | {"gradient": first_class(SCHEMES[jac].gradient, kind, *rest)}
 
 

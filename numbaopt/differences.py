@@ -8,7 +8,7 @@ bound fixes a variable.
 with a compiled function, ``forward.py_func`` takes a Python one, and both give the same bits. They share one signature
 of arrays and numbers, and allocate nothing:
 
-    forward(value, x, f, g, z, h, lower, upper, rel_step, scale, args)
+    forward(value, x, f, g, z, points, lower, upper, rel_step, scale, args)
 
 value : function
     ``value(z, args) -> float``; for `complex_step` complex. It must leave z as it is.
@@ -16,11 +16,11 @@ x : ndarray of float32 or float64, shape (n,)
 f : float
     ``value(x, args)``. Where it is not finite nothing is evaluated, and g is filled with NaN.
 g : ndarray of float64, shape (n,)
-    What is filled: the gradient.
+    What is filled: the gradient. Until then the distances that differences are divided by.
 z : ndarray, shape (n,)
     Scratch, in x's dtype; for `complex_step` complex128.
-h : ndarray of float64, shape (1, n), for `central` (2, n)
-    Scratch, for the distances of the points from x.
+points : ndarray in x's dtype, shape (1, n), for `central` (2, n)
+    Scratch, for the entries that are put in the place of x's. `complex_step` needs none.
 lower, upper : ndarray, shape (n,), or (0,) where nothing is bounded
     Where they are equal nothing is evaluated, and the derivative is 0. `complex_step` needs none.
 rel_step : ndarray of float64, shape (n,) or (0,)
@@ -41,115 +41,117 @@ from numba import types
 
 from numbaopt.cpu import jit, only, uncached
 
-# float(np.float64(a)): in Python a float, which never warns; in Numba float(a) alone would leave a float32 what it is.
-
-
 @jit
 def _unbounded(here, i, rel_step, scale):
     """Return the step of an entry, which has its sign."""
     sign, size = 1.0 if here >= 0.0 else -1.0, abs(here)
     if rel_step.size > 0:
-        step = float(rel_step[i]) * sign * size
+        step = rel_step[i] * sign * size
         if (here + step) - here != 0.0:
             return step
     return scale * sign * (1.0 if size < 1.0 else size)
 
 
 @jit
-def _forward_steps(x, lower, upper, rel_step, scale, h):
-    """Fill h with one distance an entry: to the other side where a bound is in the way, shorter where two are."""
+def _forward_points(x, lower, upper, rel_step, scale, points, g):
+    """Choose one point an entry: on the other side where a bound is in the way, closer where two are."""
     for i in range(x.size):
-        here = float(np.float64(x[i]))
+        here = np.float64(x[i])
         step = _unbounded(here, i, rel_step, scale)
         if lower.size > 0:
-            low, high = float(np.float64(lower[i])), float(np.float64(upper[i]))
-            below, above = here - low, high - here
+            below, above = here - np.float64(lower[i]), np.float64(upper[i]) - here
             room = above if above >= below else -below  # to the farther bound
             if not abs(step) <= abs(room):
                 step = room
-            elif here + step < low or here + step > high:
+            elif here + step < lower[i] or here + step > upper[i]:
                 step = -step
-        h[0, i] = step
+        points[0, i] = here + step
+        there = np.float64(points[0, i])  # what was stored, which is rounded
+        g[i] = there - here if there != here else 0.0
 
 
 @jit
-def _central_steps(x, lower, upper, rel_step, scale, h):
-    """Fill h with two distances an entry: one to each side, or both to the side where there is room."""
+def _central_points(x, lower, upper, rel_step, scale, points, g):
+    """Choose two points an entry: one on each side, or both on the side where there is room."""
     for i in range(x.size):
-        here = float(np.float64(x[i]))
+        here = np.float64(x[i])
         step = abs(_unbounded(here, i, rel_step, scale))
-        h[0, i], h[1, i] = -step, step
+        first, second = -step, step
         if lower.size > 0:
-            below, above = here - float(np.float64(lower[i])), float(np.float64(upper[i])) - here
+            below, above = here - np.float64(lower[i]), np.float64(upper[i]) - here
             if not (below >= step and above >= step):
                 room, both = max(below, above), min(below, above)
                 aside = min(step, 0.5 * abs(room))
                 if aside <= both:  # a shorter step to both sides is still longer than to one
-                    h[0, i], h[1, i] = -both, both
-                elif above >= below:
-                    h[0, i], h[1, i] = aside, 2 * aside
+                    first, second = -both, both
                 else:
-                    h[0, i], h[1, i] = -aside, -2 * aside
+                    first = aside if above >= below else -aside
+                    second = 2.0 * first
+        points[0, i], points[1, i] = here + first, here + second
+        left, right = np.float64(points[0, i]), np.float64(points[1, i])  # what was stored, which is rounded
+        if left == here:
+            g[i] = 0.0
+        else:
+            g[i] = right - (left if left < here <= right else here)
+
+
+@jit
+def _imaginary(x, rel_step, scale, g):
+    """Fill g with imaginary parts."""
+    for i in range(x.size):
+        g[i] = _unbounded(np.float64(x[i]), i, rel_step, scale)
+
+
+# In Python float(g[i]) is a float, which never warns.
 
 
 @uncached
-def forward(value, x, f, g, z, h, lower, upper, rel_step, scale, args):
+def forward(value, x, f, g, z, points, lower, upper, rel_step, scale, args):
     """Fill g by differences to one more point an entry."""
     if not abs(f) < np.inf:
         g[:] = np.nan
         return
-    _forward_steps(x, lower, upper, rel_step, scale, h)
+    _forward_points(x, lower, upper, rel_step, scale, points, g)
     z[:] = x
     for i in range(x.size):
-        here = float(np.float64(x[i]))
-        z[i] = here + float(h[0, i])
-        there = float(np.float64(z[i]))  # what was stored, which is rounded
-        if there == here:
-            g[i] = 0.0  # equal bounds
-        else:
-            g[i] = (value(z, args) - f) / (there - here)
-        z[i] = here
+        if g[i] != 0.0:  # equal bounds
+            z[i] = points[0, i]
+            g[i] = (value(z, args) - f) / float(g[i])
+            z[i] = x[i]
 
 
 @uncached
-def central(value, x, f, g, z, h, lower, upper, rel_step, scale, args):
+def central(value, x, f, g, z, points, lower, upper, rel_step, scale, args):
     """Fill g by differences between two more points an entry; near a bound, by a parabola through all three."""
     if not abs(f) < np.inf:
         g[:] = np.nan
         return
-    _central_steps(x, lower, upper, rel_step, scale, h)
+    _central_points(x, lower, upper, rel_step, scale, points, g)
     z[:] = x
     for i in range(x.size):
-        here, first, second = float(np.float64(x[i])), float(h[0, i]), float(h[1, i])
-        z[i] = here + first
-        left = float(np.float64(z[i]))  # what was stored, which is rounded
-        if left == here:
-            g[i], z[i] = 0.0, here  # equal bounds
-            continue
-        one = value(z, args)
-        z[i] = here + second
-        right = float(np.float64(z[i]))
-        two = value(z, args)
-        z[i] = here
-        if (first < 0.0) == (second < 0.0):
-            g[i] = (-3.0 * f + 4.0 * one - two) / (right - here)
-        else:
-            g[i] = (two - one) / (right - left)
+        if g[i] != 0.0:  # equal bounds
+            here, left, right = x[i], points[0, i], points[1, i]
+            z[i] = left
+            one = value(z, args)
+            z[i] = right
+            two = value(z, args)
+            z[i] = here
+            g[i] = (two - one if left < here <= right else -3.0 * f + 4.0 * one - two) / float(g[i])
 
 
 @uncached
-def complex_step(value, x, f, g, z, h, lower, upper, rel_step, scale, args):
+def complex_step(value, x, f, g, z, points, lower, upper, rel_step, scale, args):
     """Fill g by one complex step an entry, which subtracts nothing and leaves the real parts inside the bounds."""
     if not abs(f) < np.inf:
         g[:] = np.nan
         return
-    _forward_steps(x, lower[:0], upper[:0], rel_step, scale, h)
+    _imaginary(x, rel_step, scale, g)
     z[:] = x
     for i in range(x.size):
-        here, step = float(np.float64(x[i])), float(h[0, i])
-        z[i] = complex(here, step)
+        step = float(g[i])
+        z[i] = complex(x[i], step)
         g[i] = value(z, args).imag / step
-        z[i] = here
+        z[i] = x[i]
 
 
 @functools.cache
@@ -199,10 +201,11 @@ class Scheme(NamedTuple):
         return float(np.finfo(dtype).eps ** self.power)
 
     def arrays(self, x, bounds=None, rel_step=None):
-        """Return what the scheme takes between g and scale: z and h, to be filled, lower, upper and rel_step."""
+        """Return what the scheme takes between g and scale: z, points, lower, upper and rel_step."""
         z = np.empty(x.size, x.dtype if self.bounded else complex)
         lower, upper = (np.empty(0, x.dtype),) * 2 if bounds is None else bounds
-        return z, np.empty((self.points, x.size)), lower, upper, np.empty(0) if rel_step is None else rel_step
+        points = np.empty((self.points, x.size), x.dtype)
+        return z, points, lower, upper, np.empty(0) if rel_step is None else rel_step
 
 
 SCHEMES = {
