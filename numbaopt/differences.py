@@ -41,6 +41,7 @@ from numba import types
 
 from numbaopt.cpu import jit, only, uncached
 
+
 @jit
 def _unbounded(here, i, rel_step, scale):
     """Return the step of an entry, which has its sign."""

@@ -11,14 +11,13 @@ import math
 import numpy as np
 from numpy import ndarray
 
-from numbaopt.checks import as_complex, as_float, describe
-from numbaopt.differences import SCHEMES, undecorated
-from numbaopt.spsa import Spsa, estimate, perturb
+from numbaopt.checks import as_float, describe
+from numbaopt.differences import SCHEMES
 from numbaopt.structure import flatten
 
 
 class Objective:
-    """A user's function, ready for a driver: made as one of the subclasses below, by the form of `jac`.
+    """A user's function, ready for a driver: by the form of `jac` a subclass, from below or `numbaopt.estimates`.
 
     Parameters
     ----------
@@ -67,6 +66,10 @@ class Objective:
     def __new__(cls, fun, x0, args=(), jac=None, bounds=None, finite_diff_rel_step=None, spsa=None):
         """Choose the subclass."""
         _, form = _read_form(fun, jac)
+        if form in _ESTIMATED:
+            from numbaopt import estimates
+
+            return super().__new__(estimates.Simultaneous if form == "spsa" else estimates.Differences)
         return super().__new__(Separate if callable(form) else _FORMS[form])
 
     def __init__(self, fun, x0, args=(), jac=None, bounds=None, finite_diff_rel_step=None, spsa=None):
@@ -78,7 +81,7 @@ class Objective:
         self.args = args if isinstance(args, tuple) else (args,)
         self.bounds = bounds
         self.rel_step = _read_step(finite_diff_rel_step, self.x0.size)
-        self.spsa = Spsa(np.uint64(0)) if spsa is None else spsa
+        self.spsa = spsa
         self.nfev = self.njev = 0
         # A 1-D x is its own view, and a gradient like it needs no looking into; for all else _shape is None.
         self._flat = self.structure.tree == 0 and self.structure.shapes == [self.x0.shape]
@@ -195,85 +198,8 @@ class Inplace(Objective):
             )
 
 
-class Differences(Objective):
-    """``jac=None`` or the name of a scheme of finite differences."""
-
-    _single: bool | None = None
-
-    @property
-    def scheme(self):
-        """The scheme, `numbaopt.differences.Scheme`."""
-        return SCHEMES[self.jac or "2-point"]
-
-    @property
-    def cost(self):
-        """One evaluation at x, and one or two for each entry; none where bounds fix it."""
-        free = self.x0.size
-        if self.bounds is not None and self.scheme.bounded:
-            free = int(np.count_nonzero(self.bounds[0] < self.bounds[1]))
-        return 1 + self.scheme.points * free
-
-    def __call__(self, x, g, *batch):
-        """Evaluate: fill `g`, return f."""
-        more = batch + self.args
-        returned = _evaluate(self, x, more)
-        f = as_float(returned)
-        self.njev += 1
-        scheme, slopes = self.scheme, np.empty(x.size)
-        read = as_float if scheme.bounded else as_complex
-        arrays = scheme.arrays(x, self.bounds, self.rel_step)
-        scale = scheme.scale(np.float32 if self._computes_in_float32(returned, x, more) else x.dtype)
-        undecorated(scheme.gradient)(lambda z, args: read(_evaluate(self, z, args)), x, f, slopes, *arrays, scale, more)
-        self.structure.write(self.structure.views(slopes), g, "the gradient")
-        return f
-
-    def _computes_in_float32(self, returned, x, more):
-        """Tell whether steps must be long enough to be seen in float32."""
-        if not hasattr(self.fun, "py_func"):
-            return getattr(returned, "dtype", None) == np.float32
-        if self._single is None:  # jitted, it returns a Python float whatever it computes in
-            from numbaopt.compiled_objective import returns_float32
-
-            self._single = returns_float32(self.fun, (x if self._flat else self.structure.views(x), *more))
-        return self._single
-
-
-class Simultaneous(Objective):
-    """``jac="spsa"``: a random estimate of the gradient from two evaluations; f is the mean of the two."""
-
-    noisy = True
-
-    @property
-    def cost(self):
-        """Two, whatever they give."""
-        return 2
-
-    def __call__(self, x, g, *batch):
-        """Evaluate: fill `g`, return f."""
-        self.njev += 1
-        plus, minus, slopes = np.empty_like(x), np.empty_like(x), np.empty(x.size)
-        lower, upper = (np.empty(0, x.dtype),) * 2 if self.bounds is None else self.bounds
-        perturb(x, lower, upper, *self.spsa, self.njev, plus, minus, slopes)
-        more = batch + self.args
-        f = undecorated(estimate)(lambda z, args: as_float(_evaluate(self, z, args)), plus, minus, slopes, more)
-        self.structure.write(self.structure.views(slopes), g, "the gradient")
-        return f
-
-
-def _evaluate(objective, x, more):
-    """Call the function at a copy of x, and count."""
-    objective.nfev += 1
-    x = x.copy()
-    return objective.fun(x if objective._flat else objective.structure.views(x), *more)
-
-
-_FORMS: dict[object, type[Objective]] = {
-    True: Together,
-    "inplace": Inplace,
-    None: Differences,
-    **dict.fromkeys(SCHEMES, Differences),
-    "spsa": Simultaneous,
-}
+_FORMS: dict[object, type[Objective]] = {True: Together, "inplace": Inplace}
+_ESTIMATED = (None, *SCHEMES, "spsa")
 # A NaN that no arithmetic makes, by the size of the dtype.
 _UNWRITTEN = {4: np.uint32(0x7FC0BEEF), 8: np.uint64(0x7FF80000DEADBEEF)}
 
@@ -294,7 +220,7 @@ def _read_form(fun, jac):
     owner = getattr(jac, "__self__", None)
     if owner is fun and type(fun).__name__ == "MemoizeJac" and type(fun).__module__.startswith("scipy."):
         return fun.fun, True  # what SciPy makes of jac=True before it calls a custom method
-    if jac is None or callable(jac) or (isinstance(jac, str) and jac in _FORMS):
+    if jac is None or callable(jac) or (isinstance(jac, str) and jac in ("inplace", *_ESTIMATED)):
         return fun, jac
     near = difflib.get_close_matches(str(jac), ["inplace", *SCHEMES, "spsa"], 1)
     raise ValueError(

@@ -8,6 +8,7 @@ import numba
 import numpy as np
 import pytest
 from numba import njit, types
+from numba.core.runtime import _nrt_python, rtsys
 
 from numbaopt.addresses import TABLE
 from numbaopt.compiled_objective import _compile
@@ -413,6 +414,35 @@ def test_estimated_gradients(jac, dtype):
             assert compiled.cost == objective.cost
     free = 5 if jac == "cs" else 4
     assert objective.cost == {None: 1 + free, "3-point": 1 + 2 * free, "cs": 1 + free, "spsa": 2}[jac]
+
+
+@njit
+def repeat(fun, x, g, args, count):
+    for _ in range(count):
+        fun(x, g, args)
+
+
+@pytest.mark.parametrize("jac", [None, "3-point", "cs", "spsa"])
+def test_estimates_allocate_nothing(jac):
+    x, enabled = np.ones(5), _nrt_python.memsys_stats_enabled()
+    _nrt_python.memsys_enable_stats()
+    compiled, g, counts = Objective(thrifty, x, (2,), jac, (x - 1, x)).compiled(), np.empty(5), []
+    for count in (1, 1, 101):
+        before = rtsys.get_allocation_stats().alloc
+        repeat(compiled.function, x, g, compiled.args, count)
+        counts.append(rtsys.get_allocation_stats().alloc - before)
+    if not enabled:
+        _nrt_python.memsys_disable_stats()
+    assert counts[1] == counts[2]
+
+
+@njit
+def thrifty(x, c):
+    s = x[0] * c
+    for i in range(x.size):
+        x[i] *= c
+        s += x[i] * x[i]
+    return s
 
 
 @njit

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize._numdiff import approx_derivative
 
+from numbaopt import minimize
 from numbaopt.cpu import uncached
 from numbaopt.differences import SCHEMES, undecorated
 
@@ -130,3 +131,23 @@ def test_an_infinite_x_is_no_error(scheme):
 def test_nothing_is_evaluated_where_the_value_is_not_finite(scheme, bad):
     value, calls = counted(scheme)
     assert np.isnan(gradient(value, np.ones(3), bad, scheme)).all() and not calls
+
+
+def valley(x):
+    s = 0.0
+    for i in range(x.size - 1):
+        s += 100 * (x[i + 1] - x[i] * x[i]) ** 2 + (1 - x[i]) ** 2
+    return s
+
+
+@pytest.mark.parametrize("jac", [None, "3-point"])
+def test_a_run_is_the_same_in_both_drivers(jac):
+    bounds = [(-2, 2), (0.5, 0.5), (-1, 0.8), (None, None)]
+    plain, compiled = (
+        minimize(fun, [-1.0, 0.5, 0.8, 3.0], jac=jac, bounds=bounds, options={"lr": 0.02, "maxiter": 300})
+        for fun in (valley, uncached(valley))
+    )
+    np.testing.assert_array_equal(plain.x, compiled.x)
+    np.testing.assert_array_equal(plain.jac, compiled.jac)
+    assert (plain.fun, plain.nit, plain.message) == (compiled.fun, compiled.nit, compiled.message)
+    assert plain.nit == 300 and plain.fun < valley(np.array([-1.0, 0.5, 0.8, 3.0])) / 10

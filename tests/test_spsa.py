@@ -6,8 +6,12 @@ import pytest
 from numba import njit
 
 from numbaopt import minimize, names
+from numbaopt.differences import undecorated
 from numbaopt.objective import Objective
-from numbaopt.spsa import Spsa
+from numbaopt.spsa import Spsa, estimate, perturb
+
+# Without the compiler the shifts are counted in NumPy's 64 bits, which warns of each overflow.
+pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
 
 MASK = 2**64 - 1
 GOLDEN = 0x9E3779B97F4A7C15
@@ -104,6 +108,9 @@ def noisy(x, sigma, count):
     return s
 
 
+bowl = undecorated(noisy)
+
+
 def run(fun, x0=(0.0, 0.0, 0.0), sigma=0.1, **given):
     given = {"method": "sgd", "jac": "spsa", "seed": 5} | given
     options = {"lr": 0.02, "maxiter": 1000, "spsa_c": 0.5} if given["jac"] == "spsa" else {}
@@ -112,7 +119,7 @@ def run(fun, x0=(0.0, 0.0, 0.0), sigma=0.1, **given):
 
 
 def test_a_noisy_bowl_in_both_drivers():
-    plain, compiled = run(noisy.py_func), run(noisy)
+    plain, compiled = run(bowl), run(noisy)
     # The noise of an estimate is sigma / (2 c_k), 0.2 at the end; of x, sqrt(lr / 4) times that: 0.014.
     np.testing.assert_allclose(plain.x, [1, 2, 3], atol=0.05)
     np.testing.assert_array_equal(plain.x, compiled.x)
@@ -125,7 +132,7 @@ def test_a_noisy_bowl_in_both_drivers():
 
 def test_x_is_the_last_iterate_even_where_a_better_one_was_seen():
     seen = []
-    result = run(noisy.py_func, options={"maxiter": 50}, callback=lambda intermediate_result: seen.append(intermediate_result))
+    result = run(bowl, options={"maxiter": 50}, callback=lambda intermediate_result: seen.append(intermediate_result))
     np.testing.assert_array_equal(result.x, seen[-1].x)
     assert result.fun == seen[-1].fun > min(one.fun for one in seen)
 
@@ -133,14 +140,14 @@ def test_x_is_the_last_iterate_even_where_a_better_one_was_seen():
 def test_bounds_structures_and_rules():
     def fun(p, sigma, count):
         assert 0 <= p["a"].min() and p["a"].max() <= 2 and p["b"].shape == ()
-        return noisy.py_func(np.append(p["a"], p["b"]), sigma, count)
+        return bowl(np.append(p["a"], p["b"]), sigma, count)
 
     result = run(fun, {"a": [0.0, 1.0], "b": 0.0}, method="adam", bounds=[(0, 2), (0, 2), (None, None)])
     np.testing.assert_allclose(result.x["a"], [1, 2], atol=0.05)
     np.testing.assert_allclose(result.x["b"], 3, atol=0.05)
 
 
-@pytest.mark.parametrize("fun", [noisy, noisy.py_func])
+@pytest.mark.parametrize("fun", [noisy, bowl])
 def test_seeds(fun):
     one, same, other, drawn = (run(fun, seed=seed, options={"maxiter": 5}) for seed in (5, 5, 2**70, None))
     np.testing.assert_array_equal(one.x, same.x)
@@ -165,7 +172,7 @@ def test_minibatches():
     rng = np.random.default_rng(0)
     rows, w = rng.standard_normal((60, 2)), np.array([1.0, -2.0])
     results = []
-    for fun in (batch_loss, batch_loss.py_func):
+    for fun in (batch_loss, undecorated(batch_loss)):
         calls = np.zeros(3)
         given = {"data": (rows, rows @ w), "batch_size": 7, "epochs": 60, "seed": 3}
         results.append(minimize(fun, [0.0, 0.0], (calls,), "adam", "spsa", options={"lr": 0.03}, **given))
@@ -173,7 +180,7 @@ def test_minibatches():
         np.testing.assert_allclose(results[-1].x, w, atol=0.05)
     np.testing.assert_array_equal(results[0].x, results[1].x)
     assert results[0].seed == results[1].seed == 3
-    fixed = [minimize(batch_loss.py_func, [0.0, 0.0], (np.zeros(3),), "sgd", "spsa", options={"lr": 0.01},
+    fixed = [minimize(undecorated(batch_loss), [0.0, 0.0], (np.zeros(3),), "sgd", "spsa", options={"lr": 0.01},
                       data=(rows, rows @ w), epochs=9, shuffle=False, seed=seed) for seed in (1, 1, 2)]  # fmt: skip
     np.testing.assert_array_equal(fixed[0].x, fixed[1].x)
     assert (fixed[0].x != fixed[2].x).any() and fixed[2].seed == 2
@@ -203,15 +210,15 @@ def test_a_value_that_is_not_finite_ends_the_run(wall):
 
 
 def test_limits_and_fixed_variables():
-    result = run(noisy.py_func, options={"maxfev": 31})
+    result = run(bowl, options={"maxfev": 31})
     assert result.status == 1 and "maxfev" in result.message and 31 <= result.nfev <= 32
-    result = run(noisy.py_func, bounds=[(0, 0)] * 3)
+    result = run(bowl, bounds=[(0, 0)] * 3)
     assert (result.nit, result.nfev, result.message) == (0, 2, "All independent variables were fixed by bounds.")
 
     def stop(x):
         raise StopIteration
 
-    assert run(noisy.py_func, callback=stop).status == 99
+    assert run(bowl, callback=stop).status == 99
 
 
 @pytest.mark.parametrize(
@@ -238,17 +245,16 @@ def test_limits_and_fixed_variables():
 )
 def test_what_makes_no_sense(given, text):
     with pytest.raises(ValueError, match=text):
-        run(noisy.py_func, **given)
+        run(bowl, **given)
 
 
 def test_types_of_settings():
     for name in ("spsa_c", "spsa_gamma"):
         for value in (None, "1", True):
             with pytest.raises(TypeError, match=f"{name} is a number"):
-                run(noisy.py_func, options={name: value})
+                run(bowl, options={name: value})
 
 
-@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
 def test_the_start_of_another_run_begins_at_the_first_shift():
     objective = Objective(noisy, X, (0.0, np.zeros(1, int)), "spsa")
     first, second = np.empty(N), np.empty(N)
@@ -258,3 +264,33 @@ def test_the_start_of_another_run_begins_at_the_first_shift():
     np.testing.assert_array_equal(first, second)
     compiled.function(X, second, compiled.args)
     assert (first != second).any()
+
+
+@njit(parallel=True)
+def descend(X, seed, steps):
+    """Minimise from each row, in compiled code of one's own."""
+    for b in numba.prange(X.shape[0]):
+        x, open_ = X[b], np.empty(0)
+        plus, minus, g = np.empty_like(x), np.empty_like(x), np.empty_like(x)
+        for k in range(1, steps + 1):
+            perturb(x, open_, open_, np.uint64(seed), 0.3, 0.1, k, plus, minus, g)
+            estimate(weighed, plus, minus, g, 2.0)
+            x -= 0.02 * g
+
+
+@njit
+def weighed(z, c):
+    s = 0.0
+    for i in range(z.size):
+        s += c * (z[i] - i) ** 2
+    return s
+
+
+def test_in_compiled_code_of_ones_own():
+    rows = np.linspace(-1, 1, 6).reshape(2, 3)
+    seed, want = 8, rows.copy()
+    for x in want:
+        for k in range(1, 21):
+            x -= 0.02 * paper(lambda z: undecorated(weighed)(z, 2.0), x, seed, 0.3, 0.1, k)[1]
+    descend(rows, seed, 20)
+    np.testing.assert_allclose(rows, want, rtol=1e-11)
