@@ -1,9 +1,7 @@
 """A jitted objective in the one form that the compiled driver takes, whatever its `jac`, args and structure.
 
-The driver is compiled once for all objectives, so what they differ in must not show in its types. Arrays and
-numbers in `args`, and the columns of the data, therefore travel in tables of addresses. A wrapper is
-generated for the types at hand: it makes arrays of them again, calls `fun`, and checks what comes back. As in
-the plain driver, `fun` is given a copy of x, which it may overwrite.
+The driver is compiled once for all objectives, so what they differ in must not show in its types: a wrapper hides it,
+the text of which `numbaopt.wrapper` writes. As in the plain driver, `fun` is given a copy of x, which it may overwrite.
 """
 
 import functools
@@ -11,21 +9,16 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.core.errors import NumbaError
+from numba.core.registry import cpu_target
 from numba.extending import is_jitted
 
-from numbaopt.addresses import TABLE, entry, leaf_at, rows_at
-
-_REFUSAL = "raise ValueError('the gradient that was returned has not the shape of x')"
-
-# Lines of a wrapper for one flat array: take over a gradient that was returned.
-STORE = [
-    "if len(grad) != g.size:",
-    '    raise ValueError("the gradient that was returned has not the length of x0")',
-    "for i in range(g.size):",
-    "    g[i] = grad[i]",
-]
+from numbaopt.addresses import entry
+from numbaopt.cpu import only, uncached
+from numbaopt.differences import SCHEMES, first_class
+from numbaopt.spsa import estimate, perturb
+from numbaopt.wrapper import Wrapper
 
 
 class Compiled(NamedTuple):
@@ -41,13 +34,16 @@ class Compiled(NamedTuple):
     keep : list
         The arrays that `args` points into.
     cost : int
-        How many evaluations of `fun` one evaluation with gradient takes.
+        Evaluations of `fun` that one call takes.
+    failed : int
+        The same for a call whose value is not finite.
     """
 
     function: Any
     args: np.ndarray
     keep: list
     cost: int = 1
+    failed: int = 1
 
     @staticmethod
     def pack(columns):
@@ -57,149 +53,71 @@ class Compiled(NamedTuple):
 
 def compile_objective(objective, columns=None, each=None):
     """Compile an `Objective` whose function is jitted; return a `Compiled`, or None where that cannot be."""
-    fun, jac = objective.fun, objective.jac
-    if not is_jitted(fun) or not (jac is True or jac == "inplace" or is_jitted(jac)):
+    fun, jac = objective.fun, "2-point" if objective.jac is None else objective.jac
+    if not is_jitted(fun) or (callable(jac) and not is_jitted(jac)):
         return None
     try:
-        wrapper = _Wrapper(objective, columns, each)
+        wrapper = Wrapper(objective, columns, each)
     except (NumbaError, TypeError, ValueError):  # what Numba has no type for, or does not go into a table
         return None
-    function = _compile(fun, jac, wrapper.text, tuple(wrapper.parts), wrapper.signature)
-    return function and Compiled(function, np.array(wrapper.table, np.int64), wrapper.keep)
+    function = _compile(fun, jac, wrapper.text, tuple(wrapper.parts), wrapper.signature, tuple(wrapper.values.items()))
+    cost, failed = objective.cost, objective.cost if objective.noisy else 1
+    return function and Compiled(function, np.array(wrapper.table, np.int64), wrapper.keep, cost, failed)
+
+
+def returns_float32(fun, given):
+    """Tell whether a jitted function returns float32, which Python gets as a float, for these arguments."""
+    kinds = tuple(map(numba.typeof, given))
+    return cpu_target.typing_context.resolve_function_type(numba.typeof(fun), kinds, {}).return_type == types.float32
 
 
 # Bounded, for a wrapper keeps its function alive, and what that has captured.
 @functools.lru_cache(maxsize=64)
-def _compile(fun, jac, text, parts, signature):
+def _compile(fun, jac, text, parts, signature, values):
     """Return a wrapper compiled for its signature, or None."""
-    for shown in (_as_it_is, tuple):  # a function that overwrites its x compiles only for a copy
-        made = {f"array{i}": make(*given) for i, (make, *given) in enumerate(map(shown, parts))}
-        space = {"fun": fun, "jac": jac} | made
+    for shown in dict.fromkeys((tuple(map(_as_it_is, parts)), parts)):  # what overwrites its x compiles only for a copy
+        space = {"fun": fun, "jac": jac} | {f"array{i}": make(*given) for i, (make, *given) in enumerate(shown)}
         exec(text, space)
-        function = njit(nogil=True, error_model="numpy")(space["objective"])
         try:
-            function.compile(signature)
+            if values:
+                space |= _estimator(space, jac, values, signature.args[0])
+            return only(uncached(space["objective"]), signature)
         except Exception:  # whatever it is: the plain driver can do without, or meets it again and raises it
             continue
-        function.disable_compile()
-        return function
     return None
+
+
+def _estimator(space, jac, values, x):
+    """Return what the text of a wrapper calls to estimate a gradient, compiled."""
+    made, slopes = {}, types.float64[::1]
+    for name, (z, seen) in values:
+        value = only(uncached(space[name]), (z, seen))
+        wanted, allowed = _NUMBERS[name]
+        returned = value.nopython_signatures[0].return_type
+        if not isinstance(returned, allowed):
+            raise TypeError(f"{name} is {returned}")
+        if name == "value" and jac in SCHEMES:
+            made["scale"] = SCHEMES[jac].scale(np.float32 if types.float32 in (x.dtype, returned) else np.float64)
+        kind = wanted(z, seen)
+        made[name] = value if returned == wanted else _converted(value, kind)
+    if jac not in SCHEMES:
+        return made | {"perturb": perturb, "estimate": first_class(estimate, kind, x, x, slopes, seen)}
+    rest = x, types.float64, slopes, z, x.dtype[:, ::1], x, x, slopes, types.float64, seen
+    return made | {"gradient": first_class(SCHEMES[jac].gradient, kind, *rest)}
+
+
+_NUMBERS = {
+    "value": (types.float64, (types.Float, types.Integer, types.Boolean)),
+    "complex_value": (types.complex128, types.Complex),
+}
+
+
+def _converted(value, kind):
+    """Compile a function once more, with another type of what it returns."""
+    return only(uncached(lambda z, args: value(z, args)), kind)
 
 
 def _as_it_is(part):
     """Show x itself, read-only, where a copy of x would be shown."""
     make, kind, at, *copy = part
     return (make, kind.copy(readonly=True), at, False) if copy == [True] else part
-
-
-class _Wrapper:
-    """The text of a wrapper, and the table that it reads."""
-
-    def __init__(self, objective, columns, each):
-        real = numba.from_dtype(objective.x0.dtype)
-        shapes, tree = objective.structure.shapes, objective.structure.tree
-        scratch = np.empty_like(objective.x0)
-        self.table, self.keep = [scratch.ctypes.data, 0], [scratch]  # 0: which of many problems this is
-        self.parts = []
-        places = [(shape, lo) for shape, (lo, _) in zip(shapes, objective.segments, strict=True)]
-        copies = [f"{self._leaf(real, *place, copy=True)}(x, args)" for place in places]
-        views = [f"{self._leaf(real, *place, copy=False)}(g, args)" for place in places]
-        batch = [] if columns is None else self._columns(columns)
-        batch += [self._row(array) for array in each or ()]
-        given = batch + [self._arg(arg) for arg in objective.args]
-        call = ", ".join([_nest(tree, copies), *given])
-        if objective.jac == "inplace":
-            lines = [f"return fun({', '.join([_nest(tree, copies), _nest(tree, views), *given])})"]
-        elif objective.jac is True:
-            lines = [f"f, grad = fun({call})", *_store(objective.structure, views), "return f"]
-        else:
-            both = [f"f = fun({call})", f"grad = jac({call})"]
-            lines = [*both, *_store(objective.structure, views), "return f"]
-        more = "" if columns is None else "lo, hi, data, "
-        self.text = f"def objective(x, g, {more}args):\n" + "".join(f"    {line}\n" for line in lines)
-        kinds = () if columns is None else (types.int64, types.int64, TABLE)
-        self.signature = types.float64(real[::1], real[::1], *kinds, TABLE)
-
-    def _columns(self, columns):
-        parts, at = [], 0
-        for column in columns:
-            kind = _kind(column)
-            parts.append(f"{self._part(rows_at, kind, at)}(data, lo, hi)")
-            at += len(entry(column))
-        return parts
-
-    def _row(self, array):
-        at = len(self.table)
-        self.table += entry(array)
-        self.keep.append(array)
-        return f"{self._part(rows_at, _kind(array), at)}(args, args[1], args[1] + 1)[0]"
-
-    def _arg(self, arg):
-        kind = _kind(arg)
-        if isinstance(kind, types.Array):
-            return self._array(kind, arg)
-        if isinstance(kind, types.BaseTuple):
-            return f"({''.join(self._arg(member) + ', ' for member in arg)})"
-        array = np.array([arg])
-        return self._array(_kind(array), array) + "[0]"
-
-    def _array(self, kind, array):
-        at = len(self.table)
-        self.table += entry(array)
-        self.keep.append(array)
-        return f"{self._part(rows_at, kind, at)}(args, 0, args[{at + 1}])"
-
-    def _leaf(self, real, shape, lo, copy):
-        kind, at = types.Array(real, len(shape), "C"), len(self.table)
-        self.table += [lo, *shape]
-        return self._part(leaf_at, kind, at, copy)
-
-    def _part(self, *part):
-        self.parts.append(part)
-        return f"array{len(self.parts) - 1}"
-
-
-def _kind(value):
-    """Return the Numba type of what goes into a table: numbers, C-contiguous arrays, tuples of these."""
-    kind = numba.typeof(value)
-    if isinstance(kind, types.Array):
-        if kind.ndim and kind.layout == "C" and kind.aligned and isinstance(kind.dtype, _NUMBERS):
-            return kind
-    elif isinstance(kind, _NUMBERS) or type(value) is tuple:
-        return kind
-    raise TypeError
-
-
-_NUMBERS = (types.Number, types.Boolean)
-
-
-def _nest(tree, parts):
-    if isinstance(tree, int):
-        return parts[tree]
-    if type(tree) is not tuple:
-        raise TypeError  # compiled code has no dict or list that would hold arrays of several dimensions
-    return f"({''.join(_nest(child, parts) + ', ' for child in tree)})"
-
-
-def _store(structure, views):
-    """Write lines that check the shapes of the whole gradient, then copy it."""
-    names, checks, copies = [], _lengths(structure.tree, "grad"), []
-    for i, (view, path, shape) in enumerate(zip(views, structure.paths, structure.shapes, strict=True)):
-        grad = "grad" + path
-        names.append(f"g{i} = {view}")
-        if len(shape) == 1:  # in these words a tuple of numbers will do, too
-            checks.append(f"len({grad}) != g{i}.size")
-            copies.append(f"for i in range(g{i}.size): g{i}[i] = {grad}[i]")
-        elif shape:
-            checks.append(f"{grad}.shape != g{i}.shape")
-            copies.append(f"g{i}[:] = {grad}")
-        else:
-            copies.append(f"g{i}[()] = {grad}")
-    return [*names, *(f"if {check}: {_REFUSAL}" for check in checks), *copies]
-
-
-def _lengths(tree, path):
-    if isinstance(tree, int):
-        return []
-    inner = [check for i, child in enumerate(tree) for check in _lengths(child, f"{path}[{i}]")]
-    return [f"len({path}) != {len(tree)}", *inner]

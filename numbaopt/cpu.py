@@ -58,11 +58,16 @@ class _Cache(FunctionCache):
             pass
 
 
+def uncached(function, **options):
+    """Compile with the options shared by every kernel here, at the first call; for each process anew."""
+    return njit(**(OPTIONS | options))(function)
+
+
 def jit(function=None, *, cached=True, **options):
-    """Compile with the options shared by every kernel here, at the first call; cached on disk where that can be."""
+    """Compile as `uncached` does; kept on disk where that can be."""
     if function is None:
         return functools.partial(jit, cached=cached, **options)
-    dispatcher = njit(**(OPTIONS | options))(function)
+    dispatcher = uncached(function, **options)
     if cached and hasattr(dispatcher, "_cache"):  # not so under NUMBA_DISABLE_JIT
         try:
             dispatcher._cache = _Cache(function)

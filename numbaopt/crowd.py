@@ -17,6 +17,7 @@ from numbaopt.observe import (
     DONE,
     DONE_VALUE,
     GO_ON,
+    LESS,
     LOWER,
     MAXTIME,
     MORE,
@@ -45,8 +46,7 @@ def _opened(fun, block, h, record, args):
         return verdict
     record[NFEV] = 1.0
     f = fun(block[X], block[G], args)
-    if abs(f) < np.inf:
-        record[NFEV] += record[MORE]
+    record[NFEV] += record[MORE] if abs(f) < np.inf else record[LESS]
     verdict = look(f, block, record)
     record[TOLERANT], record[DONE], record[DONE_VALUE] = 1.0, 0.0, f  # solver
     return over(0, record) if verdict == GO_ON else verdict
@@ -60,7 +60,7 @@ def _crowd(
         b, verdict, t = cursor[AT], GO_ON, 0
         if cursor[BEGUN] == 0:
             cursor[BEGUN] = 1
-            args[1] = b
+            args[2] = b  # PROBLEM
             for k in range(box.shape[0]):
                 for i in range(x.size):
                     box[k, i] = limits[k, b if limits.shape[1] > 1 else 0, i]
@@ -181,7 +181,7 @@ class Worker:
     def __init__(self, crowd):
         run = crowd.run
         self.crowd, self.compiled = crowd, run.objective.compiled(each=crowd.rows)
-        run.record[MORE] = self.compiled.cost - 1
+        run.record[MORE], run.record[LESS] = self.compiled.cost - 1, self.compiled.failed - 1
         self.memory = run.block.copy(), run.s.copy(), run.h.copy(), run.record.copy()
         self.cursor, self.budget, self.stroke, self.pool = np.zeros(3, np.int64), LATER, LATER, None
 

@@ -17,7 +17,7 @@ from numba.extending import models, register_model, typeof_impl
 
 from numbaopt import start
 from numbaopt.addresses import shown
-from numbaopt.compiled_objective import STORE
+from numbaopt.wrapper import STORE
 from numbaopt.cpu import jit, load
 from numbaopt.crowd import _opened
 from numbaopt.hyper import interval, nearest

@@ -25,6 +25,7 @@ from numbaopt.observe import (
     EPOCH,
     EPOCHS_DONE,
     GO_ON,
+    LESS,
     LOWER,
     MORE,
     MOST_NFEV,
@@ -144,11 +145,11 @@ def jitted(run, compiled):
     block, record, fun, args = run.block, run.record, compiled.function, compiled.args
     step = run.step if run.program is None else None
     run_on = tier(text(_run_on, run.program, marks(run.rule)), fun, step, (*memory(block.dtype), _TABLE, types.int64))
-    record[MORE], record[NFEV] = compiled.cost - 1, 1.0
+    record[MORE], record[LESS], record[NFEV] = compiled.cost - 1, compiled.failed - 1, 1.0
     try:
         began = perf_counter()
         f = fun(block[X], block[G], args)
-        run.objective.nfev = record[NFEV] = compiled.cost if isfinite(f) else 1
+        run.objective.nfev = record[NFEV] = compiled.cost if isfinite(f) else compiled.failed
         verdict = look(f, block, record)
         run.begin()
         chunk, t = paced(1, perf_counter() - began, run.deadline), 0
@@ -178,8 +179,7 @@ def _run_on(fun, step, block, s, h, record, args, stop):
             return STALLED  # valued
         record[NFEV] += 1.0
         f = fun(x, g, args)
-        if abs(f) < np.inf:
-            record[NFEV] += record[MORE]
+        record[NFEV] += record[MORE] if abs(f) < np.inf else record[LESS]
         if verdict := observe(f, x, g, best, box, record):
             return verdict
         verdict = iterated(h, record)  # solver

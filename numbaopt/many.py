@@ -11,7 +11,7 @@ from numbaopt.checks import describe, real_array, whole
 from numbaopt.crowd import Crowd
 from numbaopt.loop import SLICE
 from numbaopt.minimize import bounded, find, run
-from numbaopt.objective import Differences, Objective
+from numbaopt.objective import Objective
 from numbaopt.observe import BAD_X, MAXTIME, RAISED, STOPPED
 from numbaopt.options import refuse, settle, split
 from numbaopt.passes import TABLE, layout, powers
@@ -117,7 +117,7 @@ def minimize_many(
     one = Run(objective, rule if limits is None else bounded(rule), objective.bounds, settled)
     ends = Ends(starts.reshape(total, -1))
     watch = _Watch(callback, total, settled["disp"])
-    alike = limits is None or limits.shape[1] == 1 or not isinstance(objective, Differences)
+    alike = limits is None or limits.shape[1] == 1 or objective.analytic
     try:
         if not rule.reports and alike and objective.compiled(each=rows) is not None:
             numbers = _numbers(one.rule, own, total)

@@ -98,7 +98,7 @@ class Batches:
                 f"batch_size={self.batch_size} is more than the {self.rows} rows of the data. "
                 f"Are the samples along the first axis? batch_size={self.rows} takes all at once."
             )
-        self.seed, self._shuffle = _entropy(seed), shuffle
+        self.seed, self._shuffle = entropy(seed), shuffle
         self._end = self.rows - self.rows % self.batch_size if drop_last else self.rows
         self.steps = -(-self._end // self.batch_size)
         if all(column.array is not None for column in self._columns):
@@ -181,7 +181,13 @@ def _spans(end, size):
     return pairwise([*range(0, end, size), end])
 
 
-def _entropy(seed):
+def is_stream(data):
+    """Tell whether data makes its own batches."""
+    return _things(data) is None
+
+
+def entropy(seed):
+    """Return a seed as a whole number: the one given, one that a generator gives, or for None another each time."""
     if seed is None:
         return np.random.SeedSequence().entropy
     if isinstance(seed, np.random.Generator):

@@ -9,7 +9,7 @@ from numbaopt import loop
 from numbaopt.bounds import read_bounds
 from numbaopt.callbacks import read_callback
 from numbaopt.hyper import closest
-from numbaopt.minibatch import Batches
+from numbaopt.minibatch import Batches, entropy, is_stream
 from numbaopt.objective import Objective
 from numbaopt.observe import GO_ON, GTOL_MET
 from numbaopt.options import refuse, settle, split
@@ -18,6 +18,7 @@ from numbaopt.registry import get, names
 from numbaopt.result import OptimizationInterrupted
 from numbaopt.rule import Rule, chain
 from numbaopt.run import Run
+from numbaopt.spsa import Spsa
 from numbaopt.through_scipy import METHODS, is_scipys, through_scipy
 
 
@@ -57,9 +58,10 @@ def minimize(
         Further arguments of ``fun`` and ``jac``.
     method : str or Rule
         A rule, ``adam(lr=1e-2)``, its name, or the name of a method of SciPy, which is then called.
-    jac : callable, True, "inplace", "2-point", "3-point", "cs" or None
+    jac : callable, True, "inplace", "2-point", "3-point", "cs", "spsa" or None
         The gradient: a function; True when ``fun`` returns ``(f, g)``; "inplace" when ``fun(x, grad, *args)``
-        fills ``grad``; finite differences otherwise.
+        fills ``grad``; "spsa", for noisy functions, a random estimate from two evaluations, whatever x's size;
+        finite differences otherwise.
     hess, hessp : callable
         For methods of SciPy.
     bounds : sequence of (lower, upper), `scipy.optimize.Bounds`, or None
@@ -78,12 +80,14 @@ def minimize(
         ``gtol``, for the largest entry of the projected gradient (1e-5);
         ``ftol``, for the change of fun in a step, relative to the larger of its values and 1 (none);
         ``maxfev``, evaluations; ``maxtime``, seconds; ``disp``, whether to print the end;
-        ``return``, the "best" or the "last" iterate; ``finite_diff_rel_step``, as in SciPy.
+        ``return``, the "best" or the "last" iterate; ``finite_diff_rel_step``, as in SciPy;
+        ``spsa_c`` (0.1), ``spsa_gamma`` (0.101): step k with "spsa" looks ``spsa_c / k**spsa_gamma`` to both
+        sides of each entry, so spsa_c is about as large as the noise of fun over its slope.
     data : tuple of arrays, or an iterable of batches
         What minibatches are taken of: see `numbaopt.minibatch.Batches`.
     batch_size, epochs, shuffle, seed, drop_last
         Rows a batch; passes over the data (1); whether each takes the rows in a new order, and by which seed;
-        whether a shorter last batch is left out.
+        whether a shorter last batch is left out. The estimates of "spsa" follow from seed, too.
 
     Returns
     -------
@@ -91,7 +95,8 @@ def minimize(
         A `scipy.optimize.OptimizeResult`, with x, fun, jac, nit, nfev, njev, success, status, message. x is
         the best point evaluated and fun its value. With data, x is the last iterate, jac the last batch's
         gradient, fun the mean of the batch losses over the last epoch, weighted by batch size, and seed the
-        one that the order followed from.
+        one that the order followed from. With "spsa", x is the last iterate, fun the mean of the two values
+        beside it, jac the estimate there, and seed the one that it followed from.
         Status 0: a tolerance was met, or the epochs are done; 1: maxiter or maxfev; 2: maxtime; 3: an
         objective or gradient that is not finite; 4: broken off by Ctrl-C or an exception; 5: a tolerance was
         met, but at a worse point than x, which the steps had left again; 6: a solver found no lower point
@@ -118,6 +123,8 @@ def minimize(
     if is_scipys(method):
         if feed:
             raise ValueError(f"{next(iter(feed))} is for rules; SciPy's {method} takes no minibatches")
+        if _is_spsa(jac):
+            raise ValueError(f"jac='spsa' is for rules; SciPy's {method} takes no random gradients")
         given = (hess, hessp, bounds, constraints, tol, callback, options)
         return through_scipy(fun, x0, args, method, jac, *given)
     rule = find(method)
@@ -192,20 +199,30 @@ def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, f
     """Minimise with a rule or solver; options are those of every run."""
     if constraints is not None and not (isinstance(constraints, (tuple, list, dict)) and not constraints):
         raise ValueError(f"{rule.name} takes bounds, but no other constraints; SLSQP and trust-constr do")
+    spsa, feed = _is_spsa(jac), dict(feed)
+    seed = feed.get("seed")
+    if spsa and ("data" not in feed or is_stream(feed["data"])):
+        feed.pop("seed", None)  # it is not for the batches
     if feed and "data" not in feed:
         raise ValueError(f"{next(iter(feed))} without data: what is to be split goes into data, not args")
-    options = settle(options, tol, bool(feed))
+    options = settle(options, tol, bool(feed), spsa)
     batches = Batches(**feed) if feed else None
-    objective = Objective(fun, x0, args, jac, finite_diff_rel_step=options["finite_diff_rel_step"])
+    if spsa:
+        seed = entropy(seed) if batches is None or batches.seed is None else batches.seed
+        estimates = Spsa.seeded(seed, options["spsa_c"], options["spsa_gamma"])
+    rel_step = options["finite_diff_rel_step"]
+    objective = Objective(fun, x0, args, jac, None, rel_step, estimates if spsa else None)
     limits = read_bounds(bounds, objective.x0.size, objective.x0.dtype)
     notify = read_callback(callback, objective.restore)
     message = None
     if limits is not None:
         objective.bounds, rule = limits, bounded(rule)
         if np.all(limits[0] == limits[1]) and batches is None:
+            options["gtol"] = options["gtol"] or 0.0
             message = "All independent variables were fixed by bounds."
-    if batches is not None and not isinstance(rule, Rule):
-        raise ValueError(f"{rule.name} compares values of one function; with data, which changes it, take a rule")
+    if (spsa or batches is not None) and not isinstance(rule, Rule):
+        changed = "with jac='spsa', where each is another" if spsa else "with data, which changes it"
+        raise ValueError(f"{rule.name} compares values of one function; {changed}, take a rule")
     one = Run(objective, rule, limits, options, batches)
     try:
         verdict = loop.drive(one, notify)
@@ -216,7 +233,9 @@ def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, f
         _annotate(error, outcome(one, GO_ON))
         raise
     result = outcome(one, verdict, message if verdict == GTOL_MET else None)
-    if batches is not None and batches.seed is not None and feed.get("shuffle", True):
+    if spsa:
+        result.seed = seed
+    elif batches is not None and batches.seed is not None and feed.get("shuffle", True):
         result.seed = batches.seed  # to repeat a run for which none was given
     if options["disp"]:
         display(result, stacklevel=3)
@@ -230,6 +249,10 @@ def bounded(rule):
     if not rule.bounded:
         raise ValueError(f"{rule.name} takes no bounds; every rule does, adam among them, and SciPy's L-BFGS-B")
     return rule
+
+
+def _is_spsa(jac):
+    return isinstance(jac, str) and jac == "spsa"
 
 
 def _annotate(error, result):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # what SplitMix64 counts by
+
 
 def mixed(z):
     """Return 64 well mixed bits (the finaliser of SplitMix64: Steele, Lea & Flood 2014, OOPSLA)."""
@@ -19,10 +21,10 @@ def normal(x, seed, t):
     seed : float, a whole number from 0
     t : int, the step number
     """
-    golden, one = np.uint64(0x9E3779B97F4A7C15), np.ones(1, np.uint64)
-    key = mixed(one * np.uint64(seed) * golden + np.uint64(t))
+    one = np.ones(1, np.uint64)
+    key = mixed(one * np.uint64(seed) * GOLDEN + np.uint64(t))
     i = np.arange(1, np.size(x) + 1, dtype=np.uint64)
-    bits = mixed(key + i * golden)
+    bits = mixed(key + i * GOLDEN)
     u = ((bits >> np.uint64(32)).astype(float) + 0.5) / 4294967296.0
     v = (bits & np.uint64(0xFFFFFFFF)).astype(float) / 4294967296.0
     z = np.sqrt(-2.0 * np.log(u)) * np.cos(2.0 * np.pi * v)

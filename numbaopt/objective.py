@@ -11,13 +11,13 @@ import math
 import numpy as np
 from numpy import ndarray
 
-from numbaopt.checks import as_complex, as_float, describe
-from numbaopt.differences import SCHEMES, gradient
+from numbaopt.checks import as_float, describe
+from numbaopt.differences import SCHEMES
 from numbaopt.structure import flatten
 
 
 class Objective:
-    """A user's function, ready for a driver: made as one of the four subclasses below, by the form of `jac`.
+    """A user's function, ready for a driver: by the form of `jac` a subclass, from below or `numbaopt.estimates`.
 
     Parameters
     ----------
@@ -27,6 +27,8 @@ class Objective:
         Lower and upper bounds, flat, -inf and inf where open: finite differences keep inside.
     finite_diff_rel_step : float or array_like, optional
         As in `scipy.optimize.minimize`.
+    spsa : numbaopt.spsa.Spsa, optional
+        For ``jac="spsa"``: the seed and the shifts.
 
     Attributes
     ----------
@@ -38,6 +40,10 @@ class Objective:
         Where each array of a structured x0 lies in the flat one.
     nfev, njev : int
         Evaluations so far of the function, those for finite differences included, and of the gradient.
+    cost : int
+        Evaluations of the function that one call takes where it gives a finite value.
+    noisy : bool
+        Whether values and gradients are random, so that no tolerance can be met and no point is the best.
 
     Raises
     ------
@@ -55,12 +61,18 @@ class Objective:
     (8.0, array([2., 4.]))
     """
 
-    def __new__(cls, fun, x0, args=(), jac=None, bounds=None, finite_diff_rel_step=None):
+    noisy = False
+
+    def __new__(cls, fun, x0, args=(), jac=None, bounds=None, finite_diff_rel_step=None, spsa=None):
         """Choose the subclass."""
         _, form = _read_form(fun, jac)
+        if form in _ESTIMATED:
+            from numbaopt import estimates
+
+            return super().__new__(estimates.Simultaneous if form == "spsa" else estimates.Differences)
         return super().__new__(Separate if callable(form) else _FORMS[form])
 
-    def __init__(self, fun, x0, args=(), jac=None, bounds=None, finite_diff_rel_step=None):
+    def __init__(self, fun, x0, args=(), jac=None, bounds=None, finite_diff_rel_step=None, spsa=None):
         if not callable(fun):
             raise TypeError(f"fun must be callable, not {describe(fun)}.")
         self.fun, self.jac = _read_form(fun, jac)
@@ -69,6 +81,7 @@ class Objective:
         self.args = args if isinstance(args, tuple) else (args,)
         self.bounds = bounds
         self.rel_step = _read_step(finite_diff_rel_step, self.x0.size)
+        self.spsa = spsa
         self.nfev = self.njev = 0
         # A 1-D x is its own view, and a gradient like it needs no looking into; for all else _shape is None.
         self._flat = self.structure.tree == 0 and self.structure.shapes == [self.x0.shape]
@@ -77,6 +90,16 @@ class Objective:
     def __call__(self, x, g, *batch):
         """Evaluate ``fun(x, *batch, *args)``: fill `g`, return f as a float."""
         raise NotImplementedError
+
+    @property
+    def analytic(self):
+        """Whether the gradient is the user's, not estimated."""
+        return self.jac not in _ESTIMATED
+
+    @property
+    def cost(self):
+        """Evaluations of the function that one call takes."""
+        return 1
 
     def restore(self, flat):
         """Return `flat` in the structure of x0, as views."""
@@ -90,7 +113,7 @@ class Objective:
         columns : tuple of ndarray, optional
             For minibatches: arrays like those that the driver will take rows of, see `Batches.columns`.
         each : tuple of ndarray, optional
-            For many problems: arrays of which each problem is given one row; ``args[1]`` says which.
+            For many problems: arrays of which each problem is given one row; ``args[2]`` says which.
 
         Returns
         -------
@@ -182,36 +205,8 @@ class Inplace(Objective):
             )
 
 
-class Differences(Objective):
-    """``jac=None`` or the name of a scheme of finite differences."""
-
-    def __call__(self, x, g, *batch):
-        """Evaluate: fill `g`, return f."""
-
-        def evaluate(point):
-            self.nfev += 1
-            return self.fun(point if self._flat else self.structure.views(point), *(batch + self.args))
-
-        returned = evaluate(x.copy())
-        f = as_float(returned)
-        self.njev += 1
-        if not math.isfinite(f):
-            g[...] = np.nan  # the run ends here: spare it n evaluations
-            return f
-        scheme = self.jac or "2-point"
-        read = as_complex if scheme == "cs" else as_float
-        single = getattr(returned, "dtype", None) == np.float32
-        slopes = gradient(lambda z: read(evaluate(z)), x, f, scheme, self.bounds, self.rel_step, single)
-        self.structure.write(self.structure.views(slopes), g, "the gradient")
-        return f
-
-
-_FORMS: dict[object, type[Objective]] = {
-    True: Together,
-    "inplace": Inplace,
-    None: Differences,
-    **dict.fromkeys(SCHEMES, Differences),
-}
+_FORMS: dict[object, type[Objective]] = {True: Together, "inplace": Inplace}
+_ESTIMATED = (None, *SCHEMES, "spsa")
 # A NaN that no arithmetic makes, by the size of the dtype.
 _UNWRITTEN = {4: np.uint32(0x7FC0BEEF), 8: np.uint64(0x7FF80000DEADBEEF)}
 
@@ -232,13 +227,13 @@ def _read_form(fun, jac):
     owner = getattr(jac, "__self__", None)
     if owner is fun and type(fun).__name__ == "MemoizeJac" and type(fun).__module__.startswith("scipy."):
         return fun.fun, True  # what SciPy makes of jac=True before it calls a custom method
-    if jac is None or callable(jac) or (isinstance(jac, str) and jac in _FORMS):
+    if jac is None or callable(jac) or (isinstance(jac, str) and jac in ("inplace", *_ESTIMATED)):
         return fun, jac
-    near = difflib.get_close_matches(str(jac), ["inplace", *SCHEMES], 1)
+    near = difflib.get_close_matches(str(jac), ["inplace", *SCHEMES, "spsa"], 1)
     raise ValueError(
         f"jac={jac!r} is not known{f'; did you mean {near[0]!r}?' if near else '.'} It is a function, "
         f"True (fun returns f and gradient), 'inplace' (fun(x, grad) fills grad), "
-        f"'2-point', '3-point', 'cs', or None."
+        f"'2-point', '3-point', 'cs', 'spsa', or None."
     )
 
 
@@ -246,7 +241,7 @@ def _read_step(step, n):
     if step is None:
         return None
     try:
-        return np.broadcast_to(np.asarray(step, float), (n,))
+        return np.array(np.broadcast_to(np.asarray(step, float), (n,)))
     except (TypeError, ValueError):
         message = f"finite_diff_rel_step must be a number or {n} numbers, not {describe(step)}."
         raise ValueError(message) from None

@@ -15,10 +15,10 @@ from numbaopt.cpu import jit
 X, G, BEST_X, BEST_G, LOWER, UPPER = range(6)
 
 # Entries of the record that a run keeps, a float64 array. NIT counts steps; MOST_NIT and MOST_NFEV are limits, MORE is
-# how many evaluations one with gradient takes beside the first. Of a solver: where in h its iterations and the latest
+# how many evaluations one with gradient takes beside the first, LESS the same where the value is not finite. Of a solver: where in h its iterations and the latest
 # iterate's value lie, what both were when last looked at, and the tolerance on the change of that value.
 BEST, PREVIOUS, NORM, GTOL, FTOL, LATEST, NIT, NFEV, EPOCH, SUM, WEIGHT, TOLERANT = range(12)
-MOST_NIT, MOST_NFEV, MORE, ITERATIONS, VALUE, DONE, DONE_VALUE, DONE_FTOL = range(12, 20)
+MOST_NIT, MOST_NFEV, MORE, LESS, ITERATIONS, VALUE, DONE, DONE_VALUE, DONE_FTOL = range(12, 21)
 
 # Verdicts.
 GO_ON, GTOL_MET, FTOL_MET, BAD_FUN, BAD_JAC, BAD_X, MAXITER, MAXFEV, MAXTIME, STOPPED, EPOCHS_DONE, STALLED = range(12)
@@ -30,7 +30,7 @@ def new_record(gtol=-1.0, ftol=-1.0, latest=False, tolerant=False):
 
     With ``tolerant`` what is not finite is left to the rule.
     """
-    record = np.zeros(20)
+    record = np.zeros(21)
     record[TOLERANT], record[DONE_FTOL] = tolerant, -1.0
     record[MOST_NIT], record[MOST_NFEV] = np.inf, np.inf
     record[BEST], record[PREVIOUS], record[NORM] = np.inf, np.nan, np.nan

@@ -16,8 +16,11 @@ DEFAULTS = {
     "disp": False,
     "return": "best",
     "finite_diff_rel_step": None,
+    "spsa_c": 0.1,
+    "spsa_gamma": 0.101,
 }
-DETERMINISTIC = ("gtol", "ftol", "return")  # what means nothing where each gradient is of another batch
+DETERMINISTIC = ("gtol", "ftol", "return")  # what means nothing where each gradient is another
+SPSA = ("spsa_c", "spsa_gamma")
 
 
 def split(rule, options):
@@ -48,7 +51,7 @@ def refuse(rule, unknown):
     raise ValueError(f"{rule.name} has no option {name!r}; it has {', '.join(known)}.{nearest(name, known)}")
 
 
-def settle(given, tol, minibatch):
+def settle(given, tol, minibatch, spsa=False):
     """Check what was given, fill in the rest, and return all of it.
 
     Parameters
@@ -59,18 +62,13 @@ def settle(given, tol, minibatch):
         Stands for gtol, unless that is given.
     minibatch : bool
         Then epochs are the usual end, not a number of steps.
+    spsa : bool
+        Then values and gradients are random: no tolerance can be met, and the answer is the last iterate.
     """
     if tol is not None:
         given = {"gtol": _number("tol", tol)} | given
-    if minibatch:
-        for name in DETERMINISTIC:
-            if name in given:
-                name = "tol" if name == "gtol" and tol is not None else name
-                raise ValueError(
-                    f"{name} has no meaning with data, where each gradient is of another batch. "
-                    "Stop by epochs, maxiter, maxtime, or a callback."
-                )
-    settled = DEFAULTS | given
+    _meaningful(given, tol, minibatch, spsa)
+    settled = DEFAULTS | ({"gtol": None, "return": "last"} if spsa else {}) | given
     if minibatch and given.get("maxiter") is None:
         settled["maxiter"] = math.inf
     elif settled["maxiter"] is None:
@@ -78,9 +76,30 @@ def settle(given, tol, minibatch):
     for name in ("maxiter", "maxfev", "maxtime", "gtol", "ftol"):
         if settled[name] is not None:
             settled[name] = _number(name, settled[name])
+    c, gamma = (_number(name, settled[name]) for name in SPSA)
+    if not 0 < c < math.inf:
+        raise ValueError(f"spsa_c, how far from x the first evaluation looks, is positive and finite, not {c}")
+    if not 0 <= gamma < math.inf:
+        raise ValueError(f"spsa_gamma, the power of k that spsa_c is divided by, is finite and at least 0, not {gamma}")
+    settled |= {"spsa_c": c, "spsa_gamma": gamma}
     if settled["return"] not in ("best", "last"):
         raise ValueError(f"return is 'best' or 'last', not {settled['return']!r}")
     return settled
+
+
+def _meaningful(given, tol, minibatch, spsa):
+    """Raise for options that mean nothing in this run."""
+    for name in DETERMINISTIC if minibatch or spsa else ():
+        if name in given:
+            name = "tol" if name == "gtol" and tol is not None else name
+            why = "data, where each gradient is of another batch" if minibatch else "jac='spsa', where each is random"
+            ends = "epochs, maxiter" if minibatch else "maxiter, maxfev"
+            raise ValueError(f"{name} has no meaning with {why}. Stop by {ends}, maxtime, or a callback.")
+    if spsa and "finite_diff_rel_step" in given:
+        raise ValueError("finite_diff_rel_step has no meaning with jac='spsa', whose steps are spsa_c and spsa_gamma")
+    for name in () if spsa else SPSA:
+        if name in given:
+            raise ValueError(f"{name} is for jac='spsa', an estimate of the gradient from two evaluations")
 
 
 def _number(name, value):

@@ -5,13 +5,12 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
-from numba import types
-from numba.core.errors import NumbaError
+from numba import njit, types
 from numba.extending import is_jitted
 
 from numbaopt import pool, start
 from numbaopt.addresses import shown
-from numbaopt.compiled_objective import STORE
+from numbaopt.wrapper import STORE
 from numbaopt.coordinates import Coordinates
 from numbaopt.cpu import load, only
 from numbaopt.ending import finish
@@ -54,7 +53,7 @@ def swimmer(run, rows, args):
     try:
         seen = numba.typeof(args)
         return _compiled(objective.fun, jac, run.program, marks(rule), rule, n, real, shapes, seen, run.limits is not None)
-    except (NumbaError, TypeError, ValueError):
+    except Exception:  # what has no type, or what Numba stumbles over on the way to saying so
         return None
 
 
@@ -65,7 +64,7 @@ def _compiled(fun, jac, program, marked, rule, n, real, shapes, seen, bounded):
     width = LANES // real.bitwidth * 8
     parts = (pool._load, pool._judge, pool._end, pool._close_up, pool._swim)
     text = splice(parts, program, marked, "\n\n\n".join(["@jit\n" + start.emit(rule, bounded), *_texts(jac, shapes)]), modules=[pool])
-    names = {"W": width, "N": n, "view": viewer(width), "shown": shown, "fun_": fun, "jac_": jac}
+    names = {"W": width, "N": n, "view": viewer(width), "shown": shown, "fun_": _again(fun), "jac_": _again(jac)}
     swim = load.__wrapped__(text, "pool", cached=False, **names)
     f8, i8 = types.float64, types.int64
     block, s, h, record = kinds(np.dtype(real.name))
@@ -75,6 +74,13 @@ def _compiled(fun, jac, program, marked, rule, n, real, shapes, seen, bounded):
     lanes = [*[real[::1]] * 4, block, s, h, *[f8[::1]] * 4, *[i8[::1]] * 5, held, block, record, top]
     rest = (real[:, ::1], real[:, ::1], f8[:, ::1], i8[::1], i8)
     return only(swim, (real[:, ::1], real[:, :, ::1], f8[:, ::1], f8[::1], data, seen, types.NamedTuple(lanes, Pool), *rest))
+
+
+def _again(fun):
+    """Return a function of the user's to be compiled for lanes: what is made of it is not for his cache."""
+    if not is_jitted(fun):
+        return fun
+    return njit(**{name: value for name, value in fun.targetoptions.items() if name != "nopython"})(fun.py_func)
 
 
 def _texts(jac, shapes):

@@ -1,4 +1,4 @@
-"""The compiled form of a jitted objective against the plain one: the same bits, or None."""
+"""The compiled form of a jitted objective against the plain one: the same bits, as many evaluations; or None."""
 
 import gc
 import weakref
@@ -8,6 +8,7 @@ import numba
 import numpy as np
 import pytest
 from numba import njit, types
+from numba.core.runtime import _nrt_python, rtsys
 
 from numbaopt.addresses import TABLE
 from numbaopt.compiled_objective import _compile
@@ -145,8 +146,7 @@ def test_other_args_are_for_the_plain_driver(arg):
 
 
 def test_what_is_not_jitted_is_for_the_plain_driver():
-    assert Objective(value, W, (X, Y, 1.0), None).compiled() is None
-    assert Objective(value, W, (X, Y, 1.0), "3-point").compiled() is None
+    assert Objective(value.py_func, W, (X, Y, 1.0), None).compiled() is None
     assert Objective(value, W, (X, Y, 1.0), slope.py_func).compiled() is None
     assert Objective(value.py_func, W, (X, Y, 1.0), slope).compiled() is None
 
@@ -374,6 +374,173 @@ def test_minibatches_are_the_rows_of_the_columns():
         assert f1 == f2 and (g1 == g2).all()
         lo, rows = lo + size, rows + size
     assert rows == 20
+
+
+def test_estimates_of_minibatches():
+    batches = Batches((X, Y), 6, seed=3)
+    columns = next(batches.chunks(0))
+    for jac in (None, "spsa"):
+        objective = Objective(value, W, (2.0,), jac)
+        compiled = objective.compiled(batches.columns)
+        for lo, hi in ((0, 6), (6, 12), (18, 20)):
+            g1, g2 = np.empty(3), np.empty(3)
+            f1 = objective(W, g1, *(column[lo:hi] for column in columns))
+            assert f1 == compiled.function(W, g2, lo, hi, compiled.pack(columns), compiled.args)
+            np.testing.assert_array_equal(g1, g2)
+
+
+@njit
+def counting(x, calls):
+    """Sums that differ from entry to entry, in any dtype; it overwrites x."""
+    calls[0] += 1
+    x *= 2
+    return (x * x * x).sum() + x[0] * x[-1] + 1 / x[1]
+
+
+SIDES = np.array([[0.0, 1e-9, 1e-4, np.inf, 1e-5], [0.0, 1.0, 0.0, 1e-6, np.inf]])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("jac", [None, "3-point", "cs", "spsa"])
+def test_estimated_gradients(jac, dtype):
+    """Bits and counts; the same wrapper with bounds, and with steps of one's own."""
+    calls, x = np.zeros(1, int), np.array([1.0, -2.0, 3.0, 0.5, 4.0], dtype)
+    for limits in (None, (x - SIDES[0].astype(dtype), x + SIDES[1].astype(dtype))):
+        for step in (None, 1e-3):
+            objective = Objective(counting, x, (calls,), jac, limits, step)
+            calls[:] = 0
+            compiled = compare(objective, calls=2 if limits is None else 1)  # the second is outside the bounds
+            assert calls[0] == 2 * objective.nfev == 2 * objective.njev * compiled.cost
+            assert compiled.cost == objective.cost
+    free = 5 if jac == "cs" else 4
+    assert objective.cost == {None: 1 + free, "3-point": 1 + 2 * free, "cs": 1 + free, "spsa": 2}[jac]
+
+
+@njit
+def repeat(fun, x, g, args, count):
+    for _ in range(count):
+        fun(x, g, args)
+
+
+@pytest.mark.parametrize("jac", [None, "3-point", "cs", "spsa"])
+def test_estimates_allocate_nothing(jac):
+    x, enabled = np.ones(5), _nrt_python.memsys_stats_enabled()
+    _nrt_python.memsys_enable_stats()
+    compiled, g, counts = Objective(thrifty, x, (2,), jac, (x - 1, x)).compiled(), np.empty(5), []
+    for count in (1, 1, 101):
+        before = rtsys.get_allocation_stats().alloc
+        repeat(compiled.function, x, g, compiled.args, count)
+        counts.append(rtsys.get_allocation_stats().alloc - before)
+    if not enabled:
+        _nrt_python.memsys_disable_stats()
+    assert counts[1] == counts[2]
+
+
+@njit
+def thrifty(x, c):
+    s = x[0] * c
+    for i in range(x.size):
+        x[i] *= c
+        s += x[i] * x[i]
+    return s
+
+
+@njit
+def tree(p, scale):
+    w, (b, c) = p
+    s = b[0] * c[()]
+    for i in range(w.shape[0]):
+        for j in range(w.shape[1]):
+            s += scale * w[i, j] * w[i, j] * (i + 2 * j)
+    return s
+
+
+@pytest.mark.parametrize("jac", [None, "cs", "spsa"])
+def test_estimated_gradients_of_structures(jac):
+    compare(Objective(tree, (rng.standard_normal((3, 2)), (np.ones(2), 0.5)), (2.0,), jac))
+
+
+@njit
+def in_single(x):
+    return np.float32(x[0] * x[0] + x[1])
+
+
+@njit
+def counts(x):
+    return int(x[0] * 1e6) - np.uint8(3)
+
+
+@njit
+def tells(x):
+    return x[0] > 1
+
+
+@njit
+def scalar_array(x):
+    return np.sum(x * x).reshape(())
+
+
+@njit
+def maybe(x):
+    return None if x[0] > 100 else x[0]
+
+
+@njit
+def modulus(x):
+    return abs(x[0]) + 1.0
+
+
+@pytest.mark.parametrize("fun", [in_single, counts, tells])
+def test_estimates_from_values_of_other_types(fun):
+    for jac in ("3-point", "spsa"):
+        compare(Objective(fun, np.array([1.0 + 1e-9, 2.0]), (), jac))
+
+
+def test_steps_are_seen_in_single_precision():
+    objective, g = Objective(in_single, [3.0, 2.0]), np.empty(2)
+    objective(objective.x0, g)
+    np.testing.assert_allclose(g, [6, 1], rtol=3e-3)
+
+
+@pytest.mark.parametrize(("fun", "jac"), [(maybe, None), (complex_value, None), (modulus, "cs"), (no_value, "spsa")])
+def test_estimates_that_the_plain_driver_makes_or_refuses(fun, jac):
+    assert Objective(fun, W, (), jac).compiled() is None
+
+
+@njit
+def guarded(x, calls, limit):
+    calls[0] += 1
+    return np.inf if x[0] > limit else (x * x).sum()
+
+
+@pytest.mark.parametrize("jac", ["2-point", "3-point", "spsa"])
+@pytest.mark.parametrize("limit", [0.0, 1.0])  # at x, or beside it
+def test_estimates_from_values_that_are_not_finite(jac, limit):
+    calls = np.zeros(1, int)
+    objective = Objective(guarded, np.ones(3), (calls, limit), jac)
+    compiled = objective.compiled()
+    g1, g2 = np.zeros(3), np.zeros(3)
+    f1 = objective(objective.x0, g1)
+    plain, calls[0] = calls[0], 0
+    f2 = compiled.function(objective.x0, g2, compiled.args)
+    np.testing.assert_array_equal([f1, *g1], [f2, *g2])
+    assert not np.isfinite(g1[0]) and np.isfinite(f1) == (limit == 1 and jac != "spsa")
+    assert plain == calls[0] == objective.nfev == (compiled.cost if np.isfinite(f1) else compiled.failed)
+
+
+def test_an_exception_from_an_estimate_leaves_the_gradient():
+    for jac in ("2-point", "spsa"):
+        compiled, g = Objective(raises_at, np.ones(3), (), jac).compiled(), np.full(3, 7.0)
+        with pytest.raises(KeyError, match="mine"):
+            compiled.function(np.ones(3), g, compiled.args)
+        assert (g == 7).all()
+
+
+@njit
+def raises_at(x):
+    if x[1] > 1 or x[0] < 1:
+        raise KeyError("mine")
+    return x[0]
 
 
 @njit

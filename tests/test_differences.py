@@ -6,7 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize._numdiff import approx_derivative
 
-from numbaopt.differences import SCHEMES, gradient
+from numbaopt import minimize
+from numbaopt.cpu import uncached
+from numbaopt.differences import SCHEMES, undecorated
+
+
+def gradient(value, x, f, scheme, bounds=None, rel_step=None, single=False, args=None, compiled=False):
+    scheme = SCHEMES[scheme]
+    g = np.full(x.size, 7.0)
+    arrays = scheme.arrays(x, bounds, None if rel_step is None else np.full(x.size, rel_step))
+    function = scheme.gradient if compiled else undecorated(scheme.gradient)
+    function(value, x, f, g, *arrays, scheme.scale(np.float32 if single else x.dtype), args)
+    return g
 
 
 def f(x):
@@ -23,11 +34,9 @@ def df(x):
 def counted(scheme):
     calls = []
 
-    def value(x):
-        calls.append(x.copy())
-        y = f(x)
-        x[:] = np.nan  # each call has its own array
-        return complex(y) if scheme == "cs" else float(y)
+    def value(z, args):
+        calls.append(z.copy())
+        return complex(f(z)) if scheme == "cs" else float(f(z))
 
     return value, calls
 
@@ -38,7 +47,7 @@ entries = st.tuples(numbers, gaps, gaps).filter(lambda entry: entry[1] + entry[2
 
 
 @given(
-    st.sampled_from(SCHEMES),
+    st.sampled_from(sorted(SCHEMES)),
     st.lists(entries, min_size=1, max_size=5),
     st.booleans(),
     st.sampled_from([None, 1e-6, 1e-10, 0.0]),
@@ -57,6 +66,27 @@ def test_bits_are_scipys(scheme, entries, bounded, rel_step):
     assert len(calls) == x.size * (2 if scheme == "3-point" else 1)
 
 
+@uncached
+def cubes(z, c):
+    s = z[0] * z[-1]
+    for i in range(z.size):
+        s += c * z[i] ** 3 + 1 / z[i]
+    return s
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_bits_are_the_same_compiled(scheme, dtype):
+    x = np.array([-3.0, 1e-3, 0.5, 2.0, 1e3, 7.0]).astype(dtype)
+    gap = np.array([[np.inf, 1e-6, 1e-4, 0, 0, 1.0], [1.0, np.inf, 1e-4, 1e-5, 0, 0]], dtype)
+    for bounds in (None, (x - gap[0], x + gap[1])):
+        for rel_step in (None, 1e-3):
+            case = x, cubes(x, 2.0), scheme, bounds, rel_step, False, 2.0
+            plain = gradient(cubes, *case)
+            np.testing.assert_array_equal(gradient(cubes, *case, compiled=True), plain)
+            assert np.isfinite(plain).all() and (plain != 7).all()
+
+
 @pytest.mark.parametrize(("scheme", "rtol"), [("2-point", 1e-6), ("3-point", 1e-9), ("cs", 1e-14)])
 def test_derivatives(scheme, rtol):
     x = np.linspace(0.3, 2, 7)
@@ -68,26 +98,56 @@ def test_derivatives(scheme, rtol):
 def test_float32_takes_longer_steps(scheme, rtol, dtype):
     x = np.linspace(0.3, 2, 7).astype(dtype)
 
-    def value(x):
+    def value(x, args=None):
         return float(f(x.astype("f4")))
 
     g = gradient(value, x, value(x), scheme, single=dtype == "f8")
     np.testing.assert_allclose(g, df(x.astype(float)), rtol=rtol)
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("scheme", ["2-point", "3-point"])
-def test_bounds_are_kept_and_equal_ones_cost_nothing(scheme):
-    x = np.array([1.0, 2.0, 3.0, 4.0])
-    bounds = (np.array([1.0, 2.0, 3 - 1e-10, -np.inf]), np.array([1.0, 2.0 + 1e-5, 3 + 1e-12, 4.0]))
+def test_bounds_are_kept_and_equal_ones_cost_nothing(scheme, dtype):
+    x = np.array([1.0, 2.0, 3.0, 4.0], dtype)
+    gap = 64 * np.finfo(dtype).eps
+    lower, upper = np.array([1.0, 2.0, 3 - gap, -np.inf], dtype), np.array([1.0, 2 + gap, 3 + gap, 4.0], dtype)
     value, calls = counted(scheme)
-    g = gradient(value, x, f(x), scheme, bounds)
-    assert all(((bounds[0] <= z) & (z <= bounds[1])).all() for z in calls)
+    g = gradient(value, x, float(f(x)), scheme, (lower, upper))
+    assert all(((lower <= z) & (z <= upper)).all() for z in calls)
     assert g[0] == 0 and all(z[0] == 1 for z in calls)
     assert len(calls) == 3 * (2 if scheme == "3-point" else 1)
-    np.testing.assert_allclose(g[[1, 3]], df(x)[[1, 3]], rtol=1e-4)
+    rest = np.array(calls) != x
+    assert (rest.sum(1) == 1).all() and (rest.sum(0)[1:] == (2 if scheme == "3-point" else 1)).all()
+    np.testing.assert_allclose(g[3], df(x.astype(float))[3], rtol=3e-3 if dtype == "f4" else 1e-6)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_an_infinite_x_is_no_error(scheme):
-    g = gradient(lambda x: 1j if scheme == "cs" else 1.0, np.array([np.inf, 1.0]), 1.0, scheme)
-    assert g.shape == (2,)
+    gradient(lambda z, args: 1j if scheme == "cs" else 1.0, np.array([np.inf, 1.0]), 1.0, scheme)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_nothing_is_evaluated_where_the_value_is_not_finite(scheme, bad):
+    value, calls = counted(scheme)
+    assert np.isnan(gradient(value, np.ones(3), bad, scheme)).all() and not calls
+
+
+def valley(x):
+    s = 0.0
+    for i in range(x.size - 1):
+        s += 100 * (x[i + 1] - x[i] * x[i]) ** 2 + (1 - x[i]) ** 2
+    return s
+
+
+@pytest.mark.parametrize("jac", [None, "3-point"])
+def test_a_run_is_the_same_in_both_drivers(jac):
+    bounds = [(-2, 2), (0.5, 0.5), (-1, 0.8), (None, None)]
+    plain, compiled = (
+        minimize(fun, [-1.0, 0.5, 0.8, 3.0], jac=jac, bounds=bounds, options={"lr": 0.02, "maxiter": 300})
+        for fun in (valley, uncached(valley))
+    )
+    np.testing.assert_array_equal(plain.x, compiled.x)
+    np.testing.assert_array_equal(plain.jac, compiled.jac)
+    assert (plain.fun, plain.nit, plain.message) == (compiled.fun, compiled.nit, compiled.message)
+    assert plain.nit == 300 and plain.fun < valley(np.array([-1.0, 0.5, 0.8, 3.0])) / 10

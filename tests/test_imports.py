@@ -23,6 +23,8 @@ MAY = {
     "memory": {"coordinates", "hyper", "matrix", "passes"},
     "matrices": {"cpu"},
     "noise": set(),
+    "differences": {"cpu"},
+    "spsa": {"cpu", "noise"},
     "coordinates": set(),
     "cpu": CORE,
     "hyper": {"coordinates"},
@@ -47,7 +49,8 @@ LATE = {
     "rule": {"minimize", "cuda", "cpu"},
     "registry": {"rules"},
     "group": {"cuda"},
-    "objective": {"compiled_objective"},
+    "objective": {"compiled_objective", "estimates"},
+    "estimates": {"compiled_objective"},
     "minimize": {"transforms"},
     "solvers.solver": {"minimize"},
 }
