@@ -34,9 +34,13 @@ def splice(function, program, valued=True):
         raise AssertionError(f"a line of {function.__name__} that is to be spliced does not stand as it is looked for")
     if step is not None:
         text = text.replace("fun, step, ", "fun, ", 1)
-    names = sorted(name for name in set(re.findall(passes.NAME, text)) if name in vars(observe) and name != "np")
-    imports = f"import numpy as np\n\nfrom numbaopt.observe import {', '.join(names)}"
-    return passes.assemble("a driver", program, "numpy", [imports, "@step\n" + text])
+    words = set(re.findall(passes.NAME, text)) - {"np", function.__name__}
+    imports = ["import numpy as np\n"]
+    for module in (observe, inspect.getmodule(function)):  # a driver's helpers are what it calls of its own module
+        if names := sorted(words & vars(module).keys()):
+            imports.append(f"from {module.__name__} import {', '.join(names)}")
+            words.difference_update(names)
+    return passes.assemble("a driver", program, "numpy", ["\n".join(imports), "@step\n" + text])
 
 
 def _body(function):
