@@ -6,6 +6,8 @@ import numpy as np
 
 from numbaopt.checks import describe
 
+LINE = 64  # bytes
+
 
 class Column:
     """A member of the data.
@@ -70,6 +72,13 @@ class Column:
     def empty(self, rows):
         """Return memory for rows of an array."""
         return np.empty((rows, *self.array.shape[1:]), self._dtype)
+
+    def buffer(self, rows):
+        """Return memory for rows of numbers that begins where a cache line does: no vector straddles two."""
+        like = self.empty(rows)
+        memory = np.empty(like.nbytes + LINE, np.uint8)
+        first = -memory.ctypes.data % LINE
+        return memory[first : first + like.nbytes].view(like.dtype).reshape(like.shape)
 
     def take(self, order, lo, hi, out=None):
         """Copy rows ``order[lo:hi]``, or ``lo:hi`` where order is None; of an array, into `out` if given."""

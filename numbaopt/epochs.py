@@ -7,11 +7,12 @@ from numbaopt.cpu import jit
 from numbaopt.observe import BEST_X, EPOCH, GO_ON, LOWER, NFEV, NIT, SUM, WEIGHT, G, X, observe
 from numbaopt.order import draw
 
-AHEAD = 4096  # bytes that are asked for before they are copied: rows in random order are what no processor foresees
+AHEAD = 4096  # bytes that are asked for before they are copied: rows in random order are what no processor foresees...
+ROWS_AHEAD = 16  # ...but no more rows than these
 
 
 @jit
-def gather(plan, order, lo, hi):
+def gather(plan, order, known, lo, hi):
     """Copy rows ``order[lo:hi]`` of each column into its buffer, or ``lo:hi`` where order is empty.
 
     Parameters
@@ -19,16 +20,18 @@ def gather(plan, order, lo, hi):
     plan : ndarray of int64
         For each column its buffer's address, then `Column.layout`.
     order : ndarray of int64
+    known : int
+        How many places of the order have been drawn.
     lo, hi : int
     """
     at = 0
     while at < plan.size:
         to, address, stride, run, count = plan[at], plan[at + 1], plan[at + 2], plan[at + 3], plan[at + 4]
-        ahead = 1 + AHEAD // max(1, run * count)
+        ahead = min(ROWS_AHEAD, 1 + AHEAD // max(1, run * count))
         at += 5
         for i in range(lo, hi):
             row = order[i] if order.size else i
-            if order.size and count == 1 and i + ahead < hi:
+            if count == 1 and i + ahead < known:
                 later = address + order[i + ahead] * stride
                 for byte in range(0, run, 64):
                     prefetch(later + byte)
@@ -51,9 +54,10 @@ def run_on_batches(fun, step, block, s, h, record, data, args, plan, order, key,
         hi = min(lo + size, end)
         if lo == 0:
             record[EPOCH], record[SUM], record[WEIGHT] = epoch, 0.0, 0.0
-        if order.size:
-            draw(order, key, epoch, lo, hi)
-        gather(plan, order, lo, hi)
+        known = min(hi + size, end) if order.size else 0  # one batch more, for the gather to look ahead
+        if known:
+            draw(order, key, epoch, hi if lo else 0, known)
+        gather(plan, order, known, lo, hi)
         record[NFEV] += 1
         f = fun(x, g, 0, hi - lo, data, args)
         if verdict := observe(f, x, g, best, box, record):

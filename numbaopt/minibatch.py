@@ -149,7 +149,7 @@ class Feed:
     """
 
     def __init__(self, columns, batch_size, places, end, key):
-        self.buffers = [column.empty(batch_size) for column in columns]
+        self.buffers = [column.buffer(batch_size) for column in columns]
         pairs = zip(columns, self.buffers, strict=True)
         self.plan = np.array([n for column, buffer in pairs for n in (buffer.ctypes.data, *column.layout())], np.int64)
         self.order, self.key, self.end = np.empty(places, np.int64), key, end

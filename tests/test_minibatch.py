@@ -32,7 +32,7 @@ def gathered(batches, epoch=0):
         hi = min(lo + batches.batch_size, feed.end)
         if feed.order.size:
             draw(feed.order, feed.key, epoch, lo, hi)
-        gather(feed.plan, feed.order, lo, hi)
+        gather(feed.plan, feed.order, hi if feed.order.size else 0, lo, hi)
         yield tuple(buffer[: hi - lo].copy() for buffer in feed.buffers)
 
 
@@ -454,7 +454,7 @@ def test_a_memmap_is_not_read_as_a_whole(tmp_path):
     for batches in (Batches(big, 2, shuffle=False), Batches(big, 2, seed=0)):
         feed = batches.feed()
         feed.order[:8] = np.arange(8)[: feed.order.size]
-        gather(feed.plan, feed.order, 6, 8)
+        gather(feed.plan, feed.order, feed.order[:8].size, 6, 8)
         assert feed.buffers[0].shape == (2, 2**17) and feed.buffers[0][1, 5] == 3
 
 
