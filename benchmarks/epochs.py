@@ -112,7 +112,7 @@ class Problem:
         torch = TorchEpochs(self.X, self.targets, BATCH)
         rows = Batches(np.arange(ROWS), BATCH, seed=0).epoch(0)
         torch.epoch(np.concatenate([batch for (batch,), _ in rows]))
-        np.testing.assert_allclose(self.ours().x, torch.w.detach().numpy(), rtol=0, atol=1e-4)
+        np.testing.assert_allclose(self.ours().x, torch.w.detach().numpy(), rtol=0, atol=1e-6)
         return torch
 
 
