@@ -130,6 +130,44 @@ def jax_many_until(X0, gtol, most, lr):
     return lambda: jax.block_until_ready(run(X0))
 
 
+class TorchEpochs:
+    """Logistic regression in torch: no autograd and no loss, gradients by hand, Adam as one kernel.
+
+    ``X`` is float32; ``y`` holds 0.0 and 1.0 where there are two classes, and is one-hot where there are more: `w` has
+    then a row for each.
+    """
+
+    def __init__(self, X, y, batch):
+        self._torch = torch = need("torch")
+        torch.set_num_threads(THREADS)
+        self._X, self._y, self._batch = torch.from_numpy(X), torch.from_numpy(y), batch
+        self.w = torch.zeros(y.shape[1:] + X.shape[1:], requires_grad=True)
+        self.w.grad = torch.zeros_like(self.w)
+        self._adam = torch.optim.Adam([self.w], fused=True)
+        self._rows = torch.empty(batch, X.shape[1])
+
+    def epoch(self, order=None):
+        """Go through the rows, in an order (an array of int64) or in a new one."""
+        torch, w = self._torch, self.w
+        order = torch.randperm(len(self._X)) if order is None else torch.from_numpy(order)
+        with torch.no_grad():
+            for rows in order.split(self._batch):
+                X = torch.index_select(self._X, 0, rows, out=self._rows[: len(rows)])
+                y = self._y.index_select(0, rows)
+                if w.ndim == 1:
+                    torch.mv(X.t(), torch.sigmoid(X @ w).sub_(y).div_(len(rows)), out=w.grad)
+                else:
+                    torch.mm(torch.softmax(X @ w.t(), 1).sub_(y).div_(len(rows)).t(), X, out=w.grad)
+                self._adam.step()
+
+
+def sklearn_epoch(X, y):
+    """Return an epoch of scikit-learn's stochastic gradient descent, one row a step, one class against the rest."""
+    model = need("sklearn.linear_model").SGDClassifier(loss="log_loss", alpha=0.0, learning_rate="constant", eta0=1e-3)
+    classes = np.unique(y)
+    return lambda: model.partial_fit(X, y, classes)
+
+
 def ensmallen_adam(fun, x0, steps):
     """Return a run of ensmallen's Adam on an objective ``fun(x, grad)`` in Python."""
     adam = need("pyensmallen").Adam(batchSize=1, maxIterations=steps, tolerance=-1.0)

@@ -7,6 +7,7 @@ view of borrowed memory: no reference is counted, so whoever fills the table kee
 import functools
 import itertools
 
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -76,6 +77,33 @@ def shown(typing, array):
         return view._getvalue()
 
     return array.copy(readonly=True)(array), generate
+
+
+@intrinsic
+def copy(typing, to, source, nbytes):
+    """Copy bytes from one address to another: ``copy(to, source, nbytes)``."""
+
+    def generate(context, builder, signature, args):
+        to, source = (builder.inttoptr(address, cgutils.voidptr_t) for address in args[:2])
+        cgutils.raw_memcpy(builder, to, source, args[2], context.get_constant(types.intp, 1))
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp), generate
+
+
+@intrinsic
+def prefetch(typing, address):
+    """Ask for the cache line of an address, in the second level: the first has too few misses under way at a time."""
+
+    def generate(context, builder, signature, args):
+        kinds = [cgutils.voidptr_t, *[ir.IntType(32)] * 3]
+        kind = ir.FunctionType(ir.VoidType(), kinds)
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        read, level, data = (kinds[1](number) for number in (0, 2, 1))
+        builder.call(function, [builder.inttoptr(args[0], kinds[0]), read, level, data])
+        return context.get_dummy_value()
+
+    return types.void(types.intp), generate
 
 
 def _read(context, builder, table, at, count):

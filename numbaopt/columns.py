@@ -1,11 +1,12 @@
 """One member of the data: how many rows it has, and how to copy some of them in any order."""
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
 
 from numbaopt.checks import describe
+
+LINE = 64  # bytes
 
 
 class Column:
@@ -45,14 +46,39 @@ class Column:
         elif self.rows:
             self._read = _reader(getattr(thing, "iloc", thing), self.rows)  # a data frame's [] takes columns
 
-    @property
-    def row_bytes(self):
-        """Bytes a row of an array."""
-        return self._dtype.itemsize * math.prod(self.array.shape[1:])
+    def layout(self):
+        """Return where the rows of an array lie, as `numbaopt.epochs.gather` wants to know it.
+
+        Returns
+        -------
+        list of int
+            Address, bytes from row to row, the length of a run of bytes, how many of them make a row of what
+            `empty` returns, and where in a row each starts. Of foreign byte order each byte is a run.
+        """
+        array, run, first = self.array, self._dtype.itemsize, 0
+        shape, strides = [*array.shape[1:]], [*array.strides[1:]]
+        if array.dtype != self._dtype:
+            unit = run // 2 if self._dtype.kind == "c" else run
+            shape, strides, first = [*shape, run // unit, unit], [*strides, unit, -1], unit - 1
+            run = 1
+        while shape and (strides[-1] == run or shape[-1] == 1):
+            run *= shape.pop()
+            strides.pop()
+        starts = np.full((), first)
+        for size, stride in zip(shape, strides, strict=True):
+            starts = starts[..., None] + np.arange(size) * stride
+        return [array.ctypes.data, array.strides[0], run, starts.size, *starts.ravel().tolist()]
 
     def empty(self, rows):
         """Return memory for rows of an array."""
         return np.empty((rows, *self.array.shape[1:]), self._dtype)
+
+    def buffer(self, rows):
+        """Return memory for rows of numbers that begins where a cache line does: no vector straddles two."""
+        like = self.empty(rows)
+        memory = np.empty(like.nbytes + LINE, np.uint8)
+        first = -memory.ctypes.data % LINE
+        return memory[first : first + like.nbytes].view(like.dtype).reshape(like.shape)
 
     def take(self, order, lo, hi, out=None):
         """Copy rows ``order[lo:hi]``, or ``lo:hi`` where order is None; of an array, into `out` if given."""

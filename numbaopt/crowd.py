@@ -55,7 +55,7 @@ def _opened(fun, block, h, record, args):
 def _crowd(
     fun, step, starts, limits, own, numbers, template, block, s, h, record, args, points, slopes, ends, cursor, budget
 ):
-    x, g, box = block[X], block[G], block[LOWER:]
+    x, box = block[X], block[LOWER:]
     while cursor[AT] < cursor[END] and budget > 0:
         b, verdict, t = cursor[AT], GO_ON, 0
         if cursor[BEGUN] == 0:

@@ -17,7 +17,6 @@ from numba.extending import models, register_model, typeof_impl
 
 from numbaopt import start
 from numbaopt.addresses import shown
-from numbaopt.wrapper import STORE
 from numbaopt.cpu import jit, load
 from numbaopt.crowd import _opened
 from numbaopt.hyper import interval, nearest
@@ -28,10 +27,12 @@ from numbaopt.passes import layout
 from numbaopt.rule import Rule
 from numbaopt.solvers.solver import Solver
 from numbaopt.splice import marks, splice
+from numbaopt.wrapper import STORE
 
 POSITIONAL = ("fun", "x0", "args", "method", "jac")
 OPTIONS = {"maxiter": 20_000.0, "gtol": 1e-5, "ftol": -1.0, "maxfev": np.inf}
-NOT_HERE = ("hess", "hessp", "constraints", "callback", "options", "data", "batch_size", "epochs", "shuffle", "drop_last")
+NOT_HERE = ("hess", "hessp", "constraints", "callback", "options")
+NOT_HERE += ("data", "batch_size", "epochs", "shuffle", "drop_last")
 class Minimum(NamedTuple):
     """What `minimize` returns in compiled code; fields as in `Result`.
 
@@ -124,7 +125,8 @@ class _Call:
             if name not in self.given:
                 raise TypingError(f"minimize(fun, x0, ...): {name} is missing")
         self.bounded = "bounds" in self.given
-        own = {k: v for k, v in self.given.items() if k not in (*POSITIONAL, "bounds", "tol", "workspace", "best", *OPTIONS)}
+        general = (*POSITIONAL, *OPTIONS, "tol", "best", "bounds", "workspace")
+        own = {k: v for k, v in self.given.items() if k not in general}
         self.rule, self.own = _method(self.given.get("method"), own)
         if self.bounded:
             self.rule = _refusing(bounded, self.rule)
@@ -161,7 +163,8 @@ class _Call:
         return "" if "workspace" in self.given else ".copy()"
 
     def _memory(self):
-        rows, slots, numbers = 6 if self.bounded else 4, self.rule.slots(np.ones(1), **self._limits()).shape[0], self.rule.h.size
+        rows, numbers = 6 if self.bounded else 4, self.rule.h.size
+        slots = self.rule.slots(np.ones(1), **self._limits()).shape[0]
         reals = f"flat[{_RECORD + numbers} : need]" + ".view(np.float32)" * (self.real == types.float32)
         return [
             "n = len(x0)",
@@ -276,7 +279,7 @@ def _method(kind, own):
     elif isinstance(kind, Method):
         rule = kind.rule
     else:
-        raise TypingError(f"method is the name of a method, written out, or a rule that is a global variable; not {kind}")
+        raise TypingError(f"method is a method's name, written out, or a rule that is a global variable; not {kind}")
     known, open_ = {}, []
     for name, value in own.items():
         if name in NOT_HERE:

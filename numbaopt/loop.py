@@ -15,6 +15,7 @@ import numpy as np
 from numba import types
 
 from numbaopt.cpu import load, only, signature
+from numbaopt.epochs import run_on_batches
 from numbaopt.observe import (
     BAD_FUN,
     BAD_JAC,
@@ -192,53 +193,28 @@ def _run_on(fun, step, block, s, h, record, args, stop):
 def jitted_batches(run, compiled):
     """Minimise a jitted minibatch objective; return the verdict."""
     block, record, fun, args, batches = run.block, run.record, compiled.function, compiled.args, run.batches
-    size = batches.batch_size
-    row = types.int64
+    feed = batches.feed()
     step = [run.step] if run.program is None else []
-    takes, rest = (row, row, _TABLE, _TABLE), (_TABLE, _TABLE, row, row, row)
-    run_on = driver(_run_on_batches, run.program, marks(run.rule), block.dtype, takes, rest)
-    chunk = 1
+    row, takes = types.int64, (types.int64, types.int64, _TABLE, _TABLE)
+    rest = (_TABLE, _TABLE, _TABLE, _TABLE, types.uint64, row, row, row, types.float64)
+    run_on = driver(run_on_batches, run.program, marks(run.rule), block.dtype, takes, rest)
+    record[MORE], record[LESS] = compiled.cost - 1, compiled.failed - 1
+    table, chunk, t, last = compiled.pack(feed.buffers), 1, 0, batches.epochs * batches.steps
     try:
-        for epoch in range(batches.epochs):
-            begun = False
-            for columns in batches.chunks(epoch):
-                data, rows, lo = compiled.pack(columns), len(columns[0]), 0
-                while lo < rows:
-                    if verdict := run.over(record[NIT]):
-                        return verdict
-                    if not begun:
-                        record[EPOCH], record[SUM], record[WEIGHT], begun = epoch, 0.0, 0.0, True
-                    count = ceil(min(chunk, run.maxiter - record[NIT], run.maxfev - record[NFEV]))
-                    hi = min(lo + count * size, rows)
-                    began = perf_counter()
-                    verdict = run_on(fun, *step, block, run.s, run.h, record, data, args, lo, hi, size)
-                    if verdict:
-                        return verdict
-                    chunk, lo = paced(chunk, perf_counter() - began, run.deadline), hi
-                    run.objective.nfev = int(record[NFEV])
+        while t < last:
+            if verdict := run.over(t):
+                return verdict
+            began = perf_counter()
+            stop = ceil(min(t + chunk, last, run.maxiter))
+            where = feed.plan, feed.order, feed.key, feed.end, batches.batch_size, stop, float(run.maxfev)
+            if verdict := run_on(fun, *step, block, run.s, run.h, record, table, args, *where):
+                return verdict
+            done = int(record[NIT]) - t
+            chunk, t = paced(done, perf_counter() - began, run.deadline), t + done
+            run.objective.nfev = int(record[NFEV])
         return EPOCHS_DONE
     finally:
         run.objective.nfev = run.objective.njev = int(record[NFEV])
-
-
-def _run_on_batches(fun, step, block, s, h, record, data, args, lo, end, size):
-    x, g, best, box = block[X], block[G], block[BEST_X:LOWER], block[LOWER:]
-    t = int(record[NIT])
-    while lo < end:
-        hi = min(lo + size, end)
-        record[NFEV] += 1
-        f = fun(x, g, lo, hi, data, args)
-        if verdict := observe(f, x, g, best, box, record):
-            return verdict
-        t += 1
-        record[NIT] = t
-        h[-1] = f  # valued
-        step(t, x, g, s, h)
-        if abs(f) < np.inf:
-            record[SUM] += f * (hi - lo)
-            record[WEIGHT] += hi - lo
-        lo = hi
-    return GO_ON
 
 
 @functools.cache

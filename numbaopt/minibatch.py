@@ -12,8 +12,7 @@ import numpy as np
 
 from numbaopt.checks import describe, whole
 from numbaopt.columns import Column, length
-
-CHUNK = 2**22  # bytes that `chunks` gathers at a time: so few that they are still in cache when they are read
+from numbaopt.order import draw, seed_key
 
 
 class Batches:
@@ -46,7 +45,7 @@ class Batches:
     seed : int or None
         The seed in use: with it a run for which none was given can be repeated.
     columns : tuple of ndarray, or None
-        Empty arrays with the dtypes and dimensions of what `chunks` yields; None if not all are arrays.
+        Empty arrays with the dtypes and dimensions of what `feed` fills; None if not all are arrays.
 
     Raises
     ------
@@ -99,6 +98,7 @@ class Batches:
                 f"Are the samples along the first axis? batch_size={self.rows} takes all at once."
             )
         self.seed, self._shuffle = entropy(seed), shuffle
+        self._key = seed_key(self.seed)
         self._end = self.rows - self.rows % self.batch_size if drop_last else self.rows
         self.steps = -(-self._end // self.batch_size)
         if all(column.array is not None for column in self._columns):
@@ -118,34 +118,41 @@ class Batches:
         if batch is None:
             raise ValueError(f"data gave no batches in epoch {epoch + 1} of {self.epochs}; is it used up?")
 
-    def chunks(self, epoch, nbytes=CHUNK):
-        """Yield the same rows in the same order, many whole batches at a time, for compiled code to slice.
-
-        Parameters
-        ----------
-        epoch : int
-            Counted from 0.
-        nbytes : int
-            About how many bytes to gather at a time, if they hold one batch.
-
-        Yields
-        ------
-        tuple of ndarray
-            C-contiguous, in native byte order; the next one overwrites it.
-        """
-        order = self._order(epoch)
-        row = sum(column.row_bytes for column in self._columns)
-        size = self.batch_size * max(1, nbytes // max(1, row * self.batch_size))
-        buffers = [column.empty(min(size, self._end)) for column in self._columns]
-        pairs = list(zip(self._columns, buffers, strict=True))
-        for lo, hi in _spans(self._end, size):
-            yield tuple(column.take(order, lo, hi, buffer[: hi - lo]) for column, buffer in pairs)
+    def feed(self):
+        """Return what compiled code needs to make the same batches of arrays."""
+        return Feed(self._columns, self.batch_size, self.rows if self._shuffle else 0, self._end, self._key)
 
     def _order(self, epoch):
         if not self._shuffle:
             return None
-        seed = np.random.SeedSequence(self.seed, spawn_key=(epoch,))
-        return np.random.default_rng(seed).permutation(self.rows)
+        order = np.empty(self.rows, np.int64)
+        with np.errstate(over="ignore"):  # without the compiler: the draws count in 64 bits
+            draw(order, self._key, epoch, 0, self._end)
+        return order
+
+
+class Feed:
+    """What `numbaopt.epochs.run_on_batches` makes batches of, for one run at a time.
+
+    Attributes
+    ----------
+    buffers : list of ndarray
+        A batch of each column.
+    plan : ndarray of int64
+        Where rows come from and go to: it points into the columns and the buffers.
+    order : ndarray of int64
+        Memory for the order of an epoch; empty for that of the data.
+    key : uint64
+        What the order follows from.
+    end : int
+        Rows an epoch.
+    """
+
+    def __init__(self, columns, batch_size, places, end, key):
+        self.buffers = [column.buffer(batch_size) for column in columns]
+        pairs = zip(columns, self.buffers, strict=True)
+        self.plan = np.array([n for column, buffer in pairs for n in (buffer.ctypes.data, *column.layout())], np.int64)
+        self.order, self.key, self.end = np.empty(places, np.int64), key, end
 
 
 def _things(data):

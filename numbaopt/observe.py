@@ -14,9 +14,10 @@ from numbaopt.cpu import jit
 # Rows of the block that a run works in.
 X, G, BEST_X, BEST_G, LOWER, UPPER = range(6)
 
-# Entries of the record that a run keeps, a float64 array. NIT counts steps; MOST_NIT and MOST_NFEV are limits, MORE is
-# how many evaluations one with gradient takes beside the first, LESS the same where the value is not finite. Of a solver: where in h its iterations and the latest
-# iterate's value lie, what both were when last looked at, and the tolerance on the change of that value.
+# Entries of the record that a run keeps, a float64 array. NIT counts steps; MOST_NIT and MOST_NFEV are limits; MORE is
+# how many evaluations one with gradient takes beside the first, LESS the same where the value is not finite. Of a
+# solver: where in h its iterations and the latest iterate's value lie, what both were when last looked at, and the
+# tolerance on the change of that value.
 BEST, PREVIOUS, NORM, GTOL, FTOL, LATEST, NIT, NFEV, EPOCH, SUM, WEIGHT, TOLERANT = range(12)
 MOST_NIT, MOST_NFEV, MORE, LESS, ITERATIONS, VALUE, DONE, DONE_VALUE, DONE_FTOL = range(12, 21)
 

@@ -33,15 +33,15 @@ from numbaopt.observe import (
     _real,
 )
 
-# Injected as constants: W, the lanes of a group, and N, the coordinates of a problem; and `begin`, `evaluate`, `hold` and
-# `shift`, which are written for the problem at hand. A pool is a tuple of arrays, see `numbaopt.pooled.memory`.
+# Injected as constants: W, the lanes of a group, and N, the coordinates of a problem; and `begin`, `evaluate`, `hold`
+# and `shift`, which are written for the problem at hand. What a pool is, `numbaopt.pooled.Pool` says.
 ALIVE, GROUPS, STEP, OVER = range(4)  # entries of its state: problems alive, groups in use, the step, how many to do over
 SMALL, STILL, STRANGE = 1, 2, 4  # flags: the gradient is small, the value changed little, something is not finite
 
 
 def _load(starts, limits, numbers, data, pool, cursor):
     """Fill a pool with the next problems."""
-    xs, gs, bx, bg, box, s, h, fs, best, previous, norms, flags, alive, ids, again, state, held, block, record, top = pool
+    xs, gs, bx, bg, box, s, h, fs, best, before, norms, flags, alive, ids, again, state, held, block, record, top = pool
     count = min(ids.size, cursor[END] - cursor[AT])
     state[GROUPS], state[STEP], state[ALIVE] = (count + W - 1) // W, -1, 0
     for j in range(state[GROUPS] * W):
@@ -57,7 +57,7 @@ def _load(starts, limits, numbers, data, pool, cursor):
             if not abs(value) < np.inf:
                 fine = 0
         hold(held, data, b, j)
-        best[j], previous[j], ids[j], alive[j] = np.inf, np.nan, b, fine
+        best[j], before[j], ids[j], alive[j] = np.inf, np.nan, b, fine
         state[ALIVE] += fine
         if j < count and fine == 0:
             again[state[OVER]] = b
@@ -70,7 +70,7 @@ def _load(starts, limits, numbers, data, pool, cursor):
 
 def _judge(a, template, pool):
     """Look at a group's evaluation as `observe` looks at one; tell whether any of its problems ends here."""
-    xs, gs, bx, bg, box, s, h, fs, best, previous, norms, flags, alive, ids, again, state, held, block, record, top = pool
+    xs, gs, bx, bg, box, s, h, fs, best, before, norms, flags, alive, ids, again, state, held, block, record, top = pool
     at, first = a * N * W, a * W
     for lane in range(W):
         top[lane] = 0
@@ -94,14 +94,14 @@ def _judge(a, template, pool):
     ended = 0
     for lane in range(W):
         j = first + lane
-        f, old = fs[j], previous[j]
+        f, old = fs[j], before[j]
         better = (flags[j] == 0) & (f < best[j])
         best[j] = f if better else best[j]
         top[lane] = 1 if better else 0
         small = SMALL if norms[j] <= template[GTOL] else 0
         still = STILL if abs(f - old) <= template[FTOL] * max(abs(f), max(abs(old), 1.0)) else 0
         flags[j] |= small | still
-        previous[j] = f
+        before[j] = f
         ended |= flags[j] & -alive[j]
     if template[LATEST] == 0.0:
         for i in range(N):
@@ -114,7 +114,7 @@ def _judge(a, template, pool):
 
 def _end(j, limit, template, pool, points, slopes, ends):
     """Let a problem go that has ended."""
-    xs, gs, bx, bg, box, s, h, fs, best, previous, norms, flags, alive, ids, again, state, held, block, record, top = pool
+    xs, gs, bx, bg, box, s, h, fs, best, before, norms, flags, alive, ids, again, state, held, block, record, top = pool
     if alive[j] == 0 or (flags[j] == 0 and limit == GO_ON):
         return
     alive[j] = 0
@@ -138,7 +138,7 @@ def _end(j, limit, template, pool, points, slopes, ends):
 
 def _close_up(pool):
     """Let the last problems move up into empty lanes, where that saves a group."""
-    xs, gs, bx, bg, box, s, h, fs, best, previous, norms, flags, alive, ids, again, state, held, block, record, top = pool
+    xs, gs, bx, bg, box, s, h, fs, best, before, norms, flags, alive, ids, again, state, held, block, record, top = pool
     groups = (state[ALIVE] + W - 1) // W
     if groups == state[GROUPS]:
         return
@@ -159,12 +159,12 @@ def _close_up(pool):
             for r in range(s.shape[0]):
                 s[r, k] = s[r, l]
         shift(held, j, last)
-        best[j], previous[j], ids[j], alive[j], alive[last] = best[last], previous[last], ids[last], 1, 0
+        best[j], before[j], ids[j], alive[j], alive[last] = best[last], before[last], ids[last], 1, 0
     state[GROUPS] = groups
 
 
 def _swim(starts, limits, numbers, template, data, args, pool, points, slopes, ends, cursor, budget):
-    xs, gs, bx, bg, box, s, h, fs, best, previous, norms, flags, alive, ids, again, state, held, block, record, top = pool
+    xs, gs, bx, bg, box, s, h, fs, best, before, norms, flags, alive, ids, again, state, held, block, record, top = pool
     while budget > 0 and state[OVER] == 0 and (state[ALIVE] > 0 or cursor[AT] < cursor[END]):
         if state[ALIVE] == 0:
             _load(starts, limits, numbers, data, pool, cursor)

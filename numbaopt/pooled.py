@@ -10,7 +10,6 @@ from numba.extending import is_jitted
 
 from numbaopt import pool, start
 from numbaopt.addresses import shown
-from numbaopt.wrapper import STORE
 from numbaopt.coordinates import Coordinates
 from numbaopt.cpu import load, only
 from numbaopt.ending import finish
@@ -19,6 +18,7 @@ from numbaopt.observe import BEST, BEST_G, BEST_X, LATEST, NFEV, NIT, NORM, PREV
 from numbaopt.pool import STEP
 from numbaopt.rule import Rule
 from numbaopt.splice import marks, splice
+from numbaopt.wrapper import STORE
 
 LANES = 64  # bytes: as many numbers stand side by side as a wide vector register holds
 CACHED = 2**17  # bytes of a pool, so that it stays near
@@ -63,7 +63,7 @@ def _compiled(fun, jac, program, marked, rule, n, real, shapes, seen, bounded):
 
     width = LANES // real.bitwidth * 8
     parts = (pool._load, pool._judge, pool._end, pool._close_up, pool._swim)
-    text = splice(parts, program, marked, "\n\n\n".join(["@jit\n" + start.emit(rule, bounded), *_texts(jac, shapes)]), modules=[pool])
+    text = splice(parts, program, marked, "\n\n\n".join(["@jit\n" + start.emit(rule, bounded), *_texts(jac, shapes)]))
     names = {"W": width, "N": n, "view": viewer(width), "shown": shown, "fun_": _again(fun), "jac_": _again(jac)}
     swim = load.__wrapped__(text, "pool", cached=False, **names)
     f8, i8 = types.float64, types.int64
@@ -116,7 +116,7 @@ class Pool(NamedTuple):
     box : ndarray, shape (2 or 0, n * size)
     s, h : ndarray
         Slots; numbers, which are the same for all.
-    fs, best, previous, norms, flags, alive, ids : ndarray, shape (size,)
+    fs, best, before, norms, flags, alive, ids : ndarray, shape (size,)
         Values, the gradients' largest entries, why a problem ends, whether it goes on, which one it is.
     again : ndarray
         Problems to be done over.
@@ -137,7 +137,7 @@ class Pool(NamedTuple):
     h: Any
     fs: Any
     best: Any
-    previous: Any
+    before: Any
     norms: Any
     flags: Any
     alive: Any

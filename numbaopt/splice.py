@@ -18,7 +18,7 @@ def marks(rule):
     return ("valued",) * rule.valued + ("solver" if hasattr(rule, "iterations") else "rule",)
 
 
-def splice(function, program, marked, more="", last=None, modules=()):
+def splice(function, program, marked, more="", last=None):
     """Return the text of a driver with the step of a lowered rule inside, and not among its arguments.
 
     Parameters
@@ -33,17 +33,16 @@ def splice(function, program, marked, more="", last=None, modules=()):
         Text of further functions that these call.
     last : str
         Text of the driver, where none of the functions is.
-    modules : sequence of modules
-        Where else names are from.
     """
-    texts = [_spliced(part, program, marked) for part in (function if isinstance(function, tuple) else (function,))]
+    functions = function if isinstance(function, tuple) else (function,)
+    texts = [_spliced(part, program, marked) for part in functions]
     texts += [last] * (last is not None)
     text = "\n\n".join([more, *texts])
     used = set(re.findall(passes.NAME, text)) - {"np", "jit", "step", "observe"}  # these are, or are given
     used -= set(re.findall(r"^def (\w+)", text, re.MULTILINE))
     imports = ["import numpy as np\n"]
     known = set()
-    for module in (observe, ending, *modules):
+    for module in dict.fromkeys((observe, ending, *map(inspect.getmodule, functions))):  # what a driver calls is there
         names = sorted(name for name in used - known if name in vars(module))
         known.update(names)
         imports += [f"from {module.__name__} import {', '.join(names)}"] * bool(names)

@@ -170,6 +170,68 @@ def test_both_drivers_see_the_same_batches(feed, rule, dtype):
     assert len(told) == a.nit
 
 
+@njit
+def overwrites(w, grad, X, y, k):
+    """Least squares that leaves nothing of its batch."""
+    for i in range(y.size):
+        for j in range(w.size):
+            X[i, j] += k[i]
+        y[i] -= 0.5 * k[i]
+    f = squares(w, grad, X, y)
+    X[:] = np.nan
+    y[:] = np.nan
+    k[:] = 100
+    return f
+
+
+LAYOUTS = {
+    "C": lambda a, path: a,
+    "Fortran": lambda a, path: np.asfortranarray(a),
+    "swapped": lambda a, path: a.astype(a.dtype.newbyteorder()),
+    "strided": lambda a, path: np.repeat(a, 3, axis=0)[::-3],
+    "memmap": lambda a, path: mapped(a, path),
+}
+
+
+def mapped(a, path):
+    np.save(path, a)
+    return np.load(path, mmap_mode="r")
+
+
+@pytest.mark.parametrize("options", [{}, {"maxiter": 1111}, {"maxfev": 1234}], ids=str)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_many_epochs_of_any_layout_whatever_is_done_to_a_batch(layout, options, tmp_path):
+    X, y = regression(np.float64)
+    data = *(LAYOUTS[layout](a, tmp_path / f"{a.ndim}.npy") for a in (X, y)), np.arange(50, dtype=np.int8)
+    before = [a.copy() for a in data]
+    kwargs = {"data": data, "batch_size": 16, "epochs": 400, "seed": 2**70, "jac": "inplace", "options": options}
+    a, b = minimize(overwrites, np.zeros(5), **kwargs), minimize(in_python(overwrites), np.zeros(5), **kwargs)
+    assert_same(a, b)
+    assert a.nit == a.nfev == next(iter(options.values()), 1600)
+    assert all((was == now).all() for was, now in zip(before, data, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["nan", "raises"])
+def test_an_end_within_a_later_epoch_is_the_same_on_both_drivers(kind):
+    @njit
+    def fun(w, grad, rows, count, kind):
+        count[0] += 1
+        grad[:] = 2 * (w - rows.mean())
+        if count[0] == 31 and kind == 1:
+            raise ArithmeticError("enough")
+        return np.nan if count[0] == 31 else ((w - rows.mean()) ** 2).sum()
+
+    found = []
+    for drive in (fun, in_python(fun)):
+        args, feed = (np.zeros(1), float(kind == "raises")), {"data": np.arange(50.0), "batch_size": 8, "seed": 1}
+        try:
+            found.append(minimize(drive, np.zeros(2), args, jac="inplace", epochs=9, **feed))
+        except ArithmeticError as error:
+            found.append(error.result)
+    assert_same(*found)
+    assert (found[0].nit, found[0].nfev) == (30, 31) and np.isfinite(found[0].fun)
+
+
 def test_minibatches_against_a_loop_by_hand():
     X, y = regression(np.float64)
     w, g, rule = np.zeros(5), np.empty(5), numbaopt.adam(lr=0.05)
@@ -303,7 +365,7 @@ def test_ctrl_c_keeps_the_best_so_far(drive, minibatch):
     x0 = np.full(20, 3.0)
     fun, options = (slow_batch, {}) if minibatch else (slow, {"gtol": 0, "maxiter": 1e9})
     feed = {"data": (np.arange(1000.0),), "batch_size": 1, "epochs": 10**6} if minibatch else {}
-    minimize(fun, x0, jac="inplace", options={"maxiter": 1}, **feed)  # compiled before the clock starts
+    minimize(drive(fun), x0, jac="inplace", options={"maxiter": 1}, **feed)  # compiled before the clock starts
     earlier = signal.signal(signal.SIGALRM, signal.default_int_handler)
     signal.setitimer(signal.ITIMER_REAL, 0.3)
     began = time.perf_counter()

@@ -1,12 +1,19 @@
-"""Minibatches: each row once an epoch, in an order that follows from the seed; chunks hold the same."""
+"""Minibatches: each row once an epoch, in an order that follows from the seed; compiled code gathers the same."""
 
+import numba
 import numpy as np
 import pytest
 import scipy.sparse
+import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
+from numbaopt.epochs import gather
 from numbaopt.minibatch import Batches
+from numbaopt.order import below, draw, seed_key
+
+compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
+overflowing = pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")  # as draws in 64 bits do without the compiler
 
 N = 23
 X = np.arange(N * 3.0).reshape(N, 3)
@@ -18,6 +25,18 @@ def rows(batches, epoch=0):
     return [np.asarray(batch[-1]).tolist() for batch, _ in batches.epoch(epoch)]
 
 
+def gathered(batches, epoch=0):
+    """The batches of an epoch as compiled code makes them."""
+    feed = batches.feed()
+    for lo in range(0, feed.end, batches.batch_size):
+        hi = min(lo + batches.batch_size, feed.end)
+        if feed.order.size:
+            draw(feed.order, feed.key, epoch, lo, hi)
+        gather(feed.plan, feed.order, hi if feed.order.size else 0, lo, hi)
+        yield tuple(buffer[: hi - lo].copy() for buffer in feed.buffers)
+
+
+@compiled
 @given(
     n=st.integers(1, 60),
     size=st.integers(1, 60),
@@ -25,9 +44,8 @@ def rows(batches, epoch=0):
     epoch=st.integers(0, 2**40),
     shuffle=st.booleans(),
     drop_last=st.booleans(),
-    nbytes=st.integers(0, 3000),
 )
-def test_an_epoch_is_every_row_once_and_chunks_are_the_same(n, size, seed, epoch, shuffle, drop_last, nbytes):
+def test_an_epoch_is_every_row_once_and_compiled_code_makes_the_same(n, size, seed, epoch, shuffle, drop_last):
     size = min(size, n)
     x, y = np.arange(2.0 * n).reshape(n, 2), np.arange(n)
     batches = Batches((x, y), size, 3, shuffle, seed, drop_last)
@@ -43,11 +61,9 @@ def test_an_epoch_is_every_row_once_and_chunks_are_the_same(n, size, seed, epoch
     for batch, _ in found:
         np.testing.assert_array_equal(batch[0], x[batch[1]])
         assert batch[0].flags.c_contiguous
-    chunks = [tuple(map(np.copy, chunk)) for chunk in batches.chunks(epoch, nbytes)]
-    assert all(len(chunk[0]) % size == 0 for chunk in chunks[:-1])
-    assert all(len(chunk[0]) <= max(size, nbytes // 24) for chunk in chunks)
-    for k, column in enumerate((x, y)):
-        np.testing.assert_array_equal(np.concatenate([chunk[k] for chunk in chunks]), column[order])
+    for one, (other, _) in zip(gathered(batches, epoch), found, strict=True):
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_array_equal(a, b, strict=True)
 
 
 def test_the_order_follows_from_seed_and_epoch_alone():
@@ -57,9 +73,70 @@ def test_the_order_follows_from_seed_and_epoch_alone():
     assert rows(one, 0) == first  # again, after another
     assert rows(other, 1) == second  # whatever else is there
     assert rows(Batches(Y, 5, seed=8)) != first
-    # The convention, written down: it must not change from one release to the next.
-    order = np.random.default_rng(np.random.SeedSequence(7, spawn_key=(1,))).permutation(N)
-    assert sum(second, []) == order.tolist()
+    assert sum(second, []) == shuffled(N, 7, 1)
+
+
+def mixed(z):
+    """SplitMix64's finaliser in whole numbers of any length."""
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
+    return z ^ (z >> 31)
+
+
+def shuffled(n, seed, epoch):
+    """The convention, written down: it must not change from one release to the next."""
+    golden, order = 0x9E3779B97F4A7C15, list(range(n))
+    start = mixed((int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]) + epoch * golden) % 2**64)
+    for i in range(n):
+        bits = mixed((start + (i + 1) * golden) % 2**64)
+        while bits >= 2**64 // (n - i) * (n - i):
+            bits = mixed((bits + golden) % 2**64)
+        j = i + bits % (n - i)
+        order[i], order[j] = order[j], order[i]
+    return order
+
+
+@overflowing
+@given(n=st.integers(1, 40), seed=st.integers(0, 2**130), epoch=st.integers(0, 2**60), cuts=st.lists(st.integers(0, 40)))
+def test_an_order_drawn_in_parts_is_the_order(n, seed, epoch, cuts):
+    order, key = np.empty(n, np.int64), seed_key(seed)
+    cuts = sorted({0, n, *(cut for cut in cuts if cut < n)})
+    for lo, hi in zip(cuts, cuts[1:], strict=False):
+        draw(order, key, epoch, lo, hi)
+    assert order.tolist() == shuffled(n, seed, epoch)
+
+
+@overflowing
+@pytest.mark.parametrize("end", [1, 2, 3, 6, 2**31 + 11, 2**62 + 1, 2**63, 2**63 + 1])
+def test_numbers_below_an_end_are_unbiased(end):
+    whole = 2**64 // end * end  # so many of the 64-bit numbers are taken
+    for bits in {0, 1, end - 1, end, whole - 1, min(whole, 2**64 - 1), 2**64 - 1}:
+        expected = bits
+        while expected >= whole:
+            expected = mixed((expected + 0x9E3779B97F4A7C15) % 2**64)
+        assert below(np.uint64(end), np.uint64(bits)) == expected % end
+
+
+@overflowing
+@pytest.mark.parametrize("vary", ["seed", "epoch"])
+def test_rows_come_at_each_place_alike_often(vary):
+    n, trials, order = 12, 6000, np.empty(12, np.int64)
+    counts = np.zeros((n, n))
+    for k in range(trials):
+        draw(order, seed_key(k if vary == "seed" else 5), k if vary == "epoch" else 3, 0, n)
+        counts[np.arange(n), order] += 1
+    statistic = ((counts - trials / n) ** 2).sum() / (trials / n) * (n - 1) / n
+    assert 1e-3 < scipy.stats.chi2.sf(statistic, (n - 1) ** 2) < 1 - 1e-3
+
+
+@overflowing
+def test_all_orders_are_alike_frequent():
+    order, found = np.empty(4, np.int64), {}
+    for epoch in range(24 * 300):
+        draw(order, seed_key(11), epoch, 0, 4)
+        found[tuple(order)] = found.get(tuple(order), 0) + 1
+    assert len(found) == 24
+    assert 1e-3 < scipy.stats.chisquare([*found.values()]).pvalue < 1 - 1e-3
 
 
 def test_without_a_seed_the_one_in_use_is_told():
@@ -127,6 +204,7 @@ KINDS = {
 }
 
 
+@compiled
 @pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
 @pytest.mark.parametrize("shuffle", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
@@ -143,12 +221,46 @@ def test_what_data_may_be(kind, shuffle, tmp_path):
     np.testing.assert_array_equal(np.asarray(Batches((X,), N, shuffle=False).epoch(0).__next__()[0][0]), X)
     if batches.columns is not None:
         assert [(c.dtype, c.shape) for c in batches.columns] == [(np.dtype(float), (0, 3)), (Y.dtype, (0,))]
-        for x, y in batches.chunks(0):
-            np.testing.assert_array_equal(x, X[y])
-            assert x.dtype.isnative and x.flags.c_contiguous
+        for x, y in gathered(batches):
+            np.testing.assert_array_equal(x, X[y], strict=True)
     assert (batches.columns is None) == (
         kind in {"masked", "csr_array", "csr_matrix", "csc_array", "coo_array", "slices", "ascending"}
     )
+
+
+def unaligned(array):
+    """The same numbers at an odd address."""
+    memory = np.zeros(array.nbytes + 1, np.uint8)
+    copy = memory[1:].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
+WHOLE = np.arange(7 * 4 * 3 * 2).reshape(7, 4, 3, 2)
+
+
+@compiled
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("dtype", ["f4", ">f4", "<c16", ">c16", "?", "u1", ">i2", ">i8", "f2"])
+def test_columns_of_any_dtype_and_layout(dtype, shuffle):
+    whole = WHOLE.astype(dtype)
+    columns = {
+        "whole": whole,
+        "no axes": whole[:, 1, 2, 0].copy(),
+        "strided": whole[:, 1, 2, 0],
+        "axes in another order": whole.transpose(0, 3, 1, 2),
+        "Fortran": np.asfortranarray(whole),
+        "backwards": whole[::-1, :, ::-1, :],
+        "part": whole[:, 1:3, :, :1],
+        "broadcast": np.broadcast_to(whole[0], whole.shape),
+        "nothing": whole[:, :0],
+        "nothing, strided": whole[:, ::2, :0, ::-1],
+        "unaligned": unaligned(whole),
+    }
+    batches = Batches((*columns.values(), np.arange(7)), 3, shuffle=shuffle, seed=4)
+    for *found, y in gathered(batches):
+        for (name, column), rows in zip(columns.items(), found, strict=True):
+            np.testing.assert_array_equal(rows, column[y].astype(column.dtype.newbyteorder("=")), name, strict=True)
 
 
 def test_a_masked_array_keeps_its_mask():
@@ -327,6 +439,7 @@ def test_numpy_integers_are_whole_numbers():
     assert rows(batches) == rows(Batches(Y, 5, 2, seed=3))
 
 
+@compiled
 def test_a_memmap_is_not_read_as_a_whole(tmp_path):
     """Rows of a sparse file far larger than memory should hold."""
     shape = (2**20, 2**17)  # half a terabyte, of which a few pages are touched
@@ -338,8 +451,11 @@ def test_a_memmap_is_not_read_as_a_whole(tmp_path):
     batches = Batches(big, 2, shuffle=False)
     found = [x for _, ((x,), _) in zip(range(4), batches.epoch(0), strict=False)]
     assert found[3][1, 5] == 3 and found[3].shape == (2, 2**17)
-    chunk = next(batches.chunks(0))[0]
-    assert chunk.shape == (8, 2**17) and chunk[7, 5] == 3
+    for batches in (Batches(big, 2, shuffle=False), Batches(big, 2, seed=0)):
+        feed = batches.feed()
+        feed.order[:8] = np.arange(8)[: feed.order.size]
+        gather(feed.plan, feed.order, feed.order[:8].size, 6, 8)
+        assert feed.buffers[0].shape == (2, 2**17) and feed.buffers[0][1, 5] == 3
 
 
 def test_numpys_global_state_is_left_alone():
