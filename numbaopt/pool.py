@@ -29,19 +29,17 @@ from numbaopt.observe import (
     PREVIOUS,
     G,
     X,
-    _bits,
-    _real,
 )
 
-# Injected as constants: W, the lanes of a group, and N, the coordinates of a problem; and `begin`, `evaluate`, `hold`
-# and `shift`, which are written for the problem at hand. What a pool is, `numbaopt.pooled.Pool` says.
+# Injected: W, the lanes of a group, and N, the coordinates of a problem, as constants; `begin`, `hold`, `shift` and the
+# lines of `evaluate` are written for the problem at hand. What a pool is, `numbaopt.pooled.Pool` says.
 ALIVE, GROUPS, STEP, OVER = range(4)  # entries of its state: problems alive, groups in use, the step, how many to do over
-SMALL, STILL, STRANGE = 1, 2, 4  # flags: the gradient is small, the value changed little, something is not finite
+SMALL, STILL, STRANGE = 1.0, 2.0, 3.0  # flags: the gradient is small, the value changed little, something is not finite
 
 
 def _load(starts, limits, numbers, data, pool, cursor):
     """Fill a pool with the next problems."""
-    xs, gs, bx, bg, box, s, h, fs, best, before, norms, flags, alive, ids, again, state, held, block, record, top = pool
+    xs, gs, bx, bg, box, s, h, fs, best, before, norms, flags, alive, ids, again, state, held, block, record = pool
     count = min(ids.size, cursor[END] - cursor[AT])
     state[GROUPS], state[STEP], state[ALIVE] = (count + W - 1) // W, -1, 0
     for j in range(state[GROUPS] * W):
@@ -68,58 +66,14 @@ def _load(starts, limits, numbers, data, pool, cursor):
     cursor[AT] += count
 
 
-def _judge(a, template, pool):
-    """Look at a group's evaluation as `observe` looks at one; tell whether any of its problems ends here."""
-    xs, gs, bx, bg, box, s, h, fs, best, before, norms, flags, alive, ids, again, state, held, block, record, top = pool
-    at, first = a * N * W, a * W
-    for lane in range(W):
-        top[lane] = 0
-    for i in range(N):
-        for lane in range(W):
-            b = _bits(abs(gs[at + i * W + lane]))
-            top[lane] = b if b > top[lane] else top[lane]
-    for lane in range(W):
-        norms[first + lane] = np.float64(_real(top[lane]))
-        finite = (abs(fs[first + lane]) < np.inf) & (norms[first + lane] < np.inf)
-        flags[first + lane] = 0 if finite else STRANGE
-    if box.shape[0] > 0:
-        for lane in range(W):
-            norms[first + lane] = 0.0
-        for i in range(N):
-            for lane in range(W):
-                k = at + i * W + lane
-                p = gs[k]
-                p = max(p, xs[k] - box[1, k]) if p < 0 else min(p, xs[k] - box[0, k])
-                norms[first + lane] = max(norms[first + lane], np.float64(abs(p)))
-    ended = 0
-    for lane in range(W):
-        j = first + lane
-        f, old = fs[j], before[j]
-        better = (flags[j] == 0) & (f < best[j])
-        best[j] = f if better else best[j]
-        top[lane] = 1 if better else 0
-        small = SMALL if norms[j] <= template[GTOL] else 0
-        still = STILL if abs(f - old) <= template[FTOL] * max(abs(f), max(abs(old), 1.0)) else 0
-        flags[j] |= small | still
-        before[j] = f
-        ended |= flags[j] & -alive[j]
-    if template[LATEST] == 0.0:
-        for i in range(N):
-            for lane in range(W):
-                k = at + i * W + lane
-                bx[k] = xs[k] if top[lane] != 0 else bx[k]
-                bg[k] = gs[k] if top[lane] != 0 else bg[k]
-    return ended != 0
-
-
 def _end(j, limit, template, pool, points, slopes, ends):
     """Let a problem go that has ended."""
-    xs, gs, bx, bg, box, s, h, fs, best, before, norms, flags, alive, ids, again, state, held, block, record, top = pool
-    if alive[j] == 0 or (flags[j] == 0 and limit == GO_ON):
+    xs, gs, bx, bg, box, s, h, fs, best, before, norms, flags, alive, ids, again, state, held, block, record = pool
+    if alive[j] == 0 or (flags[j] == 0.0 and limit == GO_ON):
         return
     alive[j] = 0
     state[ALIVE] -= 1
-    if flags[j] & STRANGE:
+    if flags[j] == STRANGE:
         again[state[OVER]] = ids[j]
         state[OVER] += 1
         return
@@ -132,13 +86,13 @@ def _end(j, limit, template, pool, points, slopes, ends):
         k = at + i * W
         block[X, i], block[G, i] = xs[k], gs[k]
         block[BEST_X, i], block[BEST_G, i] = xs[k] if latest else bx[k], gs[k] if latest else bg[k]
-    verdict = GTOL_MET if flags[j] & SMALL else FTOL_MET if flags[j] & STILL else limit
+    verdict = GTOL_MET if flags[j] == SMALL else FTOL_MET if flags[j] == STILL else limit
     finish(verdict, ids[j], block, h, record, points, slopes, ends)
 
 
 def _close_up(pool):
     """Let the last problems move up into empty lanes, where that saves a group."""
-    xs, gs, bx, bg, box, s, h, fs, best, before, norms, flags, alive, ids, again, state, held, block, record, top = pool
+    xs, gs, bx, bg, box, s, h, fs, best, before, norms, flags, alive, ids, again, state, held, block, record = pool
     groups = (state[ALIVE] + W - 1) // W
     if groups == state[GROUPS]:
         return
@@ -152,37 +106,66 @@ def _close_up(pool):
             break
         to, of = (j // W) * N * W + j % W, (last // W) * N * W + last % W
         for i in range(N):
-            k, l = to + i * W, of + i * W
-            xs[k], gs[k], bx[k], bg[k] = xs[l], gs[l], bx[l], bg[l]
+            k, m = to + i * W, of + i * W
+            xs[k], gs[k], bx[k], bg[k] = xs[m], gs[m], bx[m], bg[m]
             for r in range(box.shape[0]):
-                box[r, k] = box[r, l]
+                box[r, k] = box[r, m]
             for r in range(s.shape[0]):
-                s[r, k] = s[r, l]
+                s[r, k] = s[r, m]
         shift(held, j, last)
         best[j], before[j], ids[j], alive[j], alive[last] = best[last], before[last], ids[last], 1, 0
     state[GROUPS] = groups
 
 
 def _swim(starts, limits, numbers, template, data, args, pool, points, slopes, ends, cursor, budget):
-    xs, gs, bx, bg, box, s, h, fs, best, before, norms, flags, alive, ids, again, state, held, block, record, top = pool
+    xs, gs, bx, bg, box, s, h, fs, best, before, norms, flags, alive, ids, again, state, held, block, record = pool
+    keeps, bounded = template[LATEST] == 0.0, box.shape[0] > 0
     while budget > 0 and state[OVER] == 0 and (state[ALIVE] > 0 or cursor[AT] < cursor[END]):
         if state[ALIVE] == 0:
             _load(starts, limits, numbers, data, pool, cursor)
-        x, g = xs[: state[GROUPS] * N * W], gs
         t = state[STEP] + 1
         if t > 0:
+            x, g = xs[: state[GROUPS] * N * W], gs
             step(t, x, g, s, h)
         state[STEP] = t
-        ended, limit = False, GO_ON
+        limit = MAXITER if t >= template[MOST_NIT] else MAXFEV if t + 1 >= template[MOST_NFEV] else GO_ON
+        ended = limit != GO_ON
         for a in range(state[GROUPS]):
-            evaluate(xs, gs, fs, a, held, args)
-            if _judge(a, template, pool):
+            # No function is called with the pool here: that would count the references of all its arrays.
+            at, first = a * N * W, a * W
+            point, grad, value = shown(view(xs, at, N)), view(gs, at, N), view(fs, first, 1)
+            evaluate(a)
+            # What `observe` does at one evaluation.
+            f, old, high = value[0], view(before, first, 1), view(best, first, 1)
+            finite, norm = abs(f) < np.inf, abs(grad[0])
+            for i in range(N):
+                size = abs(grad[i])
+                finite, norm = finite & (size < np.inf), select(size > norm, size, norm)
+            better = finite & (f < high[0])
+            high[0] = select(better, f, high[0])
+            if keeps:
+                kept, slope = view(bx, at, N), view(bg, at, N)
+                for i in range(N):
+                    kept[i], slope[i] = select(better, point[i], kept[i]), select(better, grad[i], slope[i])
+            if bounded:
+                norm = abs(grad[0]) * 0.0
+                lower, upper = view(box, at, N), view(box, box.shape[1] + at, N)
+                for i in range(N):
+                    down, up = point[i] - upper[i], point[i] - lower[i]
+                    size = abs(select(grad[i] < 0.0, select(grad[i] > down, grad[i], down), select(grad[i] < up, grad[i], up)))
+                    norm = select(size > norm, size, norm)
+            scale = select(abs(old[0]) > 1.0, abs(old[0]), 1.0)
+            scale = select(abs(f) > scale, abs(f), scale)
+            small, still = norm <= template[GTOL], abs(f - old[0]) <= template[FTOL] * scale
+            old[0] = f
+            if limit != GO_ON or any_((view(alive, first, 1)[0] > 0.0) & (small | still | ~finite)):
                 ended = True
+                view(norms, first, 1)[0] = norm
+                view(flags, first, 1)[0] = select(finite, select(small, SMALL, select(still, STILL, 0.0)), STRANGE)
         budget -= state[GROUPS] * W
-        if t >= template[MOST_NIT] or t + 1 >= template[MOST_NFEV]:
-            ended, limit = True, MAXITER if t >= template[MOST_NIT] else MAXFEV
         if ended:
             for j in range(state[GROUPS] * W):
                 _end(j, limit, template, pool, points, slopes, ends)
+            flags[:] = 0.0
             _close_up(pool)
     return budget

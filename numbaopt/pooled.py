@@ -1,6 +1,7 @@
 """Whether problems can be solved side by side, and what that takes: the compiled loop, and the memory of a thread."""
 
 import functools
+import re
 from typing import Any, NamedTuple
 
 import numba
@@ -16,7 +17,6 @@ from numbaopt.ending import finish
 from numbaopt.loop import memory as kinds
 from numbaopt.observe import BEST, BEST_G, BEST_X, LATEST, NFEV, NIT, NORM, PREVIOUS, G, X
 from numbaopt.pool import STEP
-from numbaopt.rule import Rule
 from numbaopt.splice import marks, splice
 from numbaopt.wrapper import STORE
 
@@ -37,50 +37,52 @@ def swimmer(run, rows, args):
     args : tuple
         What all have.
     """
-    rule, objective = run.rule, run.objective
-    n, real = objective.x0.size, numba.from_dtype(objective.x0.dtype)
-    alone = not isinstance(rule, Rule) or run.program is None or rule.valued or rule.tolerant or rule.joint
-    own = any(isinstance(rule.hyper.get(name), Coordinates) for name in rule.slots_of)
-    flat = len(objective.structure.shapes) == 1 and objective.structure.tree == 0 and len(objective.structure.shapes[0]) == 1
-    floats = all(array.dtype in (np.float32, np.float64) for array in rows)
-    jac = objective.jac
-    known = jac is True or jac == "inplace" or (callable(jac) and is_jitted(jac))
-    if alone or own or not flat or not floats or not known or not is_jitted(objective.fun) or n > MOST:
+    rule, objective, jac = run.rule, run.objective, run.objective.jac
+    if run.program is None or rule.valued or rule.tolerant or rule.joint or objective.x0.size > MOST:
+        return None  # the problems' steps are not alike, or one fills a vector by itself
+    if any(isinstance(rule.hyper.get(name), Coordinates) for name in rule.slots_of):
         return None
-    if any(getattr(f, "targetoptions", {}).get("fastmath") for f in (objective.fun, jac)):
+    structure, functions = objective.structure, [objective.fun, *([jac] if callable(jac) else [])]
+    if structure.tree != 0 or len(structure.shapes[0]) != 1 or not objective.analytic:
+        return None
+    if not all(map(is_jitted, functions)) or any(array.dtype not in (np.float32, np.float64) for array in rows):
+        return None
+    if any(function.targetoptions.get("fastmath") for function in functions):
         return None  # each lane is to have the bits of a problem alone
     shapes = tuple((numba.from_dtype(array.dtype), array.shape[1:]) for array in rows)
     try:
-        seen = numba.typeof(args)
-        return _compiled(objective.fun, jac, run.program, marks(rule), rule, n, real, shapes, seen, run.limits is not None)
+        kind = numba.from_dtype(objective.x0.dtype), objective.x0.size, shapes, numba.typeof(args)
+        return _compiled(objective.fun, jac, rule, run.limits is not None, kind)
     except Exception:  # what has no type, or what Numba stumbles over on the way to saying so
         return None
 
 
 @functools.lru_cache(64)
-def _compiled(fun, jac, program, marked, rule, n, real, shapes, seen, bounded):
-    from numbaopt.lanes import viewer
+def _compiled(fun, jac, rule, bounded, kind):
+    from numbaopt.lanes import any_, select, viewer
 
+    real, n, shapes, seen = kind
     width = LANES // real.bitwidth * 8
-    parts = (pool._load, pool._judge, pool._end, pool._close_up, pool._swim)
-    text = splice(parts, program, marked, "\n\n\n".join(["@jit\n" + start.emit(rule, bounded), *_texts(jac, shapes)]))
-    names = {"W": width, "N": n, "view": viewer(width), "shown": shown, "fun_": _again(fun), "jac_": _again(jac)}
+    parts = (pool._load, pool._end, pool._close_up, pool._swim)
+    *own, evaluation = _texts(jac, shapes)
+    text = splice(parts, rule.program, marks(rule), "\n\n\n".join(["@jit\n" + start.emit(rule, bounded), *own]))
+    text = re.sub(r"( *)evaluate\(a\)\n", lambda at: "".join(f"{at[1]}{line}\n" for line in evaluation), text)
+    names = {"W": width, "N": n, "view": viewer(width), "shown": shown, "any_": any_, "select": select, "fun_": _again(fun), "jac_": _again(jac)}
     swim = load.__wrapped__(text, "pool", cached=False, **names)
     f8, i8 = types.float64, types.int64
     block, s, h, record = kinds(np.dtype(real.name))
-    data = types.Tuple([dtype[:, ::1] for dtype, _ in shapes])
-    held = types.Tuple([dtype[::1] for dtype, _ in shapes])
-    top = types.int32[::1] if real == types.float32 else i8[::1]
-    lanes = [*[real[::1]] * 4, block, s, h, *[f8[::1]] * 4, *[i8[::1]] * 5, held, block, record, top]
-    rest = (real[:, ::1], real[:, ::1], f8[:, ::1], i8[::1], i8)
-    return only(swim, (real[:, ::1], real[:, :, ::1], f8[:, ::1], f8[::1], data, seen, types.NamedTuple(lanes, Pool), *rest))
+    data, held = (types.Tuple([view(dtype) for dtype, _ in shapes]) for view in (lambda d: d[:, ::1], lambda d: d[::1]))
+    lanes = [*[real[::1]] * 4, block, s, h, *[f8[::1]] * 6, *[i8[::1]] * 3, held, block, record]
+    problems = real[:, ::1], real[:, :, ::1], f8[:, ::1], f8[::1], data, seen, types.NamedTuple(lanes, Pool)
+    return only(swim, (*problems, real[:, ::1], real[:, ::1], f8[:, ::1], i8[::1], i8))
 
 
 def _again(fun):
     """Return a function of the user's to be compiled for lanes: what is made of it is not for his cache."""
     if not is_jitted(fun):
         return fun
-    return njit(**{name: value for name, value in fun.targetoptions.items() if name != "nopython"})(fun.py_func)
+    options = {name: value for name, value in fun.targetoptions.items() if name != "nopython"}
+    return njit(**options | {"forceinline": True})(fun.py_func)
 
 
 def _texts(jac, shapes):
@@ -96,14 +98,18 @@ def _texts(jac, shapes):
         ]
         row = f"view(held[{k}], a * {size} * W, {shape if len(shape) > 1 else size})"
         rows.append(f"shown({row})" if shape else f"{row}[0]")
-    x, g, given = "shown(view(xs, a * N * W, N))", "view(gs, a * N * W, N)", "".join(f", {row}" for row in rows)
+    given = "".join(f", {row}" for row in rows)
     if jac == "inplace":
-        lines = [f"view(fs, a * W, 1)[0] = fun_({x}, {g}{given}, *args)"]
+        lines = [f"value[0] = fun_(point, grad{given}, *args)"]
     else:
-        both = f"fun_({x}{given}, *args)" if jac is True else f"fun_({x}{given}, *args), jac_({x}{given}, *args)"
-        lines = [f"value, grad = {both}", f"g = {g}", *STORE, "view(fs, a * W, 1)[0] = value"]
-    heads = {"hold(held, data, b, j)": hold, "shift(held, j, last)": shift, "evaluate(xs, gs, fs, a, held, args)": lines}
-    return ["\n    ".join([f"@jit\ndef {head}:", *(body or ["pass"])]) for head, body in heads.items()]
+        call = f"(point{given}, *args)"
+        both = f"fun_{call}" if jac is True else f"fun_{call}, jac_{call}"
+        store = [re.sub(r"\bgrad\b", "returned", line) for line in STORE]
+        store = [re.sub(r"\bg\b", "grad", line) for line in store]
+        lines = [f"value[0], returned = {both}", *store]
+    heads = {"hold(held, data, b, j)": hold, "shift(held, j, last)": shift}
+    texts = ["\n    ".join([f"@jit\ndef {head}:", *(body or ["pass"])]) for head, body in heads.items()]
+    return *texts, lines
 
 
 class Pool(NamedTuple):
@@ -124,7 +130,7 @@ class Pool(NamedTuple):
         See `numbaopt.pool`.
     held : tuple of ndarray
         What each problem has of its own.
-    block, record, top
+    block, record
         Scratch.
     """
 
@@ -147,7 +153,6 @@ class Pool(NamedTuple):
     held: Any
     block: Any
     record: Any
-    top: Any
 
     @classmethod
     def of(cls, run, rows, count):
@@ -156,7 +161,7 @@ class Pool(NamedTuple):
 
     def keep(self, j, verdict, template, ends):
         """Keep how far the problem in lane j had come when it was broken off."""
-        n, width = self.block.shape[1], len(self.top)
+        n, width = self.block.shape[1], LANES // self.xs.itemsize
         column = slice(j // width * n * width + j % width, (j // width + 1) * n * width, width)
         latest = template[LATEST] != 0
         for row, array in ((X, self.xs), (G, self.gs), (BEST_X, self.xs if latest else self.bx)):
@@ -177,13 +182,12 @@ def _arrays(run, rows, count):
     size = groups * width
     flat = [_aligned(n * size, dtype) for _ in range(4)]
     box = np.zeros((0 if run.limits is None else 2, n * size), dtype)
-    floats = [np.zeros(size) for _ in range(4)]
-    whole = [np.zeros(size, np.int64) for _ in range(4)]
+    floats = [np.zeros(size) for _ in range(6)]
+    whole = [np.zeros(size, np.int64) for _ in range(2)]
     held = tuple(_aligned(array[0].size * size, array.dtype) for array in rows)
-    top = np.zeros(width, f"i{dtype.itemsize}")
     s = np.zeros((len(run.s), n * size), dtype)
     state = np.zeros(4, np.int64)
-    return (*flat, box, s, run.h.copy(), *floats, *whole, state, held, run.block.copy(), run.record.copy(), top)
+    return (*flat, box, s, run.h.copy(), *floats, *whole, state, held, run.block.copy(), run.record.copy())
 
 
 def _aligned(size, dtype):

@@ -52,6 +52,7 @@ LATE = {
     "objective": {"compiled_objective", "estimates"},
     "estimates": {"compiled_objective"},
     "minimize": {"transforms"},
+    "pooled": {"lanes"},
     "solvers.solver": {"minimize"},
 }
 OUTSIDE = {"numpy", "numba", "llvmlite"}  # beside the standard library, at import
