@@ -36,7 +36,9 @@ from numbaopt.pooled import Pool, swimmer
 from numbaopt.splice import marks
 from numbaopt.tiers import tier
 
-FIRST, LATER = 2e-3, 16  # seconds before further threads are started; evaluations of a worker's first call
+FIRST = 5e-4  # seconds before further threads are started
+WORTH = 1e-3  # seconds of work that a worker is given at least, as far as one can tell
+ALONE, TOGETHER = 16, 20_000  # evaluations of a worker's first call: one after another, side by side
 
 
 def _opened(fun, block, h, record, args):
@@ -112,7 +114,8 @@ class Crowd:
         starts = ends.points.copy()
         own = [name for name in run.rule.slots_of if isinstance(run.rule.hyper.get(name), Coordinates)]
         own = np.array([run.rule.slot(run.s, name) for name in own], starts.dtype).reshape(len(own), starts.shape[1])
-        self.verdict, self._next, self._lock = GO_ON, 0, threading.Lock()
+        self.verdict, self._next, self._took, self._seen = GO_ON, 0, 0.0, perf_counter()
+        self.over, self._failure, self._lock, self._compiling = False, None, threading.Lock(), threading.Lock()
         self._first = Worker(self)
         step = kernel(run.rule.jit, starts.dtype) if run.program is None else None
         begin = "@jit\n" + start.emit(run.rule, run.limits is not None)
@@ -132,7 +135,7 @@ class Crowd:
             self._first.work(perf_counter() + FIRST)
             if threads > 1 and self._next < len(self.ends.points):
                 workers = [Worker(self) for _ in range(threads - 1)]
-                others = [threading.Thread(target=worker.work, daemon=True) for worker in workers]
+                others = [threading.Thread(target=self._run, args=(worker,), daemon=True) for worker in workers]
             for thread in others:
                 thread.start()
             self._first.work()
@@ -140,36 +143,59 @@ class Crowd:
                 others[-1].join(SLICE)
                 others = [thread for thread in others if thread.is_alive()]
                 self.look()
-        except BaseException:
-            self.verdict = self.verdict or STOPPED
-            raise
+            self.look(last=True)
         finally:
+            self.over = True
             for thread in others:
                 thread.join()
+        if self._failure is not None:
+            raise self._failure
         if self.verdict != GO_ON:
             self.ends.mark(self.ends.table[:, VERDICT] == GO_ON, self.verdict)
 
-    def look(self):
-        """Let the caller see how far it is, and stop where he or the clock says so."""
+    def _run(self, worker):
+        """Let a worker work in a thread; what it does not expect is the caller's to hear of."""
+        try:
+            worker.work()
+        except BaseException as error:
+            self._failure, self.over = error, True
+
+    def look(self, last=False):
+        """Let the caller see how far it is, now and then, and stop where he or the clock says so."""
+        now = perf_counter()
+        if not last and now < self._seen + SLICE and (self.run.deadline is None or now < self.run.deadline):
+            return
+        self._seen = now
         if self.verdict == GO_ON and self.watch(int(np.count_nonzero(self.ends.table[:, VERDICT]))):
             self.verdict = STOPPED
         if self.verdict == GO_ON and self.run.deadline is not None and perf_counter() >= self.run.deadline:
             self.verdict = MAXTIME
+        self.over = self.over or self.verdict != GO_ON
 
     def spent(self, seconds):
         """Take note of the time that problems took; see what is worth compiling for them."""
-        if self.drive.spent(seconds) and self.swim is None:
-            with self._lock:
+        self.took(seconds)
+        if self.drive.spent(seconds) and self._compiling.acquire(blocking=False):  # others go on with what there is
+            try:
                 if self.swim is None:
                     self.swim = swimmer(self.run, self.rows, self.run.objective.args) or False
-            if self.swim is False:
-                self.drive.specialise()
+                if self.swim is False:
+                    self.drive.specialise()
+            finally:
+                self._compiling.release()
+
+    def took(self, seconds):
+        """Take note of the time that problems took."""
+        self._took += seconds
 
     def claim(self, cursor):
-        """Give a worker its next problems; the fewer are left, the fewer it gets. Tell whether there are any."""
+        """Give a worker its next problems: fewer as fewer are left, but enough to keep it busy for `WORTH`.
+
+        Tell whether there are any.
+        """
         with self._lock:
             left = len(self.ends.points) - self._next
-            count = max(1, left // 16) if left else 0
+            count = min(left, max(1, left // 16, int(self._next / max(self._took, 1e-6) * WORTH)))
             cursor[AT], cursor[END], cursor[BEGUN] = self._next, self._next + count, 0
             self._next += count
         return count > 0
@@ -183,12 +209,12 @@ class Worker:
         self.crowd, self.compiled = crowd, run.objective.compiled(each=crowd.rows)
         run.record[MORE], run.record[LESS] = self.compiled.cost - 1, self.compiled.failed - 1
         self.memory = run.block.copy(), run.s.copy(), run.h.copy(), run.record.copy()
-        self.cursor, self.budget, self.stroke, self.pool = np.zeros(3, np.int64), LATER, LATER, None
+        self.cursor, self.budget, self.stroke, self.pool = np.zeros(3, np.int64), ALONE, TOGETHER, None
 
     def work(self, until=np.inf):
         """Solve problems until none are left, or it is time."""
         crowd, cursor = self.crowd, self.cursor
-        while crowd.verdict == GO_ON and (self._busy or cursor[AT] < cursor[END] or crowd.claim(cursor)):
+        while not crowd.over and (self._busy or cursor[AT] < cursor[END] or crowd.claim(cursor)):
             if perf_counter() >= until:
                 return
             if crowd.swim and not cursor[BEGUN]:
@@ -240,13 +266,14 @@ class Worker:
             if left <= 0:
                 self.stroke = paced(self.stroke, perf_counter() - began, crowd.run.deadline)
             again = pool.again[: pool.state[OVER]].tolist()
+            crowd.took(perf_counter() - began)
         except Exception:  # of some problem: alone, it will be seen of which
             again = [*pool.again[: pool.state[OVER]].tolist(), *pool.ids[pool.alive != 0].tolist()]
             pool.alive[:] = pool.state[ALIVE] = 0
         pool.state[OVER] = 0
         for b in again:
             own = np.array([b, b + 1, 0])
-            while own[AT] < own[END] and crowd.verdict == GO_ON:
+            while own[AT] < own[END] and not crowd.over:
                 self._alone(own)
                 if self is crowd._first:
                     crowd.look()

@@ -1,6 +1,7 @@
 """A rule's function, read: its signature taken apart, its body as a syntax tree, errors that point at its lines."""
 
 import ast
+import functools
 import inspect
 import textwrap
 from dataclasses import dataclass, field, replace
@@ -53,8 +54,13 @@ class Math:
 
     def calls(self, name):
         """Tell whether the function calls ``name``."""
+        return name in self.called
+
+    @functools.cached_property
+    def called(self):
+        """Names of all functions that the function calls."""
         nodes = [node for part in (*self.body, *self.returns) for node in ast.walk(part)]
-        return any(isinstance(node, ast.Call) and getattr(node.func, "id", None) == name for node in nodes)
+        return {getattr(node.func, "id", None) for node in nodes if isinstance(node, ast.Call)}
 
     def error(self, node, message):
         """Return a RuleError that points at ``node`` in the author's file."""

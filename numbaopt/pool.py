@@ -33,7 +33,7 @@ from numbaopt.observe import (
 
 # Injected: W, the lanes of a group, and N, the coordinates of a problem, as constants; `begin`, `hold`, `shift` and the
 # lines of `evaluate` are written for the problem at hand. What a pool is, `numbaopt.pooled.Pool` says.
-ALIVE, GROUPS, STEP, OVER = range(4)  # entries of its state: problems alive, groups in use, the step, how many to do over
+ALIVE, GROUPS, STEP, OVER = range(4)  # entries of its state: problems alive, groups in use, the step, how many to redo
 SMALL, STILL, STRANGE = 1.0, 2.0, 3.0  # flags: the gradient is small, the value changed little, something is not finite
 
 
@@ -152,7 +152,8 @@ def _swim(starts, limits, numbers, template, data, args, pool, points, slopes, e
                 lower, upper = view(box, at, N), view(box, box.shape[1] + at, N)
                 for i in range(N):
                     down, up = point[i] - upper[i], point[i] - lower[i]
-                    size = abs(select(grad[i] < 0.0, select(grad[i] > down, grad[i], down), select(grad[i] < up, grad[i], up)))
+                    down, up = select(grad[i] > down, grad[i], down), select(grad[i] < up, grad[i], up)
+                    size = abs(select(grad[i] < 0.0, down, up))
                     norm = select(size > norm, size, norm)
             scale = select(abs(old[0]) > 1.0, abs(old[0]), 1.0)
             scale = select(abs(f) > scale, abs(f), scale)

@@ -21,7 +21,7 @@ from numbaopt.splice import marks, splice
 from numbaopt.wrapper import STORE
 
 LANES = 64  # bytes: as many numbers stand side by side as a wide vector register holds
-CACHED = 2**17  # bytes of a pool, so that it stays near
+CACHED = 2**16  # bytes of a pool, so that it stays near
 MOST = 64  # coordinates; with more of them a problem fills vectors by itself
 
 
@@ -67,7 +67,8 @@ def _compiled(fun, jac, rule, bounded, kind):
     *own, evaluation = _texts(jac, shapes)
     text = splice(parts, rule.program, marks(rule), "\n\n\n".join(["@jit\n" + start.emit(rule, bounded), *own]))
     text = re.sub(r"( *)evaluate\(a\)\n", lambda at: "".join(f"{at[1]}{line}\n" for line in evaluation), text)
-    names = {"W": width, "N": n, "view": viewer(width), "shown": shown, "any_": any_, "select": select, "fun_": _again(fun), "jac_": _again(jac)}
+    names = {"W": width, "N": n, "view": viewer(width), "shown": shown, "any_": any_, "select": select}
+    names |= {"fun_": _again(fun), "jac_": _again(jac)}
     swim = load.__wrapped__(text, "pool", cached=False, **names)
     f8, i8 = types.float64, types.int64
     block, s, h, record = kinds(np.dtype(real.name))
@@ -177,7 +178,7 @@ def _arrays(run, rows, count):
     x = run.block[0]
     n, dtype, width = x.size, x.dtype, LANES // x.dtype.itemsize
     each = (4 + len(run.s) + 2 * (run.limits is not None)) * n * dtype.itemsize
-    each += sum(array[0].nbytes for array in rows)
+    each += 48 + sum(array[0].nbytes for array in rows)
     groups = min(max(2, CACHED // (each * width), 1), 256 // width * 2, -(-count // width))
     size = groups * width
     flat = [_aligned(n * size, dtype) for _ in range(4)]
