@@ -34,6 +34,10 @@ OPTIONS = {"maxiter": 20_000.0, "gtol": 1e-5, "ftol": -1.0, "maxfev": np.inf}
 NOT_HERE = {"hess", "hessp", "constraints", "callback", "options"}
 NOT_HERE |= {"data", "batch_size", "epochs", "shuffle", "drop_last"}
 
+
+class Minimum(NamedTuple):
+    """What `minimize` returns in compiled code; fields as in `Result`.
+
     x and jac are new arrays, or views of the workspace where one was given.
     """
 
