@@ -170,7 +170,7 @@ def jitted(run, compiled):
 def _run_on(fun, step, block, s, h, record, args, stop):
     x, g, best, box = block[X], block[G], block[BEST_X:LOWER], block[LOWER:]
     t = int(record[NIT])
-    stop = int(np.ceil(min(stop, record[MOST_NIT])))  # rule
+    stop = int(-(-min(stop, record[MOST_NIT]) // 1))  # rule
     while t < stop and record[NFEV] < record[MOST_NFEV]:
         t += 1
         record[NIT] = t
