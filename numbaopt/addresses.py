@@ -7,7 +7,6 @@ view of borrowed memory: no reference is counted, so whoever fills the table kee
 import functools
 import itertools
 
-from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -94,6 +93,7 @@ def copy(typing, to, source, nbytes):
 @intrinsic
 def prefetch(typing, address):
     """Ask for the cache line of an address, in the second level: the first has too few misses under way at a time."""
+    from llvmlite import ir
 
     def generate(context, builder, signature, args):
         kinds = [cgutils.voidptr_t, *[ir.IntType(32)] * 3]
