@@ -60,7 +60,7 @@ def outcome(run, verdict, message=None):
 def _best(run):
     """Return the best point evaluated (or the latest, if that was asked for), its value and its gradient."""
     fun, gradient = _answer(run.record)
-    return run.block[BEST_X], fun, run.block[gradient]
+    return run.block[BEST_X], float(fun), run.block[gradient]
 
 
 def _mean(run, verdict):
