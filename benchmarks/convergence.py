@@ -1,6 +1,7 @@
-"""What does not depend on the machine's speed: evaluations to a tolerance, errors, memory."""
+"""How far and at what cost: evaluations and seconds to a tolerance, errors of trajectories, memory."""
 
 import json
+import timeit
 from pathlib import Path
 
 import numpy as np
@@ -15,19 +16,27 @@ PROBLEMS = ["beale", "himmelblau", "rosenbrock", "quadratic", "logistic_regressi
 
 
 class Evaluations:
-    """Evaluations until no entry of the gradient exceeds 1e-5; NaN where that is not reached in 100 000."""
+    """Evaluations, and seconds, until no entry of the gradient exceeds 1e-5; NaN where 100 000 do not get there."""
 
     params = (numbaopt.names(), PROBLEMS)
     param_names = ["rule", "problem"]
     timeout = 300
 
+    def setup(self, rule, problem):
+        p, options = problems.get(problem), {"lr": LR.get(rule, 1e-2), "maxiter": 100_000}
+        options = {name: value for name, value in options.items() if name != "lr" or "lr" in numbaopt.get(rule).hyper}
+        self._run = lambda: minimize(p.fun, p.x0, p.args, rule, "inplace", tol=1e-5, options=options)
+
     def track_nfev(self, rule, problem):
-        p = problems.get(problem)
-        options = {"lr": LR.get(rule, 1e-2), "maxiter": 100_000}
-        result = minimize(p.fun, p.x0, args=p.args, jac="inplace", method=rule, tol=1e-5, options=options)
+        result = self._run()
         return result.nfev if result.success else float("nan")
 
     track_nfev.unit = "evaluations"
+
+    def track_seconds(self, rule, problem):
+        return min(timeit.repeat(self._run, number=1, repeat=5)) if self._run().success else float("nan")
+
+    track_seconds.unit = "s"
 
 
 class Trajectory:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.measure import Contest, Race
+from benchmarks.measure import Contest, Race, warmed
 from benchmarks.peers import ensmallen_adam, jax_rosenbrock
 from numbaopt import minimize, problems
 
@@ -15,6 +15,23 @@ def options(steps):
 def run(fun, x0, jac, steps):
     """Minimise; check that the run did not end before its time."""
     assert minimize(fun, x0, jac=jac, options=options(steps)).nit == steps
+
+
+def pair(n, dtype="float64"):
+    """Return a run of Adam on Rosenbrock's function, compiled and warm, one of no steps, and the steps of the first."""
+    problem, steps = problems.get("rosenbrock", n=n), int(np.clip(5_000_000 // n, 50, 50_000))
+    x0 = problem.x0.astype(dtype)
+    return warmed(lambda: run(problem.fun, x0, "inplace", steps)), lambda: run(problem.fun, x0, "inplace", 0), steps
+
+
+def calling(fun, *arguments, times):
+    """Return a function that does nothing but call an objective so many times."""
+
+    def bare():
+        for _ in range(times):
+            fun(*arguments)
+
+    return bare
 
 
 def returns_both(x):
@@ -39,11 +56,7 @@ class PlainDriver:
     def setup(self, jac):
         x, grad, steps = np.ones(10), np.empty(10), 500
         fun, jac, arguments = (returns_both, True, (x,)) if jac == "True" else (fills, jac, (x, grad))
-
-        def bare():
-            for _ in range(steps):
-                fun(*arguments)
-
+        bare = calling(fun, *arguments, times=steps)
         self._race = Race(lambda: run(fun, x, jac, steps), lambda: run(fun, x, jac, 0), bare, per=[steps] * 3)
 
     def track_overhead(self, jac):
@@ -53,19 +66,36 @@ class PlainDriver:
     track_overhead.unit = "us/iteration"
 
 
+class CompiledDriver:
+    """Nanoseconds that an iteration of Adam on Rosenbrock's function takes, all compiled."""
+
+    params = ([2, 10, 100, 1000, 10_000, 100_000, 1_000_000], ["float32", "float64"])
+    param_names = ["n", "dtype"]
+    timeout = 300
+
+    def setup(self, n, dtype):
+        whole, none, steps = pair(n, dtype)
+        self._race = Race(whole, none, per=[steps] * 2)
+
+    def track_iteration(self, n, dtype):
+        whole, none = self._race.run()
+        return (whole - none) * 1e9
+
+    track_iteration.unit = "ns/iteration"
+
+
 class CompiledAgainstJax(Contest):
     """An iteration of Adam on Rosenbrock's function, all compiled, float64, beside jax.lax.scan over optax.adam.
 
-    Of ours, the difference between a run of 50 000 steps and one of none.
+    Of ours, the difference between a run of many steps and one of none.
     """
 
-    params = [2, 10, 100]
+    params = [2, 10, 100, 1000, 100_000]
     param_names = ["n"]
 
     def race(self, n):
-        problem, steps = problems.get("rosenbrock", n=n), 50_000
-        candidates = [lambda k=k: run(problem.fun, problem.x0, "inplace", k) for k in (steps, 0)]
-        return Race(*candidates, jax_rosenbrock(problem.x0, steps), per=[steps] * 3)
+        whole, none, steps = pair(n)
+        return Race(whole, none, jax_rosenbrock(problems.get("rosenbrock", n=n).x0, steps), per=[steps] * 3)
 
     def track_ratio(self, n):
         whole, none, theirs = self._race.run()
@@ -75,11 +105,18 @@ class CompiledAgainstJax(Contest):
 
 
 class PlainAgainstEnsmallen(Contest):
-    """Adam on the same Python objective, n = 10: ours beside ensmallen's, which is C++."""
+    """What an iteration of Adam takes beside the same Python objective, n = 10: ours, and ensmallen's, which is C++."""
 
     def race(self):
-        x, steps = np.ones(10), 500
-        return Race(lambda: run(fills, x, "inplace", steps), ensmallen_adam(fills, x, steps))
+        x, grad, steps = np.ones(10), np.empty(10), 500
+        whole, none = (lambda k=k: run(fills, x, "inplace", k) for k in (steps, 0))
+        return Race(whole, none, ensmallen_adam(fills, x, steps), calling(fills, x, grad, times=steps))
+
+    def track_ratio(self):
+        whole, none, theirs, bare = self._race.run()
+        return (whole - none - bare) / (theirs - bare)
+
+    track_ratio.unit = "ours/theirs"
 
 
 class AgainstSciPy(Contest):

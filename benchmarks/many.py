@@ -1,14 +1,10 @@
 """Many problems at once: Adam on Rosenbrock's function from random starts, float64, beside JAX's vmap."""
 
-from time import perf_counter
-
 import numpy as np
 
-from benchmarks.measure import Contest, Race
-from benchmarks.peers import jax_many, jax_many_until
+from benchmarks.measure import Contest, Race, warmed
+from benchmarks.peers import jax_rosenbrock, jax_until
 from numbaopt import adam, minimize_many, problems
-
-WARM = 1.5  # seconds: a specialised driver is compiled only for whoever runs for a while
 
 
 def starts(B, n):
@@ -29,23 +25,15 @@ def fixed(X0, lr, steps):
     return result.x
 
 
-def warmed(function):
-    """Call a function until it is as fast as it gets; return it."""
-    end = perf_counter() + WARM
-    while perf_counter() < end:
-        function()
-    return function
-
-
 class FixedAgainstJax(Contest):
-    """200 iterations of each of 10 000 problems, beside jax.vmap of lax.scan over optax.adam."""
+    """200 iterations of each of 10 000 problems, beside jax.vmap of lax.scan over optax.adam in either form."""
 
-    params = [2, 5, 10, 50]
-    param_names = ["n"]
+    params = ([2, 5, 10, 50], ["scan", "tuned"])
+    param_names = ["n", "theirs"]
 
-    def race(self, n):
+    def race(self, n, form):
         X0, lr, steps = starts(10_000, n), 1e-3, 200
-        theirs, ours = jax_many(X0, steps, lr), warmed(lambda: fixed(X0, lr, steps))
+        theirs, ours = jax_rosenbrock(X0, steps, lr, form), warmed(lambda: fixed(X0, lr, steps))
         np.testing.assert_allclose(ours(), theirs(), rtol=1e-9, atol=1e-12)
         return Race(ours, theirs)
 
@@ -63,7 +51,7 @@ class RaggedAgainstJax(Contest):
 
     def race(self, n):
         X0, lr, gtol, most = starts(20_000 // n, n), 0.05, 1e-2, 20_000
-        theirs = jax_many_until(X0, gtol, most, lr)
+        theirs = jax_until(X0, gtol, most, lr)
         ours = warmed(lambda: run(X0, lr, maxiter=most, gtol=gtol, **{"return": "last"}))
         result, (x, nit) = ours(), theirs()
         assert np.all(result.success) and np.max(nit) < most

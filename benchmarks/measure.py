@@ -13,9 +13,12 @@ from time import perf_counter
 
 import numpy as np
 
+from numbaopt.tiers import PATIENCE
+
 BURST = 0.02  # seconds a candidate runs before the next takes its turn...
 SETTLE = 0.005  # ...these first ones unmeasured: caches refill, idle threads of the other side stop spinning
 SAMPLE = 2e-4  # seconds of one sample, or one call
+WARM = 3 * PATIENCE  # seconds until a driver is there that is compiled for one objective alone
 
 
 class Race:
@@ -73,6 +76,14 @@ class Fresh:
         for _ in range(turns):
             self._turns.append([float(printed(program())) for program in self._programs])
         return quiet(self._turns)
+
+
+def warmed(function):
+    """Call a function until it is as fast as it gets; return it."""
+    end = perf_counter() + WARM
+    while perf_counter() < end:
+        function()
+    return function
 
 
 def quiet(turns):

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.many import warmed
-from benchmarks.measure import Contest, Race
+from benchmarks.measure import Contest, Race, warmed
 from benchmarks.peers import need
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "gaussian_peaks.py"

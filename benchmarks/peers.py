@@ -44,86 +44,76 @@ class NumPyAdam:
         self.x -= lr / (1 - b1**self.t) * self.m / denominator
 
 
-def jax_rosenbrock(x0, steps):
-    """Return a run of ``lax.scan`` over optax.adam on Rosenbrock's function, compiled, in float64.
-
-    It computes gradients only: with values too, as ours, it is slower.
-    """
-    jax, optax = need("jax"), need("optax")
-    jax.config.update("jax_enable_x64", True)
-    np_ = jax.numpy
-    adam = optax.adam(1e-3)
-
-    def rosenbrock(x):
-        return np_.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
-
-    def iteration(carry, _):
-        x, state = carry
-        update, state = adam.update(jax.grad(rosenbrock)(x), state)
-        return (optax.apply_updates(x, update), state), None
-
-    @jax.jit
-    def run(x):
-        (x, _), _ = jax.lax.scan(iteration, (x, adam.init(x)), None, length=steps)
-        return x
-
-    start = np_.asarray(x0)
-    return lambda: run(start).block_until_ready()
-
-
 def _jax_adam(lr):
-    """Return JAX, and a function that takes an iteration of optax's Adam on Rosenbrock's, given the gradient there.
-
-    A problem's state is (x, the gradient at x, Adam's state, iterations so far). Gradients only, no values.
-    """
+    """Return JAX in float64, optax's Adam, and the gradient of Rosenbrock's function: no values, which take longer."""
     jax, optax = need("jax"), need("optax")
     jax.config.update("jax_enable_x64", True)
-    np_, adam = jax.numpy, optax.adam(lr)
 
     @jax.grad
     def gradient(x):
-        return np_.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+        return jax.numpy.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
 
-    def begin(x):
-        return x, gradient(x), adam.init(x), 0
+    def update(x, g, state):
+        change, state = adam.update(g, state)
+        return optax.apply_updates(x, change), state
 
-    def iterate(problem):
-        x, g, state, k = problem
-        update, state = adam.update(g, state)
-        x = optax.apply_updates(x, update)
-        return x, gradient(x), state, k + 1
-
-    return jax, begin, iterate
+    adam = optax.adam(lr)
+    return jax, adam.init, update, gradient
 
 
-def jax_many(X0, steps, lr):
-    """Return a run of so many steps for each row of X0, which returns the last x: ``vmap`` of ``lax.scan``."""
-    jax, begin, iterate = _jax_adam(lr)
+def jax_rosenbrock(x0, steps, lr=1e-3, form="scan"):
+    """Return a run of ``lax.scan`` over optax.adam on Rosenbrock's function, compiled; it returns the last x.
 
-    @jax.jit
-    @jax.vmap
+    Parameters
+    ----------
+    x0 : ndarray, shape (n,) or (B, n)
+        Of two dimensions, a start for each of B problems: then it is ``vmap`` of the scan.
+    steps : int
+    lr : float
+    form : {"scan", "tuned"}
+        "scan" is what one writes: an iteration takes the gradient, then the step. "tuned" hands the gradient on to the
+        next iteration, which is faster.
+    """
+    jax, init, update, gradient = _jax_adam(lr)
+
+    def plain(carry, _):
+        x, state = carry
+        return update(x, gradient(x), state), None
+
+    def tuned(carry, _):
+        x, g, state = carry
+        x, state = update(x, g, state)
+        return (x, gradient(x), state), None
+
     def run(x):
-        return jax.lax.scan(lambda problem, _: (iterate(problem), None), begin(x), length=steps)[0][0]
+        if form == "tuned":
+            return jax.lax.scan(tuned, (x, gradient(x), init(x)), length=steps)[0][0]
+        return jax.lax.scan(plain, (x, init(x)), length=steps)[0][0]
 
-    X0 = jax.numpy.asarray(X0)
-    return lambda: run(X0).block_until_ready()
+    compiled, x0 = jax.jit(run if x0.ndim == 1 else jax.vmap(run)), jax.numpy.asarray(x0)
+    return lambda: compiled(x0).block_until_ready()
 
 
-def jax_many_until(X0, gtol, most, lr):
+def jax_until(X0, gtol, most, lr):
     """Return a run for each row of X0 until no entry of the gradient exceeds gtol: ``vmap`` of ``lax.while_loop``.
 
     It returns x and the iterations of each, which `most` limits.
     """
-    jax, begin, iterate = _jax_adam(lr)
+    jax, init, update, gradient = _jax_adam(lr)
 
     def goes_on(problem):
         _, g, _, k = problem
         return (jax.numpy.max(abs(g)) > gtol) & (k < most)
 
+    def iterate(problem):
+        x, g, state, k = problem
+        x, state = update(x, g, state)
+        return x, gradient(x), state, k + 1
+
     @jax.jit
     @jax.vmap
     def run(x):
-        x, _, _, k = jax.lax.while_loop(goes_on, iterate, begin(x))
+        x, _, _, k = jax.lax.while_loop(goes_on, iterate, (x, gradient(x), init(x), 0))
         return x, k
 
     X0 = jax.numpy.asarray(X0)

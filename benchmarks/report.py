@@ -9,7 +9,7 @@ import platform
 import sys
 from time import perf_counter
 
-from benchmarks import THREADS, convergence, drivers, start, steps
+from benchmarks import THREADS, convergence, drivers, epochs, many, peaks, start, steps
 
 ROUNDS = 3
 
@@ -69,6 +69,9 @@ def rows():
     """Return the lines of the table."""
     torch, copying, jax = steps.AdamAgainstTorch, steps.AgainstCopying, drivers.CompiledAgainstJax
     plain, error, shares = drivers.PlainDriver, convergence.Trajectory, unit("of its time")
+    vmap, ragged, curve_fit = many.FixedAgainstJax, many.RaggedAgainstJax, peaks.AgainstCurveFit
+    epoch, sklearn = epochs.AgainstTorch, epochs.AgainstSklearn
+    sizes = vmap.params[0]
     return [
         Row("an Adam step, float32, n = 10, beside torch's fused one", torch, (10,), 1 / 30, times),
         Row("the same, n = 1e5", torch, (100_000,), 1 / 3, times),
@@ -79,11 +82,20 @@ def rows():
         Row("calling a step, n = 8", steps.Dispatch, ("adam.step",), 0.6, unit("us"), "track_time"),
         Row("plain driver, n = 10, beside its objective", plain, ("True",), 2, unit("us"), "track_overhead"),
         Row('the same, jac="inplace"', plain, ("inplace",), 2, unit("us"), "track_overhead"),
-        Row("compiled driver, Rosenbrock, n = 2, beside jax.lax.scan", jax, (2,), 1, times),
-        Row("the same, n = 10", jax, (10,), 1, times),
-        Row("the same, n = 100", jax, (100,), 1, times),
+        Row("the same, beside what ensmallen's Adam adds", drivers.PlainAgainstEnsmallen, (), 1, times),
+        *(Row(f"compiled driver, n = {n}, beside jax.lax.scan", jax, (n,), 1 / 1.5, times) for n in jax.params),
+        *(Row(f"10 000 problems, n = {n}, beside jax.vmap", vmap, (n, "scan"), 1 / 1.5, times) for n in sizes),
+        *(Row(f"the same, n = {n}, beside a tuned scan", vmap, (n, "tuned"), None, times) for n in sizes),
+        *(Row(f"until each converges, n = {n}, beside jax.vmap", ragged, (n,), 1 / 3, times) for n in ragged.params),
+        Row("100 000 peaks, beside scipy's curve_fit", curve_fit, ("finite differences",), 1 / 100, times),
+        Row("the same, curve_fit with the Jacobian", curve_fit, ("Jacobian",), None, times),
+        Row("an epoch, logistic regression, beside torch", epoch, ("binary",), 1 / 2, times),
+        Row("the same, softmax regression", epoch, ("softmax",), 1 / 2, times),
+        Row("the same, two classes, beside scikit-learn's SGD", sklearn, ("binary",), None, times),
+        Row("the same, ten classes", sklearn, ("softmax",), None, times),
         Row("import numbaopt, beside import numba", start.Import, (), 50, unit("ms"), "track_beside_numba"),
         Row("first result, new objective, beside import torch", start.FirstResultAgainstTorch, (), 0.5, shares),
+        Row("the same, beside jax.jit", start.FirstResultAgainstJax, (), 1, shares),
         Row("the same, beside Numba compiling that objective", start.FirstResultAgainstNumba, (), None, shares),
         Row("recompiled and cached by a second process", start.FirstResult, (), 0, unit(""), "track_recompiled"),
         Row("worst error of trajectories, all rules, float64", error, ("float64",), 1e-12, unit(""), "worst"),

@@ -47,6 +47,29 @@ def minimising():
     return compiling().removesuffix(CALL) + MINIMISE
 
 
+def scanning():
+    """Return what does the same in JAX: as many steps of optax's Adam on a function that it has not seen."""
+    return f"""
+import jax, optax
+jax.config.update("jax_enable_x64", True)
+adam = optax.adam(1e-3)
+
+def bowl(x):
+    return jax.numpy.sum((x - {next(_number)}.5) ** 2)
+
+def iteration(carry, _):
+    x, state = carry
+    change, state = adam.update(jax.grad(bowl)(x), state)
+    return (optax.apply_updates(x, change), state), None
+
+@jax.jit
+def run(x):
+    return jax.lax.scan(iteration, (x, adam.init(x)), length=1000)[0][0]
+
+run(jax.numpy.zeros(5)).block_until_ready()
+"""
+
+
 def timed(program):
     """Return a program that prints how long a program takes."""
     return CLOCK + program + STOP
@@ -79,6 +102,14 @@ class FirstResultAgainstNumba(Contest):
 
     def race(self):
         return Fresh(lambda: timed(minimising()), lambda: timed(compiling()))
+
+
+class FirstResultAgainstJax(Contest):
+    """The same beside one that imports JAX and compiles a scan over optax.adam: 1000 steps on both sides."""
+
+    def race(self):
+        need("optax")  # which needs JAX
+        return Fresh(lambda: timed(minimising()), lambda: timed(scanning()))
 
 
 class FirstResult:
