@@ -158,7 +158,7 @@ def jitted(run, compiled):
             began = perf_counter()
             verdict = run_on(block, run.s, run.h, record, args, t + chunk)
             done, seconds = int(record[NIT]) - t, perf_counter() - began
-            if run_on.spent(seconds):
+            if run_on.spent(seconds) and run.at_leisure:
                 run_on.specialise()
             chunk, t = paced(done, seconds, run.deadline), t + done
             run.objective.nfev = int(record[NFEV])

@@ -32,6 +32,8 @@ from numbaopt.observe import (
     over,
 )
 
+COMPILING = 10.0  # seconds that a run must have left to spend some of them on compiling
+
 
 class Run:
     """Iterate, gradient and best point in one block; the slots; the record; the limits.
@@ -167,6 +169,11 @@ class Run:
     def done(self, t):
         """Return the iterations done after ``t`` steps."""
         return t if self.iterations is None else self.iterations(self.h)
+
+    @property
+    def at_leisure(self):
+        """Whether there is time to compile something."""
+        return self.deadline is None or self.deadline - perf_counter() > COMPILING
 
     def begin(self):
         """Take note of the start: of trials after it, a solver looks after what is not finite."""
