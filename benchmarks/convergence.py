@@ -24,7 +24,6 @@ class Evaluations:
 
     def setup(self, rule, problem):
         p, options = problems.get(problem), {"lr": LR.get(rule, 1e-2), "maxiter": 100_000}
-        options = {name: value for name, value in options.items() if name != "lr" or "lr" in numbaopt.get(rule).hyper}
         self._run = lambda: minimize(p.fun, p.x0, p.args, rule, "inplace", tol=1e-5, options=options)
 
     def track_nfev(self, rule, problem):
