@@ -10,9 +10,10 @@ from numba import types
 from numbaopt import start
 from numbaopt.coordinates import Coordinates
 from numbaopt.cpu import kernel
-from numbaopt.ending import AT, BEGUN, END, VERDICT, finish, judged
+from numbaopt.ending import AT, BEGUN, END, STEPS, VERDICT, finish, judged
 from numbaopt.loop import SLICE, _run_on, memory, paced, text
 from numbaopt.observe import (
+    BAD_JAC,
     BEST_X,
     DONE,
     DONE_VALUE,
@@ -71,7 +72,7 @@ def _crowd(
                 if box.shape[0] > 0:
                     x[i] = max(x[i], box[0, i])
                     x[i] = min(x[i], box[1, i])
-                block[BEST_X, i] = x[i]
+                block[BEST_X, i], block[G, i] = x[i], slopes[b, i]
             for i in range(h.size):
                 h[i] = numbers[b if numbers.shape[0] > 1 else 0, i]
             for i in range(record.size):
@@ -150,8 +151,20 @@ class Crowd:
                 thread.join()
         if self._failure is not None:
             raise self._failure
+        if self.run.objective.jac == "inplace":
+            self._filled()
         if self.verdict != GO_ON:
             self.ends.mark(self.ends.table[:, VERDICT] == GO_ON, self.verdict)
+
+    def _filled(self):
+        """Tell of gradients that were not written."""
+        table, slopes = self.ends.table, self.ends.slopes
+        for b in np.flatnonzero((table[:, VERDICT] == BAD_JAC) & (table[:, STEPS] == 0)).tolist():
+            try:
+                self.run.objective.check_filled(0.0, slopes[b])
+            except ValueError as error:
+                slopes[b], self.ends.errors[b] = np.nan, error
+                self.ends.mark(b, RAISED)
 
     def _run(self, worker):
         """Let a worker work in a thread; what it does not expect is the caller's to hear of."""

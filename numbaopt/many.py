@@ -10,7 +10,7 @@ from numbaopt.bounds import read_bounds
 from numbaopt.checks import describe, real_array, whole
 from numbaopt.crowd import Crowd
 from numbaopt.loop import SLICE
-from numbaopt.minimize import bounded, find, run
+from numbaopt.minimize import bounded, find, is_spsa, run
 from numbaopt.objective import Objective
 from numbaopt.observe import BAD_X, MAXTIME, RAISED, STOPPED
 from numbaopt.options import refuse, settle, split
@@ -19,6 +19,7 @@ from numbaopt.result import OptimizationInterrupted, Result
 from numbaopt.results import Ends
 from numbaopt.rule import Rule
 from numbaopt.run import Run
+from numbaopt.through_scipy import is_scipys
 
 
 def minimize_many(
@@ -103,6 +104,10 @@ def minimize_many(
     starts = _starts(X0)
     total, shape = len(starts), starts.shape[1:]
     rows = _rows(data, total)
+    if is_scipys(method):
+        raise ValueError(f"SciPy's {method} takes one problem at a time: see minimize. Of ours take lbfgs, say")
+    if is_spsa(jac):
+        raise ValueError("jac='spsa' is for minimize: there each problem may have a seed of its own")
     rule = find(method)
     hyper, given, unknown = split(rule, options)
     refuse(rule, unknown)
@@ -127,10 +132,10 @@ def minimize_many(
             each = _each(fun, starts, rows, objective.args, rule, own, jac, limits, given, tol)
             _one_by_one(each, ends, one, watch)
     except KeyboardInterrupt as interrupt:
-        raise OptimizationInterrupted(ends.result(shape, one)) from interrupt
+        raise OptimizationInterrupted(ends.result(shape, one, limits)) from interrupt
     finally:
         watch.close()
-    result = ends.result(shape, one)
+    result = ends.result(shape, one, limits)
     if len(result.errors) == total:
         error = result.errors[0]
         error.add_note(f"So ended all {total} problems; this is what the first one raised.")
@@ -224,6 +229,8 @@ def _limits(bounds, starts):
     if hasattr(bounds, "lb") and max(np.ndim(bounds.lb), np.ndim(bounds.ub)) > 1:
         lower, upper = bounds.lb, bounds.ub
     elif isinstance(bounds, np.ndarray) and bounds.ndim > 2:
+        if bounds.shape[-1] != 2:
+            raise ValueError(f"bounds are pairs, of X0's shape and one axis more, {(*starts.shape, 2)}; not {bounds.shape}")
         lower, upper = bounds[..., 0], bounds[..., 1]
     if lower is None:
         limits = read_bounds(bounds, n, starts.dtype)

@@ -13,7 +13,7 @@ from numbaopt.minibatch import Batches, entropy, is_stream
 from numbaopt.objective import Objective
 from numbaopt.observe import GO_ON, GTOL_MET
 from numbaopt.options import refuse, settle, split
-from numbaopt.outcome import display, outcome
+from numbaopt.outcome import FIXED, display, outcome
 from numbaopt.registry import get, names
 from numbaopt.result import OptimizationInterrupted
 from numbaopt.rule import Rule, chain
@@ -123,7 +123,7 @@ def minimize(
     if is_scipys(method):
         if feed:
             raise ValueError(f"{next(iter(feed))} is for rules; SciPy's {method} takes no minibatches")
-        if _is_spsa(jac):
+        if is_spsa(jac):
             raise ValueError(f"jac='spsa' is for rules; SciPy's {method} takes no random gradients")
         given = (hess, hessp, bounds, constraints, tol, callback, options)
         return through_scipy(fun, x0, args, method, jac, *given)
@@ -199,7 +199,7 @@ def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, f
     """Minimise with a rule or solver; options are those of every run."""
     if constraints is not None and not (isinstance(constraints, (tuple, list, dict)) and not constraints):
         raise ValueError(f"{rule.name} takes bounds, but no other constraints; SLSQP and trust-constr do")
-    spsa, feed = _is_spsa(jac), dict(feed)
+    spsa, feed = is_spsa(jac), dict(feed)
     seed = feed.get("seed")
     if spsa and ("data" not in feed or is_stream(feed["data"])):
         feed.pop("seed", None)  # it is not for the batches
@@ -219,7 +219,7 @@ def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, f
         objective.bounds, rule = limits, bounded(rule)
         if np.all(limits[0] == limits[1]) and batches is None:
             options["gtol"] = options["gtol"] or 0.0
-            message = "All independent variables were fixed by bounds."
+            message = FIXED
     if (spsa or batches is not None) and not isinstance(rule, Rule):
         changed = "with jac='spsa', where each is another" if spsa else "with data, which changes it"
         raise ValueError(f"{rule.name} compares values of one function; {changed}, take a rule")
@@ -251,7 +251,7 @@ def bounded(rule):
     return rule
 
 
-def _is_spsa(jac):
+def is_spsa(jac):
     return isinstance(jac, str) and jac == "spsa"
 
 

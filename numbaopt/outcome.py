@@ -29,6 +29,7 @@ from numbaopt.observe import (
 )
 from numbaopt.result import Result
 
+FIXED = "All independent variables were fixed by bounds."
 OVERSHOT = " But that is at the last iterate, and a better point, x, was met on the way: the steps may be too long."
 # In Python these are quicker than loaded from a cache.
 _answer, _iterations, _status = (getattr(f, "py_func", f) for f in (ending.answer, ending.iterations, ending.status))

@@ -52,6 +52,7 @@ def _load(starts, limits, numbers, data, pool, cursor):
                 box[1, k] = limits[1, b if limits.shape[1] > 1 else 0, i]
                 value = min(max(value, box[0, k]), box[1, k])
             xs[k] = bx[k] = value
+            gs[k] = np.nan  # what nobody writes tells; the problem before has left something else
             if not abs(value) < np.inf:
                 fine = 0
         hold(held, data, b, j)

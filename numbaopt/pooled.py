@@ -50,15 +50,20 @@ def swimmer(run, rows, args):
     if any(function.targetoptions.get("fastmath") for function in functions):
         return None  # each lane is to have the bits of a problem alone
     shapes = tuple((numba.from_dtype(array.dtype), array.shape[1:]) for array in rows)
+    kind = numba.from_dtype(objective.x0.dtype), objective.x0.size, shapes, numba.typeof(args)
+    return _compiled(objective.fun, jac, rule, run.limits is not None, kind)
+
+
+@functools.lru_cache(64)
+def _compiled(*given):
+    """Compile the loop, once; that there is none takes as long to find out, and is kept, too."""
     try:
-        kind = numba.from_dtype(objective.x0.dtype), objective.x0.size, shapes, numba.typeof(args)
-        return _compiled(objective.fun, jac, rule, run.limits is not None, kind)
+        return _compile(*given)
     except Exception:  # what has no type, or what Numba stumbles over on the way to saying so
         return None
 
 
-@functools.lru_cache(64)
-def _compiled(fun, jac, rule, bounded, kind):
+def _compile(fun, jac, rule, bounded, kind):
     from numbaopt.lanes import any_, select, viewer
 
     real, n, shapes, seen = kind

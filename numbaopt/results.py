@@ -5,7 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 
 from numbaopt.ending import CODE, EVALUATIONS, FUN, GRADIENTS, LARGEST, OVERSHOT, SEEN, STATUS, STEPS, VERDICT
-from numbaopt.observe import BAD_X, GO_ON, RAISED
+from numbaopt.objective import blank
+from numbaopt.observe import BAD_X, GO_ON, GTOL_MET, RAISED
+from numbaopt.outcome import FIXED
 from numbaopt.outcome import OVERSHOT as OVERSHOT_TEXT
 from numbaopt.outcome import sentence
 from numbaopt.result import Result
@@ -39,7 +41,8 @@ class Ends:
     """
 
     def __init__(self, starts):
-        self.points, self.slopes = starts.copy(), np.full_like(starts, np.nan)
+        self.points, self.slopes = starts.copy(), np.empty_like(starts)
+        blank(self.slopes)
         self.table = np.zeros((len(starts), 8))
         self.table[:, [FUN, SEEN, LARGEST]], self.table[:, CODE] = np.nan, STATUS[GO_ON]
         self.errors, self.messages = {}, {}
@@ -56,13 +59,16 @@ class Ends:
         """Keep why a problem, or a slice of them, ended before it began."""
         self.table[b, VERDICT], self.table[b, CODE] = verdict, STATUS[verdict]
 
-    def result(self, shape, run):
-        """Return the `ManyResult`; ``run`` is of a problem like these."""
-        limits = SimpleNamespace(record=run.record, limits=run.limits, ftol=run.ftol, maxtime=run.maxtime)
-        limits.maxiter, limits.maxfev = run.maxiter, run.maxfev
-        code = self.table[:, CODE].astype(int)
-        if run.limits is not None and run.objective.jac in (None, "2-point", "3-point"):
-            self.slopes[:, run.limits[0] == run.limits[1]] = np.nan  # not evaluated there
+    def result(self, shape, run, box):
+        """Return the `ManyResult`; ``run`` is of a problem like these, ``box`` has the bounds of all, or is None."""
+        limits = {"record": run.record, "ftol": run.ftol, "maxtime": run.maxtime}
+        limits |= {"maxiter": run.maxiter, "maxfev": run.maxfev}
+        code, boxed, fixed = self.table[:, CODE].astype(int), np.zeros(1, bool), np.zeros(1, bool)
+        if box is not None:
+            same = box[0] == box[1]
+            boxed, fixed = np.isfinite(box).any((0, 2)), same.all(1)
+            if run.objective.jac in (None, "2-point", "3-point"):
+                self.slopes[np.broadcast_to(same, self.slopes.shape)] = np.nan  # not evaluated there
         whole = ManyResult(
             message=_summary(code),
             success=code == 0,
@@ -75,7 +81,7 @@ class Ends:
             njev=self.table[:, GRADIENTS].astype(int),
             errors=dict(sorted(self.errors.items())),
         )
-        object.__setattr__(whole, "_told", (self.table, self.messages, limits))
+        object.__setattr__(whole, "_told", (self.table, self.messages, limits, boxed, fixed))
         return whole
 
 
@@ -112,7 +118,7 @@ class ManyResult(Result):
         return super().__getitem__(key)
 
     def _message(self, b):
-        table, messages, limits = self._told
+        table, messages, limits, boxed, fixed = self._told
         if b in messages:
             return messages[b]
         verdict, seen, largest = int(table[b, VERDICT]), table[b, SEEN], table[b, LARGEST]
@@ -123,8 +129,11 @@ class ManyResult(Result):
             return "Not begun, or broken off."
         if verdict == BAD_X and not table[b, EVALUATIONS]:
             return "The start is not finite: nothing was evaluated."
+        if verdict == GTOL_MET and fixed[b % len(fixed)]:
+            return FIXED
         entry = int(largest) if np.isfinite(largest) else 0, seen
-        text = sentence(verdict, int(table[b, STEPS]), seen, largest, entry, limits)
+        like = SimpleNamespace(limits=True if boxed[b % len(boxed)] else None, **limits)
+        text = sentence(verdict, int(table[b, STEPS]), seen, largest, entry, like)
         return text + OVERSHOT_TEXT * bool(table[b, CODE] == OVERSHOT)
 
     def __reduce__(self):

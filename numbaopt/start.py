@@ -49,7 +49,7 @@ def _matrices(rule):
         a, b = matrix.shape(rule.program.starts[slot])
         text, named = begun(rule, slot)
         text = re.sub(r"zeros\(.*?\)", "0.0", text).replace("identity", "np.eye")
-        lines += [line for line in named if line not in lines]
+        lines += [line for line in named if line not in lines and line.partition(" =")[0] not in ("rows", "columns")]
         text = passes.replace(text, {"x": "x.reshape((rows, columns))"})
         lines += [f"at[: {a} * {b}].reshape(({a}, {b}))[:, :] = {text}", f"at = at[{a} * {b} :]"]
     return lines
