@@ -230,7 +230,7 @@ def _limits(bounds, starts):
         lower, upper = bounds.lb, bounds.ub
     elif isinstance(bounds, np.ndarray) and bounds.ndim > 2:
         if bounds.shape[-1] != 2:
-            raise ValueError(f"bounds are pairs, of X0's shape and one axis more, {(*starts.shape, 2)}; not {bounds.shape}")
+            raise ValueError(f"bounds are pairs, in an array of shape {(*starts.shape, 2)}, not {bounds.shape}")
         lower, upper = bounds[..., 0], bounds[..., 1]
     if lower is None:
         limits = read_bounds(bounds, n, starts.dtype)

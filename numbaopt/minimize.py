@@ -252,6 +252,7 @@ def bounded(rule):
 
 
 def is_spsa(jac):
+    """Tell whether the gradient is to be estimated by simultaneous perturbation."""
     return isinstance(jac, str) and jac == "spsa"
 
 

@@ -7,9 +7,8 @@ import numpy as np
 from numbaopt.ending import CODE, EVALUATIONS, FUN, GRADIENTS, LARGEST, OVERSHOT, SEEN, STATUS, STEPS, VERDICT
 from numbaopt.objective import blank
 from numbaopt.observe import BAD_X, GO_ON, GTOL_MET, RAISED
-from numbaopt.outcome import FIXED
+from numbaopt.outcome import FIXED, sentence
 from numbaopt.outcome import OVERSHOT as OVERSHOT_TEXT
-from numbaopt.outcome import sentence
 from numbaopt.result import Result
 
 ENDED = {

@@ -68,9 +68,25 @@ def both(x, a, centre, k):
 
 
 @njit
+def bowl(x, a, centre, k):
+    f = 0.0
+    for i in range(x.size):
+        f += (a + k) * (x[i] - centre[i]) * (x[i] - centre[i])
+    return f
+
+
+@njit
+def bowl_slopes(x, a, centre, k):
+    w = 2 * (a + k)
+    return w * (x[0] - centre[0]), w * (x[1] - centre[1]), w * (x[2] - centre[2])
+
+
+@njit
 def allocates(x, a, centre, k):
     g = np.empty_like(x)
-    return valley(x, g, a, centre, k), g
+    for i in range(x.size):
+        g[i] = 2 * (a + k) * (x[i] - centre[i])
+    return bowl(x, a, centre, k), g
 
 
 SHARED = (1.5,)
@@ -156,7 +172,7 @@ def own_bounds(X0):
 
 CASES = {
     "returned": (both, True, numbaopt.sgd(lr=0.01), np.float64),
-    "apart": (height, slopes, numbaopt.rmsprop(lr=1e-2), np.float32),
+    "apart": (bowl, bowl_slopes, numbaopt.rmsprop(lr=1e-2), np.float32),
 }
 
 
@@ -171,8 +187,7 @@ def test_side_by_side(swum, case):
         assert result.x.dtype == result.jac.dtype == dtype
         assert_alone(result, fun, X0, SHARED, data, method, jac, None, 1e-3, options)
     assert swum and None not in swum
-    assert 50 < result.success.sum() < 301 or result.success.all()
-    assert np.ptp(result.nit) > 100
+    assert result.success.sum() > 50 and np.ptp(result.nit) > 100
 
 
 @pytest.mark.parametrize("driver", ["scalar", "swum"])
@@ -199,7 +214,9 @@ def test_what_has_no_lanes_is_tried_once(swum, monkeypatch):
     X0, data = inputs(20)
     tried = []
     load = pooled.load.__wrapped__
-    monkeypatch.setattr(pooled.load, "__wrapped__", lambda text, name, **rest: tried.append((text, name)) or load(text, name, **rest))
+    monkeypatch.setattr(
+        pooled.load, "__wrapped__", lambda text, name, **rest: tried.append((text, name)) or load(text, name, **rest)
+    )
     for _ in range(2):
         result = minimize_many(allocates, X0, SHARED, data, ADAM, True, threads=1)
     assert set(swum) == {None} and [name for _, name in tried].count("pool") == 1
@@ -210,7 +227,7 @@ def test_what_has_no_lanes_is_tried_once(swum, monkeypatch):
 # The scalar path: solvers, and rules of every kind.
 
 
-METHODS = {
+METHODS = {  # each is compiled
     "lbfgs": ("lbfgs", {}),
     "barzilai_borwein": ("barzilai_borwein", {}),
     "lamb": ("lamb", {"lr": 0.02}),
@@ -218,7 +235,6 @@ METHODS = {
     "schedule_free_adamw": ("schedule_free_adamw", {"lr": 0.05}),
     "adagrad": ("adagrad", {"lr": 0.1, "initial_accumulator": 0.3}),
     "madgrad": ("madgrad", {"lr": 0.02}),
-    "prodigy": ("prodigy", {}),
 }
 
 
@@ -251,13 +267,12 @@ def sums(x, grad, a):
     return f
 
 
-@pytest.mark.parametrize("name", ["muon", "shampoo"])
-def test_matrices(scalar, name):
+def test_matrices(scalar):
     X0, a = np.random.default_rng(0).normal(size=(5, 2, 3)), np.arange(5) / 3
     options = {"maxiter": 20}
-    result = minimize_many(sums, X0, (), a, name, "inplace", options=options)
+    result = minimize_many(sums, X0, (), a, "shampoo", "inplace", options=options)
     assert result.x.shape == result.jac.shape == (5, 2, 3)
-    assert_alone(result, sums, X0, (), (a,), name, "inplace", options=options)
+    assert_alone(result, sums, X0, (), (a,), "shampoo", "inplace", options=options)
 
 
 # What is each problem's own.
@@ -349,7 +364,9 @@ def test_args_that_are_no_tuple(scalar):
         result = minimize_many(valley, X0, args, data, ADAM, "inplace", options={"maxiter": 5})
         assert_alone(result, valley, X0, SHARED, data, ADAM, "inplace", options={"maxiter": 5})
     options = {"maxiter": 5}
-    lists = minimize_many(valley, X0.tolist(), SHARED, tuple(map(np.asfortranarray, data)), ADAM, "inplace", options=options)
+    lists = minimize_many(
+        valley, X0.tolist(), SHARED, tuple(map(np.asfortranarray, data)), ADAM, "inplace", options=options
+    )
     np.testing.assert_array_equal(lists.x, result.x)
 
 
@@ -413,9 +430,9 @@ def picky(x, grad, a):
     return f
 
 
-@njit
+@njit(error_model="python")
 def singular(x, grad, a):
-    """Have lanes, and nothing that is finite at a."""
+    """Have lanes, and raise at a."""
     f = 0.0
     for i in range(x.size):
         f += (x[i] - a) * (x[i] - a)
@@ -423,30 +440,29 @@ def singular(x, grad, a):
     return f
 
 
-@pytest.mark.parametrize("driver", ["scalar", "swum"])
-@pytest.mark.parametrize("kind", ["compiled", "python", "lanes"])
+@pytest.mark.parametrize(("driver", "kind"), [("scalar", "compiled"), ("scalar", "python"), ("swum", "lanes")])
 def test_failures(request, driver, kind):
     """Each has a status of its own, and the others' results are what they are without it."""
     calls = request.getfixturevalue(driver)
     X0, a = np.random.default_rng(3).normal(size=(40, 3)), np.linspace(1, 2, 40)
     X0[7, 1], a[11], X0[20], a[30] = np.inf, np.nan, 1e300, np.inf
     fun = {"compiled": picky, "python": in_python(picky), "lanes": singular}[kind]
-    if kind != "lanes":
+    if kind == "lanes":
+        X0[[3, 25]] = a[[3, 25], None]
+    else:
         a[[3, 25]] = -1.0
-    given = X0, (), (a,), ADAM, "inplace"
-    result = minimize_many(fun, X0, (), a, ADAM, "inplace", threads=1)
+    given, options = (X0, (), (a,), ADAM, "inplace"), {"maxiter": 300}
+    result = minimize_many(fun, X0, (), a, ADAM, "inplace", options=options, threads=1)
     assert result.status[7] == 3 and "start is not finite" in result[7].message and result.nfev[7] == 0
-    np.testing.assert_array_equal(result.x[7], X0[7])
+    assert (result.status[[11, 20, 30]] == 3).all() and (result.status[[3, 25]] == 7).all()
+    np.testing.assert_array_equal(result.x[[3, 7]], X0[[3, 7]])
     rest = [b for b in range(40) if b not in (3, 7, 25)]
-    assert (result.status[[11, 20, 30]] == 3).all()
-    assert_alone(result, fun, *given, only=rest)
-    if kind == "lanes" and driver == "swum":
+    assert_alone(result, fun, *given, options=options, only=rest)
+    if driver == "swum":
         assert calls and None not in calls
-    if kind != "lanes":
-        assert list(result.errors) == [3, 25] and (result.status[[3, 25]] == 7).all()
-        assert result[3].message == "The objective raised ValueError: this is a bad problem"
-        np.testing.assert_array_equal(result.x[3], X0[3])
-        assert "2 raised an exception" in result.message
+    assert list(result.errors) == [3, 25] and "2 raised an exception" in result.message
+    text = "ZeroDivisionError: division by zero" if kind == "lanes" else "ValueError: this is a bad problem"
+    assert result[3].message == f"The objective raised {text}"
 
 
 @pytest.mark.parametrize("fun", [picky, in_python(picky)], ids=["compiled", "python"])
@@ -632,8 +648,7 @@ def test_result(result):
             result[b]
     with pytest.raises(KeyError):
         result["nothing"]
-    with pytest.raises(AttributeError):
-        result.nothing
+    assert not hasattr(result, "nothing")
     assert [str(result[b].status) for b in range(4)] == ["0", "7", "0", "3"]
     assert sorted(result) == sorted(result.keys())  # what it iterates over are names, as in any result
 
@@ -673,7 +688,9 @@ def test_specialised(scalar, monkeypatch):
     assert made == [True]
     for name in FIELDS:
         np.testing.assert_array_equal(after[name], before[name], err_msg=name)
-    loose = njit(fastmath=True)(valley.py_func)  # may be carried out otherwise elsewhere: its bits shall not depend on time
+    loose = njit(fastmath=True)(
+        valley.py_func
+    )  # may be carried out otherwise elsewhere: its bits shall not depend on time
     minimize_many(loose, *given, threads=1)
     assert made == [True, False]
 
@@ -681,8 +698,7 @@ def test_specialised(scalar, monkeypatch):
 SCRIPT = """
 import numpy as np
 from numba import njit
-import numbaopt
-from numbaopt import minimize_many, tiers
+from numbaopt import minimize, minimize_many, sgd, tiers
 
 tiers.PATIENCE = 0.0
 
@@ -694,13 +710,8 @@ def fair(x, grad, a):
         grad[i] = 2 * (x[i] - a)
     return f
 
-@njit(cache=True)
-def branches(x, grad, a):
-    return fair(x, grad, a) if x[0] < 1e9 else 0.0
-
-method = numbaopt.sgd(lr=0.01)
-for fun in (fair, branches):
-    print(minimize_many(fun, np.ones((40, 2)), (), np.arange(40.0), method, "inplace", threads=1).x.sum())
+many = minimize_many(fair, np.ones((40, 2)), (), np.arange(40.0), sgd(lr=0.01), "inplace", threads=1)
+print(many.x.sum(), minimize(fair, np.ones(2), 3.0, sgd(lr=0.01), "inplace").fun)
 """
 
 
