@@ -1,4 +1,4 @@
-"""The entry that a call of `minimize` in compiled code becomes: one function's text, and all that is compiled with it."""
+"""What a call of `minimize` in compiled code becomes: the text of one function, and what is compiled with it."""
 
 import hashlib
 
@@ -78,8 +78,8 @@ class Entry:
         if not isinstance(self.given.get("best", types.boolean), types.Boolean):
             raise TypingError(f"best is True or False, not {self.given['best']}")
         flat = types.Array(types.float64, 1, "C")
-        if self.given.get("workspace", flat) != flat:
-            raise TypingError(f"workspace is an array of float64, contiguous and of one dimension, not {self.given['workspace']}")
+        if (given := self.given.get("workspace", flat)) != flat:
+            raise TypingError(f"workspace is an array of float64, contiguous and of one dimension, not {given}")
 
     def compiled(self):
         """Return the compiled function. It is named by what it is made of, for callers that are kept on disk."""
@@ -188,7 +188,8 @@ class Entry:
         if self.bounded:
             lines += self._bounds()
         lines += ["into(x, box)", "blank(block)"]
-        own = [value.values for name in self.rule.slots_of if isinstance(value := self.rule.hyper.get(name), Coordinates)]
+        own = [self.rule.hyper.get(name) for name in self.rule.slots_of]
+        own = [given.values for given in own if isinstance(given, Coordinates)]
         if own:
             self.names["OWN"] = np.array(own, str(self.real))
             lines += [
@@ -216,14 +217,16 @@ class Entry:
                     raise TypingError(f"bounds are an array of shape (n, 2), or pairs, not {kind}")
                 wrong += " or bounds.shape[1] != 2"
             read = ["for i in range(n):", "    inward(box, i, bounds[i][0], bounds[i][1])"]
-        return [f"if {wrong}:", '    raise ValueError("bounds are pairs (lower, upper), one for each entry of x0")', *read]
+        refusal = '    raise ValueError("bounds are pairs (lower, upper), one for each entry of x0")'
+        return [f"if {wrong}:", refusal, *read]
 
     def _reported(self):
         """Return lines that look at the point that the rule reports, as `Run.settle` does."""
         if not self.rule.reports:
             return []
         math, pairs = next(stage for stage in reversed(self.rule._stages) if stage[0].report is not None)
-        places = {name: text.replace("(t - 1)", "max(t_ - 1, 0)") for name, text in layout(self.rule.program)[0].items()}
+        places = layout(self.rule.program)[0]
+        places = {name: text.replace("(t - 1)", "max(t_ - 1, 0)") for name, text in places.items()}
         places |= {name: f"s[{i}]" for i, name in enumerate(self.rule.slots_of)}
         known = {author: places.get(whole) or repr(self.rule.hyper.get(whole)) for author, whole in pairs}
         known |= {"x": "x", "t": "t_"}
@@ -382,7 +385,7 @@ def inward(box, i, low, high):
     """Store a pair of bounds: rounding stays inside. Raise ValueError where no number lies between."""
     low, high = float(low), float(high)
     if not (low <= high and low < np.inf and high > -np.inf):
-        raise ValueError("an upper bound is less than the corresponding lower bound, or one is NaN or on the wrong side")
+        raise ValueError("an upper bound is less than the corresponding lower bound, or no number lies between")
     box[0, i], box[1, i] = low, high
     if box[0, i] < low:
         box[0, i] = np.nextafter(box[0, i], box.dtype.type(np.inf))

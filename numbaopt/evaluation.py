@@ -160,7 +160,8 @@ class Evaluation:
                 own = f"shown({x})" if readonly else f"copied({x}, {copy})"
                 return f"{name}_({', '.join([own, *['g'] * len(more), '*args'])})", returned
         kinds = ", ".join(map(str, seen))
-        raise TypingError(f"{name} does not compile for ({kinds}), of x{', grad' * len(more)} and args:\n{failure or kind}")
+        what = f"x{', grad' * len(more)} and args"
+        raise TypingError(f"{name} does not compile for ({kinds}), of {what}:\n{failure or kind}")
 
     def _returned(self, kind, seen):
         """Return the type of what a function returns for these types; None where they are not its own."""
