@@ -1,4 +1,4 @@
-"""The entry that a call of `minimize` in compiled code becomes: one function's text, and all that is compiled with it."""
+"""What a call of `minimize` in compiled code becomes: the text of one function, and what is compiled with it."""
 
 import hashlib
 
@@ -14,7 +14,7 @@ from numbaopt.evaluation import Evaluation, scratch
 from numbaopt.hyper import interval, nearest
 from numbaopt.loop import _run_on
 from numbaopt.minimize import bounded, find
-from numbaopt.observe import BEST, BEST_G, BEST_X, LATEST, LESS, MORE, NFEV, PREVIOUS, new_record
+from numbaopt.observe import BEST, BEST_G, BEST_X, LATEST, LESS, MORE, NFEV, PREVIOUS, G, X, new_record
 from numbaopt.passes import layout
 from numbaopt.rule import Rule
 from numbaopt.splice import marks, splice
@@ -69,8 +69,7 @@ class Entry:
         self.real = _real(self.given["x0"])
         self._check()
         self.objective = Evaluation(self.given, context, self.real, self.bounded)
-        self.names = {"H": self.rule.h, "Minimum": minimum, "fill_powers": fill_powers, "settle": settle}
-        self.names |= {"inward": inward, **self.objective.names}
+        self.names = {"H": self.rule.h, "RECORD": new_record(), "Minimum": minimum, **_HELPERS, **self.objective.names}
 
     def _check(self):
         for name in (*OPTIONS, "tol"):
@@ -79,8 +78,8 @@ class Entry:
         if not isinstance(self.given.get("best", types.boolean), types.Boolean):
             raise TypingError(f"best is True or False, not {self.given['best']}")
         flat = types.Array(types.float64, 1, "C")
-        if self.given.get("workspace", flat) != flat:
-            raise TypingError(f"workspace is an array of float64, contiguous and of one dimension, not {self.given['workspace']}")
+        if (given := self.given.get("workspace", flat)) != flat:
+            raise TypingError(f"workspace is an array of float64, contiguous and of one dimension, not {given}")
 
     def compiled(self):
         """Return the compiled function. It is named by what it is made of, for callers that are kept on disk."""
@@ -124,8 +123,8 @@ class Entry:
         return "" if "workspace" in self.given else ".copy()"
 
     def _memory(self):
-        numbers, doubles, (rows, slots, wide, spare) = memory(self.rule, self.bounded, self.objective.form)
-        single, total = ".view(np.float32)" * (self.real == types.float32), rows + slots + wide + spare
+        numbers, doubles, (block, slots, wide, spare) = memory(self.rule, self.bounded, self.objective.form)
+        single, total = ".view(np.float32)" * (self.real == types.float32), block + slots + wide + spare
         lines = [
             "n = len(x0)",
             "if n == 0:",
@@ -135,16 +134,16 @@ class Entry:
             "if flat.size < need:",
             '    raise ValueError("workspace is too short: numbaopt.workspace_size says how long it must be")',
             f"record, h, at = flat[:{RECORD}], flat[{RECORD} : {numbers}], {numbers} + {doubles} * n",
-            f"doubles, reals = flat[{numbers} : at].reshape(({doubles}, n)), flat[at:need]{single}",
+            f"doubles, reals = rows(flat, {numbers}, {doubles}, n), flat[at:need]{single}",
         ]
         begin = 0
-        for name, count in (("block", rows), ("s", slots), ("wide", wide), ("spare", spare)):
-            lines.append(f"{name} = reals[{begin} * n : {begin + count} * n].reshape(({count}, n))")
+        for name, count in (("block", block), ("s", slots), ("wide", wide), ("spare", spare)):
+            lines.append(f"{name} = rows(reals, {begin} * n, {count}, n)")
             begin += count
         return lines
 
     def _numbers(self):
-        lines = ["h[:] = H"]
+        lines = ["fill(h, H)"]
         places = layout(self.rule.program)[0] if isinstance(self.rule, Rule) else None
         for name in self.own:
             low, high, ends = _interval(self.rule, name)
@@ -173,7 +172,7 @@ class Entry:
             options["gtol"] = "tol"
         solver = not isinstance(self.rule, Rule)
         ftol = "-1.0" if solver else options["ftol"]
-        lines = [f"record[{i}] = {_number(value)}" for i, value in enumerate(new_record().tolist())]
+        lines = ["fill(record, RECORD)"]
         lines += [f"record[GTOL], record[FTOL], record[MOST_NIT] = {options['gtol']}, {ftol}, {options['maxiter']}"]
         lines += [f"record[MOST_NFEV] = {options['maxfev']}"]
         if "best" in self.given:
@@ -185,13 +184,12 @@ class Entry:
 
     def _start(self):
         lines = ["x, box = block[X], block[LOWER:]", *_entries("x[{}]", "x0", self.given["x0"])]
+        lines += ["if not finite(x):", '    raise ValueError("x0 is not finite")']
         if self.bounded:
             lines += self._bounds()
-        lines += ["for i in range(n):"]
-        if self.bounded:
-            lines += ["    x[i] = min(max(x[i], box[0, i]), box[1, i])"]
-        lines += ["    block[G, i], block[BEST_X, i], block[BEST_G, i] = np.nan, x[i], np.nan"]
-        own = [value.values for name in self.rule.slots_of if isinstance(value := self.rule.hyper.get(name), Coordinates)]
+        lines += ["into(x, box)", "blank(block)"]
+        own = [self.rule.hyper.get(name) for name in self.rule.slots_of]
+        own = [given.values for given in own if isinstance(given, Coordinates)]
         if own:
             self.names["OWN"] = np.array(own, str(self.real))
             lines += [
@@ -219,34 +217,35 @@ class Entry:
                     raise TypingError(f"bounds are an array of shape (n, 2), or pairs, not {kind}")
                 wrong += " or bounds.shape[1] != 2"
             read = ["for i in range(n):", "    inward(box, i, bounds[i][0], bounds[i][1])"]
-        return [f"if {wrong}:", '    raise ValueError("bounds are pairs (lower, upper), one for each entry of x0")', *read]
+        refusal = '    raise ValueError("bounds are pairs (lower, upper), one for each entry of x0")'
+        return [f"if {wrong}:", refusal, *read]
 
     def _reported(self):
         """Return lines that look at the point that the rule reports, as `Run.settle` does."""
         if not self.rule.reports:
             return []
         math, pairs = next(stage for stage in reversed(self.rule._stages) if stage[0].report is not None)
-        places = {name: text.replace("(t - 1)", "max(t_ - 1, 0)") for name, text in layout(self.rule.program)[0].items()}
+        places = layout(self.rule.program)[0]
+        places = {name: text.replace("(t - 1)", "max(t_ - 1, 0)") for name, text in places.items()}
         places |= {name: f"s[{i}]" for i, name in enumerate(self.rule.slots_of)}
         known = {author: places.get(whole) or repr(self.rule.hyper.get(whole)) for author, whole in pairs}
         known |= {"x": "x", "t": "t_"}
         self.names["report_"] = jit(math.report, cached=False)
         seen = [known[name] for name in math.report.__code__.co_varnames[: math.report.__code__.co_argcount]]
         lines = [
-            "if np.isfinite(x).all() and record[NFEV] < record[MOST_NFEV]:",
+            "if finite(x) and record[NFEV] < record[MOST_NFEV]:",
             "    t_ = int(record[NIT])",
-            f"    spare[0, :] = report_({', '.join(seen)})",
-            "    spare[1, :] = np.nan",
+            f"    fill(spare[0], report_({', '.join(seen)}))",
+            "    into(spare[0], box)",
+            "    settle(evaluate(spare[0], spare[1], pack), spare, block, record)",
         ]
-        if self.bounded:
-            lines += ["    for i in range(n):", "        spare[0, i] = min(max(spare[0, i], box[0, i]), box[1, i])"]
-        return [*lines, "    settle(evaluate(spare[0], spare[1], pack), spare, block, record)"]
+        return lines
 
     def _unevaluated(self):
         """Return lines that say where nothing was evaluated, because bounds are equal."""
         if not self.bounded or self.objective.form not in ("2-point", "3-point"):
             return []
-        return ["for i in range(n):", "    if box[0, i] == box[1, i]:", "        block[row, i] = np.nan"]
+        return ["unseen(block[row], box)"]
 
 
 def _method(kind, own):
@@ -334,11 +333,59 @@ def _side(kind, text, side):
 
 
 @jit
+def rows(flat, at, count, n):
+    """Return a part of a flat array as rows."""
+    return flat[at : at + count * n].reshape((count, n))
+
+
+@jit
+def fill(to, source):
+    """Copy an array."""
+    for i in range(to.size):
+        to[i] = source[i]
+
+
+@jit
+def finite(x):
+    """Tell whether all entries are finite."""
+    for i in range(x.size):
+        if not abs(x[i]) < np.inf:
+            return False
+    return True
+
+
+@jit
+def into(x, box):
+    """Move x to the bounds, if there are any; NaN stays."""
+    if box.shape[0] > 0:
+        for i in range(x.size):
+            if x[i] < box[0, i]:
+                x[i] = box[0, i]
+            if x[i] > box[1, i]:
+                x[i] = box[1, i]
+
+
+@jit
+def blank(block):
+    """Prepare the rows for the gradient and the best point."""
+    for i in range(block.shape[1]):
+        block[G, i], block[BEST_X, i], block[BEST_G, i] = np.nan, block[X, i], np.nan
+
+
+@jit
+def unseen(g, box):
+    """Say NaN in a gradient from differences where bounds are equal: nothing was evaluated there."""
+    for i in range(g.size):
+        if box[0, i] == box[1, i]:
+            g[i] = np.nan
+
+
+@jit
 def inward(box, i, low, high):
     """Store a pair of bounds: rounding stays inside. Raise ValueError where no number lies between."""
     low, high = float(low), float(high)
     if not (low <= high and low < np.inf and high > -np.inf):
-        raise ValueError("an upper bound is less than the corresponding lower bound, or one is NaN or on the wrong side")
+        raise ValueError("an upper bound is less than the corresponding lower bound, or no number lies between")
     box[0, i], box[1, i] = low, high
     if box[0, i] < low:
         box[0, i] = np.nextafter(box[0, i], box.dtype.type(np.inf))
@@ -367,3 +414,9 @@ def fill_powers(h, at, b):
             h[at + 32 * k + digit] = b ** (digit * place)
         place *= 32.0
     h[at + 128] = 1048576 * np.log(abs(b)) if b != 0.0 else -np.inf
+
+
+_HELPERS = {
+    function.__name__: function
+    for function in (rows, fill, finite, into, blank, unseen, inward, settle, fill_powers)
+}

@@ -73,7 +73,8 @@ class Evaluation:
 
     def __init__(self, given, context, real, bounded):
         self.given, self.context, self.real, self.bounded = given, context, real, bounded
-        self.form, self.cost, self.names = form_of(given.get("jac")), "0.0", {"shown": shown, "copied": copied}
+        self.form, self.cost = form_of(given.get("jac")), "0.0"
+        self.names = {"shown": shown, "copied": copied, "free": free}
         args = given.get("args", ())
         single = "args" in given and not isinstance(args, types.BaseTuple)
         self._args = tuple(map(types.unliteral, (args,) if single else args))
@@ -117,11 +118,11 @@ class Evaluation:
         self.names["scale"] = scheme.scale(np.float32 if types.float32 in (self.real, returned) else np.float64)
         self.pack |= {"slopes": "doubles[0]", "none": "record[:0]"}
         if scheme.bounded:
-            free, limits = "n", {"lower": "block[X, :0]", "upper": "block[X, :0]"}
+            count, limits = "n", {"lower": "block[X, :0]", "upper": "block[X, :0]"}
             if self.bounded:
-                free, limits = "np.sum(box[0] < box[1])", {"lower": "box[0]", "upper": "box[1]"}
+                count, limits = "free(box)", {"lower": "box[0]", "upper": "box[1]"}
             self.pack |= {"z": "wide[1]", "points": "wide[2:]", **limits}
-            self.cost = f"{scheme.points}.0 * {free}"
+            self.cost = f"{scheme.points}.0 * {count}"
         else:
             complexes = "doubles[1:].reshape(4 * n).view(np.complex128)"
             self.pack |= {"z": f"{complexes}[:n]", "complexes": f"{complexes}[n:]"}
@@ -151,15 +152,24 @@ class Evaluation:
         for readonly in (True, False):
             seen = types.Array(real, 1, "C", readonly=readonly), *more, *self._args
             try:
-                signature = self.context.resolve_function_type(kind, seen, {})
+                returned = self._returned(kind, seen)
             except TypingError as error:
-                signature, failure = None, error
-            if signature is not None:
+                returned, failure = None, error
+            if returned is not None:
                 copy = "complexes" if isinstance(real, types.Complex) else "point"
                 own = f"shown({x})" if readonly else f"copied({x}, {copy})"
-                return f"{name}_({', '.join([own, *['g'] * len(more), '*args'])})", signature.return_type
+                return f"{name}_({', '.join([own, *['g'] * len(more), '*args'])})", returned
         kinds = ", ".join(map(str, seen))
-        raise TypingError(f"{name} does not compile for ({kinds}), of x{', grad' * len(more)} and args:\n{failure}")
+        what = f"x{', grad' * len(more)} and args"
+        raise TypingError(f"{name} does not compile for ({kinds}), of {what}:\n{failure or kind}")
+
+    def _returned(self, kind, seen):
+        """Return the type of what a function returns for these types; None where they are not its own."""
+        if isinstance(kind, types.FunctionType):
+            own = kind.ftype.atypes
+            fits = len(own) == len(seen) and None not in map(self.context.can_convert, seen, own)
+            return kind.ftype.rtype if fits else None
+        return self.context.resolve_function_type(kind, seen, {}).return_type
 
 
 def _number(kind, wanted, words):
@@ -173,3 +183,12 @@ def copied(x, to):
     for i in range(x.size):
         to[i] = x[i]
     return to
+
+
+@jit
+def free(box):
+    """Count the entries that bounds leave free."""
+    count = 0
+    for i in range(box.shape[1]):
+        count += box[0, i] < box[1, i]
+    return count
