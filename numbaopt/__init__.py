@@ -6,24 +6,30 @@ Every method is an attribute of this module; `names` lists them.
 """
 
 import importlib
+from typing import TYPE_CHECKING
 
 from numbaopt.inside import workspace_size
-from numbaopt.many import minimize_many
 from numbaopt.minimize import minimize
 from numbaopt.optimizer import Optimizer
 from numbaopt.registry import get, names
 from numbaopt.result import OptimizationInterrupted, Result
-from numbaopt.results import ManyResult
 from numbaopt.rule import Rule, RuleError, chain, rule
 from numbaopt.state import State
+
+if TYPE_CHECKING:
+    from numbaopt.many import minimize_many as minimize_many
+    from numbaopt.results import ManyResult as ManyResult
 
 __version__ = "0.1.0"
 __all__ = ["ManyResult", "OptimizationInterrupted", "Optimizer", "Result", "Rule", "RuleError", "State", "chain"]
 __all__ += ["minimize", "minimize_many", "names", "problems", "rule", "schedules", "solvers", "transforms"]
 __all__ += ["workspace_size"]
+LATER = {"minimize_many": "many", "ManyResult": "results"}  # what not every user pays the import of
 
 
 def __getattr__(name):
+    if name in LATER:
+        return getattr(importlib.import_module(f"numbaopt.{LATER[name]}"), name)
     if name in ("problems", "schedules", "solvers", "transforms"):
         return importlib.import_module(f"numbaopt.{name}")
     if name in names() or name in names("solvers"):

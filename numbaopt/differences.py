@@ -113,7 +113,8 @@ def forward(value, x, f, g, z, points, lower, upper, rel_step, scale, args):
         g[:] = np.nan
         return
     _forward_points(x, lower, upper, rel_step, scale, points, g)
-    z[:] = x
+    for i in range(x.size):
+        z[i] = x[i]
     for i in range(x.size):
         if g[i] != 0.0:  # equal bounds
             z[i] = points[0, i]
@@ -128,7 +129,8 @@ def central(value, x, f, g, z, points, lower, upper, rel_step, scale, args):
         g[:] = np.nan
         return
     _central_points(x, lower, upper, rel_step, scale, points, g)
-    z[:] = x
+    for i in range(x.size):
+        z[i] = x[i]
     for i in range(x.size):
         if g[i] != 0.0:  # equal bounds
             here, left, right = x[i], points[0, i], points[1, i]
@@ -147,7 +149,8 @@ def complex_step(value, x, f, g, z, points, lower, upper, rel_step, scale, args)
         g[:] = np.nan
         return
     _imaginary(x, rel_step, scale, g)
-    z[:] = x
+    for i in range(x.size):
+        z[i] = x[i]
     for i in range(x.size):
         step = float(g[i])
         z[i] = complex(x[i], step)

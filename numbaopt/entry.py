@@ -12,6 +12,7 @@ from numbaopt.cpu import jit, load
 from numbaopt.crowd import _opened
 from numbaopt.evaluation import Evaluation, scratch
 from numbaopt.hyper import interval, nearest
+from numbaopt.inside import POSITIONAL
 from numbaopt.loop import _run_on
 from numbaopt.minimize import bounded, find
 from numbaopt.observe import BEST, BEST_G, BEST_X, LATEST, LESS, MORE, NFEV, PREVIOUS, G, X, new_record
@@ -19,7 +20,6 @@ from numbaopt.passes import layout
 from numbaopt.rule import Rule
 from numbaopt.splice import marks, splice
 
-POSITIONAL = ("fun", "x0", "args", "method", "jac")
 OPTIONS = {"maxiter": 20_000.0, "gtol": 1e-5, "ftol": -1.0, "maxfev": np.inf}
 GENERAL = (*OPTIONS, "tol", "best", "bounds", "workspace")
 NOT_HERE = {

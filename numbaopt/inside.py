@@ -14,10 +14,11 @@ from numba.core.imputils import lower_constant
 from numba.core.typing.templates import AbstractTemplate, infer_global
 from numba.extending import models, register_model, typeof_impl
 
-from numbaopt.entry import POSITIONAL, Entry, memory
 from numbaopt.minimize import bounded, find, minimize
 from numbaopt.rule import Rule
 from numbaopt.solvers.solver import Solver
+
+POSITIONAL = ("fun", "x0", "args", "method", "jac")
 
 
 class Minimum(NamedTuple):
@@ -98,6 +99,8 @@ infer_global(minimize, Minimize())
 @functools.lru_cache(512)
 def _entry(given, context):
     """Return the compiled function for one way of calling `minimize`: names and types."""
+    from numbaopt.entry import Entry
+
     return Entry(dict(given), context, Minimum).compiled()
 
 
@@ -118,6 +121,8 @@ def workspace_size(n, method="adam", bounds=False, jac=None):
     -------
     int
     """
+    from numbaopt.entry import memory
+
     rule = bounded(find(method)) if bounds else find(method)
     form = "2-point" if jac is None or jac is False else "function" if callable(jac) else jac
     numbers, doubles, rows = memory(rule, bounds, form)
