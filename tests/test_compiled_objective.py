@@ -374,7 +374,7 @@ def test_minibatches_are_the_rows_of_the_columns():
 
 def test_estimates_of_minibatches():
     batches = Batches((X, Y), 6, seed=3)
-    columns = next(batches.chunks(0))
+    columns = tuple(map(np.concatenate, zip(*(batch for batch, _ in batches.epoch(0)), strict=True)))
     for jac in (None, "spsa"):
         objective = Objective(value, W, (2.0,), jac)
         compiled = objective.compiled(batches.columns)
