@@ -214,7 +214,9 @@ def jitted_batches(run, compiled):
             run.objective.nfev = int(record[NFEV])
         return EPOCHS_DONE
     finally:
-        run.objective.nfev = run.objective.njev = int(record[NFEV])
+        nfev, steps = int(record[NFEV]), int(record[NIT])
+        # The last evaluation may have had no step: it raised, or was not finite.
+        run.objective.nfev, run.objective.njev = nfev, steps + (nfev > steps * compiled.cost)
 
 
 @functools.cache
