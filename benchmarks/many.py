@@ -32,7 +32,7 @@ class FixedAgainstJax(Contest):
     param_names = ["n", "theirs"]
 
     def race(self, n, form):
-        X0, lr, steps = starts(10_000, n), 1e-3, 1000 if n < 20 else 200
+        X0, lr, steps = starts(10_000, n), 1e-3, 1000 if n < 10 else 200
         theirs, ours = jax_rosenbrock(X0, steps, lr, form), warmed(lambda: fixed(X0, lr, steps))
         np.testing.assert_allclose(ours(), theirs(), rtol=1e-9, atol=1e-12)
         return Race(ours, theirs)
