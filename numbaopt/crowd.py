@@ -190,7 +190,9 @@ class Crowd:
         self.took(seconds)
         if self.drive.spent(seconds) and self._compiling.acquire(blocking=False):  # others go on with what there is
             try:
-                if self.swim is None:
+                if self.swim is None and not self.drive.exact:
+                    self.swim = False  # each lane is to have the bits of a problem alone
+                elif self.swim is None:
                     self.swim = swimmer(self.run, self.rows, self.run.objective.args) or False
                 if self.swim is False:
                     self.drive.specialise()

@@ -18,6 +18,7 @@ from numbaopt.minimize import bounded, find
 from numbaopt.observe import BEST, BEST_G, BEST_X, LATEST, LESS, MORE, NFEV, PREVIOUS, G, X, new_record
 from numbaopt.passes import layout
 from numbaopt.rule import Rule
+from numbaopt.solvers.vectors import copy
 from numbaopt.splice import marks, splice
 
 OPTIONS = {"maxiter": 20_000.0, "gtol": 1e-5, "ftol": -1.0, "maxfev": np.inf}
@@ -143,10 +144,10 @@ class Entry:
         return lines
 
     def _numbers(self):
-        lines = ["fill(h, H)"]
+        lines = ["copy(h, H)"]
         places = layout(self.rule.program)[0] if isinstance(self.rule, Rule) else None
         for name in self.own:
-            low, high, ends = _interval(self.rule, name)
+            low, high, ends = interval(self.rule, name) if isinstance(self.rule, Rule) else self.rule.interval(name)
             above, below = (">=" if ends[0] == "[" else ">"), ("<=" if ends[1] == "]" else "<")
             allowed = f"{ends[0]}{low}, {high}{ends[1]}"
             lines += [
@@ -158,8 +159,7 @@ class Entry:
             elif name in places:
                 lines += [f"{places[name]} = {name}"]
                 if name in self.rule.program.powers:
-                    at = places[f"{name}_t"].split("h[")[1].split(" ")[0]
-                    lines += [f"fill_powers(h, {at}, float({name}))"]
+                    lines += [f"fill_powers(h, {self.rule.table(name)}, float({name}))"]
         for number in self.rule.numbers_of:
             text, named = start.begun(self.rule, number)
             lines += [line.replace(" = ", "_ = ", 1) for line in named]
@@ -172,7 +172,7 @@ class Entry:
             options["gtol"] = "tol"
         solver = not isinstance(self.rule, Rule)
         ftol = "-1.0" if solver else options["ftol"]
-        lines = ["fill(record, RECORD)"]
+        lines = ["copy(record, RECORD)"]
         lines += [f"record[GTOL], record[FTOL], record[MOST_NIT] = {options['gtol']}, {ftol}, {options['maxiter']}"]
         lines += [f"record[MOST_NFEV] = {options['maxfev']}"]
         if "best" in self.given:
@@ -235,7 +235,7 @@ class Entry:
         lines = [
             "if finite(x) and record[NFEV] < record[MOST_NFEV]:",
             "    t_ = int(record[NIT])",
-            f"    fill(spare[0], report_({', '.join(seen)}))",
+            f"    copy(spare[0], report_({', '.join(seen)}))",
             "    into(spare[0], box)",
             "    settle(evaluate(spare[0], spare[1], pack), spare, block, record)",
         ]
@@ -295,15 +295,6 @@ def _stand_in(rule, name):
     return rule.hyper[name]
 
 
-def _interval(rule, name):
-    """Return what a hyperparameter may be: lowest, highest, and which brackets."""
-    if isinstance(rule, Rule):
-        return interval(rule, name)
-    _, allowed = rule._allowed[name]
-    low, high = map(float, allowed[1:-1].split(","))
-    return low, high, allowed[0] + allowed[-1]
-
-
 def _number(value):
     return repr(float(value)) if np.isfinite(value) else f"np.{value}" if value >= 0 or value != value else "-np.inf"
 
@@ -336,13 +327,6 @@ def _side(kind, text, side):
 def rows(flat, at, count, n):
     """Return a part of a flat array as rows."""
     return flat[at : at + count * n].reshape((count, n))
-
-
-@jit
-def fill(to, source):
-    """Copy an array."""
-    for i in range(to.size):
-        to[i] = source[i]
 
 
 @jit
@@ -418,5 +402,5 @@ def fill_powers(h, at, b):
 
 _HELPERS = {
     function.__name__: function
-    for function in (rows, fill, finite, into, blank, unseen, inward, settle, fill_powers)
+    for function in (rows, copy, finite, into, blank, unseen, inward, settle, fill_powers)
 }

@@ -258,9 +258,9 @@ def _numbers(rule, own, total):
         return np.array([rule(**{k: values[b] for k, values in own.items()}).h for b in range(total)])
     for name, values in own.items():
         if name in places:
-            numbers[:, int(places[name][2:-1])] = values
+            numbers[:, rule.place(name)] = values
         if name in rule.program.powers:
-            at = int(places[f"{name}_t"].split("h[")[1].split(" ")[0])
+            at = rule.table(name)
             for b, value in enumerate(values):
                 numbers[b, at : at + TABLE] = powers(value)
     return numbers

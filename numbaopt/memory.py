@@ -87,8 +87,12 @@ class Memory:
         return any(math.report is not None for math, _ in self._stages)
 
     def place(self, name):
-        """Return where a carried number lies in h."""
+        """Return where a carried number lies in h, or a hyperparameter that is one."""
         return int(passes.layout(self.program)[0][name][2:-1])
+
+    def table(self, name):
+        """Return where the table of a hyperparameter's powers begins in h."""
+        return int(passes.layout(self.program)[0][f"{name}_t"].split("h[")[1].split(" ")[0])
 
     def number(self, h, name):
         """Return a carried number."""

@@ -22,11 +22,14 @@ from numbaopt.wrapper import STORE
 
 LANES = 64  # bytes: as many numbers stand side by side as a wide vector register holds
 CACHED = 2**16  # bytes of a pool, so that it stays near
+LARGEST = 512  # problems of a pool
 MOST = 64  # coordinates; with more of them a problem fills vectors by itself
 
 
 def swimmer(run, rows, args):
     """Return the compiled loop for problems side by side, or None where they are to be solved one after another.
+
+    That an objective has the same bits in other surroundings is for the caller to know.
 
     Parameters
     ----------
@@ -47,8 +50,6 @@ def swimmer(run, rows, args):
         return None
     if not all(map(is_jitted, functions)) or any(array.dtype not in (np.float32, np.float64) for array in rows):
         return None
-    if any(function.targetoptions.get("fastmath") for function in functions):
-        return None  # each lane is to have the bits of a problem alone
     shapes = tuple((numba.from_dtype(array.dtype), array.shape[1:]) for array in rows)
     kind = numba.from_dtype(objective.x0.dtype), objective.x0.size, shapes, numba.typeof(args)
     return _compiled(objective.fun, jac, rule, run.limits is not None, kind)
@@ -184,7 +185,7 @@ def _arrays(run, rows, count):
     n, dtype, width = x.size, x.dtype, LANES // x.dtype.itemsize
     each = (4 + len(run.s) + 2 * (run.limits is not None)) * n * dtype.itemsize
     each += 48 + sum(array[0].nbytes for array in rows)
-    groups = min(max(2, CACHED // (each * width), 1), 256 // width * 2, -(-count // width))
+    groups = min(max(2, CACHED // (each * width)), LARGEST // width, -(-count // width))
     size = groups * width
     flat = [_aligned(n * size, dtype) for _ in range(4)]
     box = np.zeros((0 if run.limits is None else 2, n * size), dtype)

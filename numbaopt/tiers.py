@@ -58,9 +58,14 @@ class Tier:
                 self._tried = True
                 self._specialise()
 
-    def _specialise(self):
+    @functools.cached_property
+    def exact(self):
+        """Whether the objective has the same bits in other surroundings: neither it nor what it calls has fastmath."""
         function = self._given[0]
-        if not hasattr(function, "inspect_llvm") or any(map(_LOOSE.search, function.inspect_llvm().values())):
+        return hasattr(function, "inspect_llvm") and not any(map(_LOOSE.search, function.inspect_llvm().values()))
+
+    def _specialise(self):
+        if not self.exact:
             return
         own = load.__wrapped__(self._text, "driver", cached=False)
         self._driver = only(own, (*map(numba.typeof, self._given), *self._rest))

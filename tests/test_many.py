@@ -695,6 +695,29 @@ def test_specialised(scalar, monkeypatch):
     assert made == [True, False]
 
 
+@njit(fastmath=True)
+def squared(x):
+    f = 0.0
+    for i in range(x.size):
+        f += x[i] * x[i]
+    return f
+
+
+@njit
+def calls_fastmath(x, grad):
+    for i in range(x.size):
+        grad[i] = 2 * x[i]
+    return squared(x)
+
+
+def test_fastmath_further_down_keeps_an_objective_out_of_lanes(monkeypatch):
+    monkeypatch.setattr(crowd, "swimmer", lambda *given: pytest.fail("its bits would depend on time"))
+    monkeypatch.setattr(tiers, "PATIENCE", 0.0)
+    X0 = np.arange(27.0).reshape(9, 3)
+    result = minimize_many(calls_fastmath, X0, method=numbaopt.sgd(lr=0.1), jac="inplace", threads=1)
+    assert result.success.all()
+
+
 SCRIPT = """
 import numpy as np
 from numba import njit

@@ -111,11 +111,17 @@ class Solver:
         if kind is bool or not real or (kind is int and not float(value).is_integer()):
             wanted = {bool: "True or False", int: "a whole number", float: "a real number"}[kind]
             raise TypeError(f"{self.name}: {name} is {wanted}, not {value!r} of type {type(value).__name__}")
-        low, high = map(float, allowed[1:-1].split(","))
-        above = value > low or (value == low and allowed[0] == "[")
-        if not (above and (value < high or (value == high and allowed[-1] == "]"))):
+        low, high, ends = self.interval(name)
+        above = value > low or (value == low and ends[0] == "[")
+        if not (above and (value < high or (value == high and ends[1] == "]"))):
             raise ValueError(f"{self.name}: {name} lies in {allowed}; {value!r} does not")
         return kind(value)
+
+    def interval(self, name):
+        """Return what a number may be: lowest, highest, and the brackets that say whether these may be."""
+        _, allowed = self._allowed[name]
+        low, high = map(float, allowed[1:-1].split(","))
+        return low, high, allowed[0] + allowed[-1]
 
     def __repr__(self):
         return f"{self.name}({', '.join(f'{k}={v!r}' for k, v in self.hyper.items())})"
