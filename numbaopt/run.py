@@ -48,6 +48,9 @@ class Run:
     options : dict
         From `numbaopt.options.settle`.
     batches : Batches or None
+    watchers : sequence of callable
+        Each is called as ``watch(run, t)`` between steps, a few times a second at least: after t of them, with all
+        that the run is in its arrays. Of a Python objective, after every step.
 
     Attributes
     ----------
@@ -64,7 +67,7 @@ class Run:
         Slots and hyperparameters of the first leaf.
     """
 
-    def __init__(self, objective, rule, limits, options, batches=None):
+    def __init__(self, objective, rule, limits, options, batches=None, watchers=()):
         x0 = objective.x0 if limits is None else np.clip(objective.x0, *limits)
         rows = [x0, np.full_like(x0, np.nan), x0]
         if batches is None:
@@ -88,7 +91,9 @@ class Run:
         self.maxfev = np.inf if options["maxfev"] is None else options["maxfev"]
         self.record[MOST_NIT], self.record[MOST_NFEV] = self.maxiter, self.maxfev
         self.deadline = None if self.maxtime is None else perf_counter() + self.maxtime
-        self.limited = self.deadline is not None or self.maxfev < np.inf or self.iterations is not None
+        self.watchers = tuple(watchers)
+        endless = self.deadline is None and self.maxfev == np.inf and self.iterations is None
+        self.limited = not endless or bool(watchers)
         shapes, parts = objective.structure.shapes, objective.segments
         self.head = None  # what is done to all arrays together before each is stepped: rule, slots, numbers
         if rule.layerwise and rule.joint and len(parts) > 1:
@@ -181,8 +186,10 @@ class Run:
             self.record[TOLERANT], self.record[DONE], self.record[DONE_VALUE] = 1.0, 0.0, self.record[PREVIOUS]
 
     def over(self, t):
-        """Return why to stop after ``t`` steps, if a limit is reached."""
+        """Return why to stop after ``t`` steps, if a limit is reached; let the watchers see."""
         self.record[NFEV] = self.objective.nfev
+        for watch in self.watchers:
+            watch(self, t)
         if verdict := over(self.done(t), self.record):
             return verdict
         return MAXTIME if self.deadline is not None and perf_counter() >= self.deadline else GO_ON
