@@ -33,19 +33,24 @@ from numbaopt.observe import (
     MOST_NIT,
     NFEV,
     NIT,
+    NONFINITE,
     PREVIOUS,
+    SPOILED,
     STALLED,
+    STOP,
     STOPPED,
     SUM,
     WEIGHT,
     G,
     X,
+    forgive,
     iterated,
     look,
     observe,
     over,
+    spoiled,
 )
-from numbaopt.splice import marks, splice
+from numbaopt.splice import splice
 from numbaopt.tiers import tier
 
 _TABLE = types.int64[::1]  # how a compiled objective gets its args and data
@@ -77,7 +82,7 @@ def plain(run, callback=None):
     """Minimise a full-batch objective in Python; return the verdict."""
     objective, block, record, step, s, h = run.objective, run.block, run.record, run.step, run.s, run.h
     maxiter, limited, valued, iterations = run.maxiter, run.limited, run.rule.valued, run.iterations
-    x, g = block[X], block[G]
+    x, g, forgiving = block[X], block[G], record[NONFINITE] != STOP
     t = told = 0
     try:
         verdict = look(f := objective(x, g), block, record)
@@ -93,6 +98,9 @@ def plain(run, callback=None):
             if valued and not isfinite(h[-1]):
                 return STALLED
             f = objective(x, g)
+            while forgiving and forgive(f, block, record):
+                f = objective(x, g)
+                record[NFEV] = objective.nfev
             verdict = look(f, block, record)
             if callback is not None:
                 if iterations is not None:  # evaluations are trials: tell of the iterates
@@ -112,7 +120,7 @@ def plain(run, callback=None):
 def plain_batches(run, callback=None):
     """Minimise a minibatch objective in Python; return the verdict."""
     objective, block, record, step, s, h = run.objective, run.block, run.record, run.step, run.s, run.h
-    x, g, valued = block[X], block[G], run.rule.valued
+    x, g, valued, forgiving = block[X], block[G], run.rule.valued, record[NONFINITE] != STOP
     t = 0
     total = weight = 0.0
     try:
@@ -125,13 +133,15 @@ def plain_batches(run, callback=None):
                     record[EPOCH] = epoch
                     total = weight = 0.0
                 f = objective(x, g, *batch)
-                if verdict := look(f, block, record):
+                passed = forgiving and forgive(f, block, record)
+                if not passed and (verdict := look(f, block, record)):
                     return verdict
                 t += 1
-                if valued:
-                    h[-1] = f
-                step(t, x, g, s, h)
-                if isfinite(f):
+                if not passed:
+                    if valued:
+                        h[-1] = f
+                    step(t - int(record[SPOILED]), x, g, s, h)
+                if isfinite(f) and not passed:
                     total += f * rows
                     weight += rows
                 if callback is not None and callback(x, f, t, epoch=epoch, step=k):
@@ -145,7 +155,7 @@ def jitted(run, compiled):
     """Minimise a jitted full-batch objective; return the verdict."""
     block, record, fun, args = run.block, run.record, compiled.function, compiled.args
     step = run.step if run.program is None else None
-    run_on = tier(text(_run_on, run.program, marks(run.rule)), fun, step, (*memory(block.dtype), _TABLE, types.int64))
+    run_on = tier(text(_run_on, run.program, run.marks), fun, step, (*memory(block.dtype), _TABLE, types.int64))
     record[MORE], record[LESS], record[NFEV] = compiled.cost - 1, compiled.failed - 1, 1.0
     try:
         began = perf_counter()
@@ -164,7 +174,7 @@ def jitted(run, compiled):
             run.objective.nfev = int(record[NFEV])
         return verdict
     finally:
-        run.objective.nfev, run.objective.njev = int(record[NFEV]), 1 + int(record[NIT])
+        run.objective.nfev, run.objective.njev = int(record[NFEV]), 1 + int(record[NIT] + record[SPOILED])
 
 
 def _run_on(fun, step, block, s, h, record, args, stop):
@@ -181,6 +191,10 @@ def _run_on(fun, step, block, s, h, record, args, stop):
         record[NFEV] += 1.0
         f = fun(x, g, args)
         record[NFEV] += record[MORE] if abs(f) < np.inf else record[LESS]
+        while spoiled(f, x, g, best, record):  # forgiving
+            record[NFEV] += 1.0  # forgiving
+            f = fun(x, g, args)  # forgiving
+            record[NFEV] += record[MORE] if abs(f) < np.inf else record[LESS]  # forgiving
         if verdict := observe(f, x, g, best, box, record):
             return verdict
         verdict = iterated(h, record)  # solver
@@ -197,7 +211,7 @@ def jitted_batches(run, compiled):
     step = [run.step] if run.program is None else []
     row, takes = types.int64, (types.int64, types.int64, _TABLE, _TABLE)
     rest = (_TABLE, _TABLE, _TABLE, _TABLE, types.uint64, row, row, row, types.float64)
-    run_on = driver(run_on_batches, run.program, marks(run.rule), block.dtype, takes, rest)
+    run_on = driver(run_on_batches, run.program, run.marks, block.dtype, takes, rest)
     record[MORE], record[LESS] = compiled.cost - 1, compiled.failed - 1
     table, chunk, t, last = compiled.pack(feed.buffers), 1, 0, batches.epochs * batches.steps
     try:

@@ -80,7 +80,10 @@ def minimize(
         ``gtol``, for the largest entry of the projected gradient (1e-5);
         ``ftol``, for the change of fun in a step, relative to the larger of its values and 1 (none);
         ``maxfev``, evaluations; ``maxtime``, seconds; ``disp``, whether to print the end;
-        ``return``, the "best" or the "last" iterate; ``finite_diff_rel_step``, as in SciPy;
+        ``return``, the "best" or the "last" iterate;
+        ``nonfinite``, what to do where fun or a gradient is not finite: "stop", "skip" it (evaluate again; with data
+        take the next batch, without a step) or "shrink" the step (the same, half way back to the best point; with data
+        to the last); after 50 in a row the run stops; ``finite_diff_rel_step``, as in SciPy;
         ``spsa_c`` (0.1), ``spsa_gamma`` (0.101): step k with "spsa" looks ``spsa_c / k**spsa_gamma`` to both
         sides of each entry, so spsa_c is about as large as the noise of fun over its slope.
     data : tuple of arrays, or an iterable of batches
@@ -223,6 +226,7 @@ def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, f
     if (spsa or batches is not None) and not isinstance(rule, Rule):
         changed = "with jac='spsa', where each is another" if spsa else "with data, which changes it"
         raise ValueError(f"{rule.name} compares values of one function; {changed}, take a rule")
+    _forgiving(rule, options["nonfinite"], batches)
     one = Run(objective, rule, limits, options, batches)
     try:
         verdict = loop.drive(one, notify)
@@ -249,6 +253,19 @@ def bounded(rule):
     if not rule.bounded:
         raise ValueError(f"{rule.name} takes no bounds; every rule does, adam among them, and SciPy's L-BFGS-B")
     return rule
+
+
+def _forgiving(rule, policy, batches):
+    """Raise where a method cannot go on after what is not finite in the way that was asked for."""
+    if policy == "stop":
+        return
+    if not isinstance(rule, Rule):
+        text = f"nonfinite={policy!r} is for rules; {rule.name} takes shorter steps by itself where fun is not finite"
+        raise ValueError(text)
+    if batches is not None and rule.evaluations > 1:
+        raise ValueError(
+            f"nonfinite={policy!r} passes batches over, and {rule.name} takes {rule.evaluations} gradients of each"
+        )
 
 
 def is_spsa(jac):

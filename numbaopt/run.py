@@ -24,6 +24,7 @@ from numbaopt.observe import (
     NFEV,
     NIT,
     PREVIOUS,
+    SPOILED,
     TOLERANT,
     VALUE,
     G,
@@ -31,6 +32,8 @@ from numbaopt.observe import (
     new_record,
     over,
 )
+from numbaopt.options import NONFINITE
+from numbaopt.splice import marks
 
 COMPILING = 10.0  # seconds that a run must have left to spend some of them on compiling
 
@@ -79,10 +82,11 @@ class Run:
         self.objective, self.limits, self.batches = objective, limits, batches
         gtol, ftol = (-1.0 if options[name] is None else options[name] for name in ("gtol", "ftol"))
         self.ftol = ftol
+        nonfinite = NONFINITE.index(options["nonfinite"])
         if batches is not None:
-            self.record = new_record(latest=True, tolerant=rule.tolerant)
+            self.record = new_record(latest=True, tolerant=rule.tolerant, nonfinite=nonfinite)
         elif self.iterations is None:
-            self.record = new_record(gtol, ftol, options["return"] == "last")
+            self.record = new_record(gtol, ftol, options["return"] == "last", nonfinite=nonfinite)
         else:  # evaluations are trials: see `iterated`
             self.record = new_record(gtol, -1.0, options["return"] == "last")
             self.record[DONE_FTOL] = ftol
@@ -114,6 +118,11 @@ class Run:
         if rule.shape is not None:
             fixed = {name: values.reshape(rule.shape) for name, values in fixed.items()}
         return rule, x, self.block[G, part], rule.slots(x, **fixed), rule.h
+
+    @property
+    def marks(self):
+        """The marks of the lines that a compiled driver needs: see `numbaopt.splice`."""
+        return marks(self.rule, self.record)
 
     @functools.cached_property
     def step(self):
@@ -150,6 +159,8 @@ class Run:
     def settle(self):
         """Look at the point that the rule reports, where that is not x: the answer, unless a better one was met."""
         t, x = int(self.record[NIT]), self.block[X]
+        if self.batches is not None:
+            t -= int(self.record[SPOILED])
         if not self.reports or not np.isfinite(x).all():
             return
         if self.rule.reports:
