@@ -7,6 +7,7 @@ Ctrl-C and the clock.
 """
 
 import functools
+from itertools import islice
 from math import ceil, isfinite
 from time import perf_counter
 
@@ -83,10 +84,12 @@ def plain(run, callback=None):
     objective, block, record, step, s, h = run.objective, run.block, run.record, run.step, run.s, run.h
     maxiter, limited, valued, iterations = run.maxiter, run.limited, run.rule.valued, run.iterations
     x, g, forgiving = block[X], block[G], record[NONFINITE] != STOP
-    t = told = 0
+    t, f, verdict = int(record[NIT]), float(record[PREVIOUS]), run.opening
+    told = run.done(t)
     try:
-        verdict = look(f := objective(x, g), block, record)
-        run.begin()
+        if verdict is None:
+            verdict = look(f := objective(x, g), block, record)
+            run.begin()
         while not verdict:
             if t >= maxiter or limited:
                 if verdict := run.over(t):
@@ -121,17 +124,20 @@ def plain_batches(run, callback=None):
     """Minimise a minibatch objective in Python; return the verdict."""
     objective, block, record, step, s, h = run.objective, run.block, run.record, run.step, run.s, run.h
     x, g, valued, forgiving = block[X], block[G], run.rule.valued, record[NONFINITE] != STOP
-    t = 0
-    total = weight = 0.0
+    t, (begun, done) = int(record[NIT]), run.place
+    total, weight = float(record[SUM]), float(record[WEIGHT])
     try:
-        for epoch in range(run.batches.epochs):
-            taken = (item for item in run.batches.epoch(epoch) for _ in range(run.evaluations))
-            for k, (batch, rows) in enumerate(taken):
+        if run.opening:
+            return run.opening
+        for epoch in range(begun, run.batches.epochs):
+            batches = run.batches.epoch(epoch, done // run.evaluations)
+            taken = (item for item in batches for _ in range(run.evaluations))
+            for k, (batch, rows) in enumerate(islice(taken, done % run.evaluations, None), done):
                 if verdict := run.over(t):
                     return verdict
                 if k == 0:
-                    record[EPOCH] = epoch
                     total = weight = 0.0
+                    record[EPOCH], record[SUM], record[WEIGHT] = epoch, 0.0, 0.0
                 f = objective(x, g, *batch)
                 passed = forgiving and forgive(f, block, record)
                 if not passed and (verdict := look(f, block, record)):
@@ -144,11 +150,14 @@ def plain_batches(run, callback=None):
                 if isfinite(f) and not passed:
                     total += f * rows
                     weight += rows
+                    record[SUM], record[WEIGHT] = total, weight
+                run.place = epoch, k + 1
                 if callback is not None and callback(x, f, t, epoch=epoch, step=k):
                     return STOPPED
+            done, run.place = 0, (epoch + 1, 0)
         return EPOCHS_DONE
     finally:
-        record[NIT], record[SUM], record[WEIGHT] = t, total, weight
+        record[NIT] = t
 
 
 def jitted(run, compiled):
@@ -156,14 +165,16 @@ def jitted(run, compiled):
     block, record, fun, args = run.block, run.record, compiled.function, compiled.args
     step = run.step if run.program is None else None
     run_on = tier(text(_run_on, run.program, run.marks), fun, step, (*memory(block.dtype), _TABLE, types.int64))
-    record[MORE], record[LESS], record[NFEV] = compiled.cost - 1, compiled.failed - 1, 1.0
+    record[MORE], record[LESS] = compiled.cost - 1, compiled.failed - 1
+    began, verdict = perf_counter(), run.opening
     try:
-        began = perf_counter()
-        f = fun(block[X], block[G], args)
-        run.objective.nfev = record[NFEV] = compiled.cost if isfinite(f) else compiled.failed
-        verdict = look(f, block, record)
-        run.begin()
-        chunk, t = paced(1, perf_counter() - began, run.deadline), 0
+        if verdict is None:
+            record[NFEV] = 1.0
+            f = fun(block[X], block[G], args)
+            run.objective.nfev = record[NFEV] = compiled.cost if isfinite(f) else compiled.failed
+            verdict = look(f, block, record)
+            run.begin()
+        chunk, t = paced(1, perf_counter() - began, run.deadline), int(record[NIT])
         while not verdict and not (verdict := run.over(t)):
             began = perf_counter()
             verdict = run_on(block, run.s, run.h, record, args, t + chunk)
@@ -213,8 +224,12 @@ def jitted_batches(run, compiled):
     rest = (_TABLE, _TABLE, _TABLE, _TABLE, types.uint64, row, row, row, types.float64)
     run_on = driver(run_on_batches, run.program, run.marks, block.dtype, takes, rest)
     record[MORE], record[LESS] = compiled.cost - 1, compiled.failed - 1
-    table, chunk, t, last = compiled.pack(feed.buffers), 1, 0, batches.epochs * batches.steps
+    table, chunk, t, last = compiled.pack(feed.buffers), 1, int(record[NIT]), batches.epochs * batches.steps
+    run.place = epoch, done = divmod(t, batches.steps)
+    feed.resume(epoch, min((done + 1) * batches.batch_size, batches.end) if done else 0)
     try:
+        if run.opening:
+            return run.opening
         while t < last:
             if verdict := run.over(t):
                 return verdict
@@ -225,7 +240,7 @@ def jitted_batches(run, compiled):
                 return verdict
             done = int(record[NIT]) - t
             chunk, t = paced(done, perf_counter() - began, run.deadline), t + done
-            run.objective.nfev = int(record[NFEV])
+            run.objective.nfev, run.place = int(record[NFEV]), divmod(t, batches.steps)
         return EPOCHS_DONE
     finally:
         nfev, steps = int(record[NFEV]), int(record[NIT])

@@ -8,6 +8,7 @@ import numpy as np
 from numbaopt import loop
 from numbaopt.bounds import read_bounds
 from numbaopt.callbacks import read_callback
+from numbaopt.checkpoint import EVERY, keeper
 from numbaopt.hyper import closest
 from numbaopt.minibatch import Batches, entropy, is_stream
 from numbaopt.objective import Objective
@@ -42,6 +43,9 @@ def minimize(
     shuffle=True,
     seed=None,
     drop_last=False,
+    checkpoint=None,
+    checkpoint_every=EVERY,
+    resume=None,
 ):
     """Minimise a function of one or more variables, on all data at once or by minibatches.
 
@@ -91,6 +95,17 @@ def minimize(
     batch_size, epochs, shuffle, seed, drop_last
         Rows a batch; passes over the data (1); whether each takes the rows in a new order, and by which seed;
         whether a shorter last batch is left out. The estimates of "spsa" follow from seed, too.
+    checkpoint : path, optional
+        Where to write all that the run is: atomically, every `checkpoint_every` seconds and when it ends, also by
+        Ctrl-C or an exception. A file there that is not a checkpoint is not overwritten.
+    checkpoint_every : float
+        Seconds; 0 for each time that the driver looks up: after every step of an objective in Python, some twenty
+        times a second of a compiled one.
+    resume : path, or True
+        A checkpoint to go on from, to the bits of a run that was never broken off; True for that in `checkpoint`,
+        and a fresh start where there is none yet. Its problem, method and hyperparameters, seed included, must be
+        these, of which x0's numbers, args and what data holds are not compared; maxiter, maxfev, maxtime, epochs,
+        callback, gtol and ftol may be others. maxtime counts anew.
 
     Returns
     -------
@@ -109,6 +124,10 @@ def minimize(
     ------
     TypeError, ValueError
         For what cannot be, before anything is evaluated. The text says what was given, and what there is.
+        Among it a checkpoint that is damaged, or of another problem.
+    OSError
+        For a checkpoint that cannot be written or read, before anything is evaluated. Should it fail later, that is a
+        RuntimeWarning, and the run goes on.
     OptimizationInterrupted
         At Ctrl-C: a KeyboardInterrupt whose ``result`` is the best so far. What a function of yours raises
         passes as it is, with that attribute.
@@ -128,6 +147,9 @@ def minimize(
             raise ValueError(f"{next(iter(feed))} is for rules; SciPy's {method} takes no minibatches")
         if is_spsa(jac):
             raise ValueError(f"jac='spsa' is for rules; SciPy's {method} takes no random gradients")
+        for name, value in (("checkpoint", checkpoint), ("resume", resume)):
+            if value not in (None, False):
+                raise ValueError(f"{name} is for rules and solvers of numbaopt; SciPy's {method} writes no checkpoints")
         given = (hess, hessp, bounds, constraints, tol, callback, options)
         return through_scipy(fun, x0, args, method, jac, *given)
     rule = find(method)
@@ -137,7 +159,8 @@ def minimize(
             warnings.warn(text, RuntimeWarning, stacklevel=2)
     hyper, given, unknown = split(rule, options)
     refuse(rule, unknown)
-    return run(rule(**hyper), fun, x0, args, jac, bounds, constraints, tol, callback, given, feed)
+    keep = keeper(checkpoint, checkpoint_every, resume)
+    return run(rule(**hyper), fun, x0, args, jac, bounds, constraints, tol, callback, given, feed, keep)
 
 
 def as_scipy_method(
@@ -159,6 +182,9 @@ def as_scipy_method(
     shuffle=True,
     seed=None,
     drop_last=False,
+    checkpoint=None,
+    checkpoint_every=EVERY,
+    resume=None,
     **options,
 ):
     """Minimise as SciPy asks a custom method to: options are keywords, and an unknown one is a warning.
@@ -172,7 +198,8 @@ def as_scipy_method(
 
         text = f"Unknown solver options: {', '.join(map(str, unknown))}"
         warnings.warn(text, OptimizeWarning, stacklevel=4)
-    return run(rule(**hyper), fun, x0, args, jac, bounds, constraints, tol, callback, given, feed)
+    keep = keeper(checkpoint, checkpoint_every, resume)
+    return run(rule(**hyper), fun, x0, args, jac, bounds, constraints, tol, callback, given, feed, keep)
 
 
 def _feed(data, batch_size, epochs, shuffle, seed, drop_last):
@@ -198,11 +225,13 @@ def find(method):
         raise ValueError(f"unknown method {method!r}; {there}.{hint}") from None
 
 
-def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, feed):
-    """Minimise with a rule or solver; options are those of every run."""
+def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, feed, keep=None):
+    """Minimise with a rule or solver; options are those of every run, and `keep` is what `checkpoint.keeper` gives."""
     if constraints is not None and not (isinstance(constraints, (tuple, list, dict)) and not constraints):
         raise ValueError(f"{rule.name} takes bounds, but no other constraints; SLSQP and trust-constr do")
     spsa, feed = is_spsa(jac), dict(feed)
+    if keep is not None:
+        feed = keep.seeded(feed, spsa)
     seed = feed.get("seed")
     if spsa and ("data" not in feed or is_stream(feed["data"])):
         feed.pop("seed", None)  # it is not for the batches
@@ -227,9 +256,14 @@ def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, f
         changed = "with jac='spsa', where each is another" if spsa else "with data, which changes it"
         raise ValueError(f"{rule.name} compares values of one function; {changed}, take a rule")
     _forgiving(rule, options["nonfinite"], batches)
-    one = Run(objective, rule, limits, options, batches)
+    if not spsa:  # to repeat a run for which none was given
+        seed = batches.seed if batches is not None and batches.shuffle else None
+    watchers, drive = ([], loop.drive) if keep is None else (keep.watchers, keep.drive)
+    one = Run(objective, rule, limits, options, batches, watchers)
+    if keep is not None:
+        keep.take(one, rule, options, seed)
     try:
-        verdict = loop.drive(one, notify)
+        verdict = drive(one, notify)
         one.settle()
     except KeyboardInterrupt as interrupt:
         raise OptimizationInterrupted(outcome(one, GO_ON)) from interrupt
@@ -237,10 +271,8 @@ def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, f
         _annotate(error, outcome(one, GO_ON))
         raise
     result = outcome(one, verdict, message if verdict == GTOL_MET else None)
-    if spsa:
+    if seed is not None:
         result.seed = seed
-    elif batches is not None and batches.seed is not None and feed.get("shuffle", True):
-        result.seed = batches.seed  # to repeat a run for which none was given
     if options["disp"]:
         display(result, stacklevel=3)
     return result

@@ -68,6 +68,10 @@ class Run:
         The rule as lowered, where the compiled driver may have its step inside: None where that is a call.
     s, h
         Slots and hyperparameters of the first leaf.
+    opening : int or None
+        None until something has put into the arrays what another run was; then the verdict that this one begins with.
+    place : tuple of int
+        Of minibatches in the plain driver: the epoch, and how many steps it has had.
     """
 
     def __init__(self, objective, rule, limits, options, batches=None, watchers=()):
@@ -96,6 +100,7 @@ class Run:
         self.record[MOST_NIT], self.record[MOST_NFEV] = self.maxiter, self.maxfev
         self.deadline = None if self.maxtime is None else perf_counter() + self.maxtime
         self.watchers = tuple(watchers)
+        self.opening, self.place = None, (0, 0)
         endless = self.deadline is None and self.maxfev == np.inf and self.iterations is None
         self.limited = not endless or bool(watchers)
         shapes, parts = objective.structure.shapes, objective.segments
@@ -150,6 +155,15 @@ class Run:
                 kernel_leaf(t, x_leaf, g_leaf, s_leaf, h_leaf)
 
         return each
+
+    def arrays(self):
+        """Return all that a run is between two steps, beside counts of evaluations: arrays by name."""
+        heads = [] if self.head is None else [self.head]
+        states = [(s, h) for *_, s, h in (*self.leaves, *heads)]
+        named = {"block": self.block, "record": self.record}
+        for i, (s, h) in enumerate(states):
+            named |= {f"s{i}": s, f"h{i}": h}
+        return named
 
     @property
     def reports(self):
