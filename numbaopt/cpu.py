@@ -13,8 +13,10 @@ from types import ModuleType
 import numba
 from numba import njit, types
 from numba.core.caching import FunctionCache
+from numba.core.registry import cpu_target
 
 from numbaopt import matrix, passes
+from numbaopt.interrupts import held
 
 OPTIONS = {"nogil": True, "error_model": "numpy"}  # no fastmath: vector body, scalar tail, serial, parallel: same bits
 PARALLEL_FROM = 50_000  # entries; below, waking a second thread costs more than it brings
@@ -257,6 +259,9 @@ def kernel(step, dtype):
 def only(function, kinds):
     """Compile a jitted function for these types, and for no others at a later call."""
     with _lock:
+        with held():  # what is registered by halves stays so: after that nothing compiles any more
+            cpu_target.typing_context.refresh()
+            cpu_target.target_context.refresh()
         function.disable_compile(False)
         function.compile(kinds)
         function.disable_compile()

@@ -115,6 +115,7 @@ class Crowd:
         own = [name for name in run.rule.slots_of if isinstance(run.rule.hyper.get(name), Coordinates)]
         own = np.array([run.rule.slot(run.s, name) for name in own], starts.dtype).reshape(len(own), starts.shape[1])
         self.verdict, self._next, self._took, self._seen = GO_ON, 0, 0.0, perf_counter()
+        self._others, self._compiler, self._left = [], None, []
         self.over, self._failure, self._lock, self._compiling = False, None, threading.Lock(), threading.Lock()
         self._first = Worker(self)
         step = kernel(run.rule.jit, starts.dtype) if run.program is None else None
@@ -130,24 +131,28 @@ class Crowd:
 
     def solve(self, threads):
         """Solve all of them. On the way out of an exception what is done is kept."""
-        others = []
+        others = self._others
         try:
             self._first.work(perf_counter() + FIRST)
             if threads > 1 and self._next < len(self.ends.points):
                 workers = [Worker(self) for _ in range(threads - 1)]
-                others = [threading.Thread(target=self._run, args=(worker,), daemon=True) for worker in workers]
+                others += [threading.Thread(target=self._run, args=(worker,)) for worker in workers]
             for thread in others:
                 thread.start()
             self._first.work()
-            while any(thread.is_alive() for thread in others):
-                others[-1].join(SLICE)
-                others = [thread for thread in others if thread.is_alive()]
+            while alive := [thread for thread in others if thread.is_alive()]:
+                alive[-1].join(SLICE)
                 self.look()
             self.look(last=True)
+        except KeyboardInterrupt:
+            self.over = True
+            self._left = [thread for thread in others if thread is self._compiler]  # which takes seconds
+            raise
         finally:
             self.over = True
             for thread in others:
-                thread.join()
+                if thread not in self._left:
+                    thread.join()
         if self._failure is not None:
             raise self._failure
         if self.run.objective.jac == "inplace":
@@ -187,8 +192,12 @@ class Crowd:
     def spent(self, seconds):
         """Take note of the time that problems took; see what is worth compiling for them."""
         self.took(seconds)
-        if self.drive.spent(seconds) and self._compiling.acquire(blocking=False):  # others go on with what there is
+        here = threading.current_thread()
+        if self._others and here not in self._others:  # Ctrl-C comes to this one, and no compilation is to delay it
+            self.drive.spent(seconds)
+        elif self.drive.spent(seconds) and not self.over and self._compiling.acquire(blocking=False):
             try:
+                self._compiler = here
                 if self.swim is None and not self.drive.exact:
                     self.swim = False  # each lane is to have the bits of a problem alone
                 elif self.swim is None:
@@ -196,6 +205,7 @@ class Crowd:
                 if self.swim is False:
                     self.drive.specialise()
             finally:
+                self._compiler = None
                 self._compiling.release()
 
     def took(self, seconds):
@@ -237,6 +247,8 @@ class Worker:
                 self._alone(cursor)
             if self is crowd._first:
                 crowd.look()
+        if threading.current_thread() in crowd._left:  # the results have been handed over
+            return
         if cursor[BEGUN]:
             self._keep(cursor, crowd.verdict)
         if self._busy:
