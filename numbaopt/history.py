@@ -355,6 +355,16 @@ def _reactive(rule):
     return [rule.place(name) for name in named if name in rule.numbers_of]
 
 
+def rate(run, t):
+    """Return the learning rate of the step after t steps; None where a method has none, or many."""
+    value = None if run.iterations is not None else _rate(run.rule)
+    if is_schedule(value):
+        value = value(t)
+    if not isinstance(value, float):
+        return None
+    return value * float(np.prod(run.h[_reactive(run.rule)]))
+
+
 def _filler(value):
     """Return a compiled function ``fill(lr, values)`` that puts a schedule's values at 0, 1, ... into lr."""
     functions = [f"@jit\n{text}" for text in value.texts().values()]
