@@ -13,6 +13,7 @@ from numbaopt.observe import (
     MORE,
     NFEV,
     NIT,
+    NORM,
     SPOILED,
     SUM,
     WEIGHT,
@@ -57,7 +58,9 @@ def gather(plan, order, known, lo, hi):
         at += count
 
 
-def run_on_batches(fun, step, block, s, h, record, data, args, plan, order, key, end, size, stop, maxfev):
+def run_on_batches(
+    fun, step, block, s, h, record, data, args, plan, order, key, end, size, stop, maxfev, trace, points, first
+):
     """Take batches of ``size`` rows, of ``end`` an epoch, until there were ``stop`` of them; return the verdict.
 
     How many there were says where in which epoch to go on.
@@ -78,6 +81,11 @@ def run_on_batches(fun, step, block, s, h, record, data, args, plan, order, key,
         f = fun(x, g, 0, hi - lo, data, args)
         record[NFEV] += record[MORE] if abs(f) < np.inf else record[LESS]
         if spoiled(f, x, g, best, record):  # forgiving
+            trace[0, t], trace[1, t] = f, np.nan  # history forgiving
+            for j in range(2, trace.shape[0]):  # history forgiving
+                trace[j, t] = h[first + j - 2]  # history forgiving
+            if points.shape[0] > t:  # history forgiving
+                points[t, :] = x  # history forgiving
             t += 1  # forgiving
             record[NIT] = t  # forgiving
             continue  # forgiving
@@ -89,6 +97,11 @@ def run_on_batches(fun, step, block, s, h, record, data, args, plan, order, key,
         h[-1] = f  # valued
         step(t, x, g, s, h)
         t = int(record[NIT])  # forgiving
+        trace[0, t - 1], trace[1, t - 1] = f, record[NORM]  # history
+        for j in range(2, trace.shape[0]):  # history numbers
+            trace[j, t - 1] = h[first + j - 2]  # history numbers
+        for i in range(x.size):  # history x rule
+            points[t - 1, i] = x[i]  # history x rule
         if abs(f) < np.inf:
             record[SUM] += f * (hi - lo)
             record[WEIGHT] += hi - lo

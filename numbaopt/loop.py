@@ -17,6 +17,7 @@ from numba import types
 
 from numbaopt.cpu import load, only, signature
 from numbaopt.epochs import run_on_batches
+from numbaopt.history import Slices, Steps, largest
 from numbaopt.observe import (
     BAD_FUN,
     BAD_JAC,
@@ -27,6 +28,7 @@ from numbaopt.observe import (
     EPOCH,
     EPOCHS_DONE,
     GO_ON,
+    ITERATIONS,
     LESS,
     LOWER,
     MORE,
@@ -35,12 +37,14 @@ from numbaopt.observe import (
     NFEV,
     NIT,
     NONFINITE,
+    NORM,
     PREVIOUS,
     SPOILED,
     STALLED,
     STOP,
     STOPPED,
     SUM,
+    VALUE,
     WEIGHT,
     G,
     X,
@@ -67,10 +71,15 @@ def drive(run, callback=None):
     alone = len(run.leaves) == 1 and (batches is None or run.evaluations == 1)
     if callback is None and alone and (batches is None or batches.columns is not None):
         compiled = run.objective.compiled(None if batches is None else batches.columns)
-    if batches is None:
-        verdict = plain(run, callback) if compiled is None else jitted(run, compiled)
-    else:
-        verdict = plain_batches(run, callback) if compiled is None else jitted_batches(run, compiled)
+    if run.wanted:
+        run.recorder = (Steps if compiled is None else Slices)(run)
+    try:
+        if batches is None:
+            verdict = plain(run, callback) if compiled is None else jitted(run, compiled)
+        else:
+            verdict = plain_batches(run, callback) if compiled is None else jitted_batches(run, compiled)
+    finally:
+        run.recorder.close()
     if verdict == BAD_JAC and compiled is not None and run.objective.jac == "inplace" and run.record[NIT] == 0:
         run.objective.check_filled(0.0, run.block[G])
     x = run.block[BEST_X if batches is None else X]
@@ -84,15 +93,18 @@ def plain(run, callback=None):
     objective, block, record, step, s, h = run.objective, run.block, run.record, run.step, run.s, run.h
     maxiter, limited, valued, iterations = run.maxiter, run.limited, run.rule.valued, run.iterations
     x, g, forgiving = block[X], block[G], record[NONFINITE] != STOP
+    look, seen = run.recorder.look, run.recorder.seen
     t, f, verdict = int(record[NIT]), float(record[PREVIOUS]), run.opening
-    told = run.done(t)
+    told, due = run.done(t), t
     try:
         if verdict is None:
             verdict = look(f := objective(x, g), block, record)
             run.begin()
         while not verdict:
-            if t >= maxiter or limited:
-                if verdict := run.over(t):
+            if t >= due:
+                later = seen(t)
+                due = t if limited else min(maxiter, later)
+                if (limited or t >= maxiter) and (verdict := run.over(t)):
                     break
             t += 1
             if valued:
@@ -124,6 +136,7 @@ def plain_batches(run, callback=None):
     """Minimise a minibatch objective in Python; return the verdict."""
     objective, block, record, step, s, h = run.objective, run.block, run.record, run.step, run.s, run.h
     x, g, valued, forgiving = block[X], block[G], run.rule.valued, record[NONFINITE] != STOP
+    look, seen = run.recorder.look, run.recorder.seen
     t, (begun, done) = int(record[NIT]), run.place
     total, weight = float(record[SUM]), float(record[WEIGHT])
     try:
@@ -133,6 +146,7 @@ def plain_batches(run, callback=None):
             batches = run.batches.epoch(epoch, done // run.evaluations)
             taken = (item for item in batches for _ in range(run.evaluations))
             for k, (batch, rows) in enumerate(islice(taken, done % run.evaluations, None), done):
+                seen(t)
                 if verdict := run.over(t):
                     return verdict
                 if k == 0:
@@ -140,7 +154,9 @@ def plain_batches(run, callback=None):
                     record[EPOCH], record[SUM], record[WEIGHT] = epoch, 0.0, 0.0
                 f = objective(x, g, *batch)
                 passed = forgiving and forgive(f, block, record)
-                if not passed and (verdict := look(f, block, record)):
+                if passed:
+                    run.recorder.pass_over(f)
+                elif verdict := look(f, block, record):
                     return verdict
                 t += 1
                 if not passed:
@@ -164,7 +180,8 @@ def jitted(run, compiled):
     """Minimise a jitted full-batch objective; return the verdict."""
     block, record, fun, args = run.block, run.record, compiled.function, compiled.args
     step = run.step if run.program is None else None
-    run_on = tier(text(_run_on, run.program, run.marks), fun, step, (*memory(block.dtype), _TABLE, types.int64))
+    rest = *memory(block.dtype), _TABLE, types.int64, *run.recorder.kinds
+    run_on = tier(text(_run_on, run.program, run.marks), fun, step, rest)
     record[MORE], record[LESS] = compiled.cost - 1, compiled.failed - 1
     began, verdict = perf_counter(), run.opening
     try:
@@ -174,10 +191,12 @@ def jitted(run, compiled):
             run.objective.nfev = record[NFEV] = compiled.cost if isfinite(f) else compiled.failed
             verdict = look(f, block, record)
             run.begin()
+        run.recorder.open()
         chunk, t = paced(1, perf_counter() - began, run.deadline), int(record[NIT])
         while not verdict and not (verdict := run.over(t)):
             began = perf_counter()
-            verdict = run_on(block, run.s, run.h, record, args, t + chunk)
+            verdict = run_on(block, run.s, run.h, record, args, t + chunk, *run.recorder.room(chunk))
+            run.recorder.passed()
             done, seconds = int(record[NIT]) - t, perf_counter() - began
             if run_on.spent(seconds) and run.at_leisure:
                 run_on.specialise()
@@ -188,15 +207,25 @@ def jitted(run, compiled):
         run.objective.nfev, run.objective.njev = int(record[NFEV]), 1 + int(record[NIT] + record[SPOILED])
 
 
-def _run_on(fun, step, block, s, h, record, args, stop):
+def _run_on(fun, step, block, s, h, record, args, stop, trace, points, first):
     x, g, best, box = block[X], block[G], block[BEST_X:LOWER], block[LOWER:]
     t = int(record[NIT])
     stop = int(-(-min(stop, record[MOST_NIT]) // 1))  # rule
     while t < stop and record[NFEV] < record[MOST_NFEV]:
+        trace[0, t], trace[1, t] = record[PREVIOUS], record[NORM]  # history rule
+        for j in range(2, trace.shape[0]):  # history numbers
+            trace[j, t] = h[first + j - 2]  # history numbers
+        for i in range(x.size):  # history x rule
+            points[t, i] = x[i]  # history x rule
         t += 1
         record[NIT] = t
         h[-1] = record[PREVIOUS]  # valued
         step(t, x, g, s, h)
+        k = int(h[int(record[ITERATIONS])])  # history solver
+        if k != record[DONE]:  # history solver
+            trace[0, k], trace[1, k] = h[int(record[VALUE])], largest(s, block, record)  # history solver
+            for i in range(x.size):  # history x solver
+                points[k, i] = s[0, i]  # history x solver
         if not abs(h[-1]) < np.inf:  # valued
             return STALLED  # valued
         record[NFEV] += 1.0
@@ -222,11 +251,13 @@ def jitted_batches(run, compiled):
     step = [run.step] if run.program is None else []
     row, takes = types.int64, (types.int64, types.int64, _TABLE, _TABLE)
     rest = (_TABLE, _TABLE, _TABLE, _TABLE, types.uint64, row, row, row, types.float64)
+    rest += run.recorder.kinds
     run_on = driver(run_on_batches, run.program, run.marks, block.dtype, takes, rest)
     record[MORE], record[LESS] = compiled.cost - 1, compiled.failed - 1
     table, chunk, t, last = compiled.pack(feed.buffers), 1, int(record[NIT]), batches.epochs * batches.steps
     run.place = epoch, done = divmod(t, batches.steps)
     feed.resume(epoch, min((done + 1) * batches.batch_size, batches.end) if done else 0)
+    run.recorder.open()
     try:
         if run.opening:
             return run.opening
@@ -236,7 +267,10 @@ def jitted_batches(run, compiled):
             began = perf_counter()
             stop = ceil(min(t + chunk, last, run.maxiter))
             where = feed.plan, feed.order, feed.key, feed.end, batches.batch_size, stop, float(run.maxfev)
-            if verdict := run_on(fun, *step, block, run.s, run.h, record, table, args, *where):
+            where += run.recorder.room(stop - t)
+            verdict = run_on(fun, *step, block, run.s, run.h, record, table, args, *where)
+            run.recorder.passed()
+            if verdict:
                 return verdict
             done = int(record[NIT]) - t
             chunk, t = paced(done, perf_counter() - began, run.deadline), t + done

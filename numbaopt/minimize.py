@@ -2,6 +2,7 @@
 
 import importlib
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -13,8 +14,9 @@ from numbaopt.hyper import closest
 from numbaopt.minibatch import Batches, entropy, is_stream
 from numbaopt.objective import Objective
 from numbaopt.observe import GO_ON, GTOL_MET
-from numbaopt.options import refuse, settle, split
+from numbaopt.options import RECORDS, refuse, settle, split
 from numbaopt.outcome import FIXED, display, outcome
+from numbaopt.progress import Progress
 from numbaopt.registry import get, names
 from numbaopt.result import OptimizationInterrupted
 from numbaopt.rule import Rule, chain
@@ -84,6 +86,10 @@ def minimize(
         ``gtol``, for the largest entry of the projected gradient (1e-5);
         ``ftol``, for the change of fun in a step, relative to the larger of its values and 1 (none);
         ``maxfev``, evaluations; ``maxtime``, seconds; ``disp``, whether to print the end;
+        ``progress``, whether to show a progress bar, on a terminal or in a notebook: this needs tqdm, ``pip install
+        "numbaopt[progress]"`` (with ``disp`` there is one if tqdm is installed);
+        ``history``, True for a `numbaopt.history.History` of the run as ``result.history``: arrays nit, fun, norm, lr
+        and seconds with an entry for each step; "x" for all the points, too;
         ``return``, the "best" or the "last" iterate;
         ``nonfinite``, what to do where fun or a gradient is not finite: "stop", "skip" it (evaluate again; with data
         take the next batch, without a step) or "shrink" the step (the same, half way back to the best point; with data
@@ -150,6 +156,9 @@ def minimize(
         for name, value in (("checkpoint", checkpoint), ("resume", resume)):
             if value not in (None, False):
                 raise ValueError(f"{name} is for rules and solvers of numbaopt; SciPy's {method} writes no checkpoints")
+        for name in RECORDS:
+            if isinstance(options, Mapping) and options.get(name):
+                raise ValueError(f"{name} is for methods of ours; for SciPy's {method} let a callback see to it")
         given = (hess, hessp, bounds, constraints, tol, callback, options)
         return through_scipy(fun, x0, args, method, jac, *given)
     rule = find(method)
@@ -258,8 +267,10 @@ def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, f
     _forgiving(rule, options["nonfinite"], batches)
     if not spsa:  # to repeat a run for which none was given
         seed = batches.seed if batches is not None and batches.shuffle else None
-    watchers, drive = ([], loop.drive) if keep is None else (keep.watchers, keep.drive)
-    one = Run(objective, rule, limits, options, batches, watchers)
+    bars = [Progress(options["progress"])] if options["progress"] or options["disp"] else []
+    watchers = [bar for bar in bars if bar.bar.seen]
+    keepers, drive = ([], loop.drive) if keep is None else (keep.watchers, keep.drive)
+    one = Run(objective, rule, limits, options, batches, [*watchers, *keepers])
     if keep is not None:
         keep.take(one, rule, options, seed)
     try:
@@ -270,6 +281,9 @@ def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, f
     except Exception as error:
         _annotate(error, outcome(one, GO_ON))
         raise
+    finally:
+        for watch in watchers:
+            watch.close()
     result = outcome(one, verdict, message if verdict == GTOL_MET else None)
     if seed is not None:
         result.seed = seed

@@ -22,6 +22,7 @@ X, G, BEST_X, BEST_G, LOWER, UPPER = range(6)
 BEST, PREVIOUS, NORM, GTOL, FTOL, LATEST, NIT, NFEV, EPOCH, SUM, WEIGHT, TOLERANT = range(12)
 MOST_NIT, MOST_NFEV, MORE, LESS, ITERATIONS, VALUE, DONE, DONE_VALUE, DONE_FTOL = range(12, 21)
 NONFINITE, SPOILED, IN_A_ROW = range(21, 24)
+SIZE = 24
 
 # What to do about an evaluation that is not finite, and how many in a row are enough.
 STOP, SKIP, SHRINK = range(3)
@@ -37,7 +38,7 @@ def new_record(gtol=-1.0, ftol=-1.0, latest=False, tolerant=False, nonfinite=STO
 
     With ``tolerant`` what is not finite is left to the rule.
     """
-    record = np.zeros(24)
+    record = np.zeros(SIZE)
     record[TOLERANT], record[DONE_FTOL] = tolerant, -1.0
     record[MOST_NIT], record[MOST_NFEV] = np.inf, np.inf
     record[BEST], record[PREVIOUS], record[NORM] = np.inf, np.nan, np.nan

@@ -14,6 +14,8 @@ DEFAULTS = {
     "maxfev": None,
     "maxtime": None,
     "disp": False,
+    "history": False,
+    "progress": False,
     "return": "best",
     "nonfinite": "stop",
     "finite_diff_rel_step": None,
@@ -22,6 +24,7 @@ DEFAULTS = {
 }
 DETERMINISTIC = ("gtol", "ftol", "return")  # what means nothing where each gradient is another
 NONFINITE = ("stop", "skip", "shrink")  # in the order of `numbaopt.observe`
+RECORDS = ("history", "progress")
 SPSA = ("spsa_c", "spsa_gamma")
 
 
@@ -38,7 +41,8 @@ def split(rule, options):
         raise TypeError(f"options is a mapping of names to values, not {describe(options)}")
     hyper, given, unknown = {}, {}, {}
     for name, value in options.items():
-        (hyper if name in rule.hyper else given if name in DEFAULTS else unknown)[name] = value
+        own = name in rule.hyper and not (name in DEFAULTS and isinstance(value, (bool, str)))
+        (hyper if own else given if name in DEFAULTS else unknown)[name] = value
     return hyper, given, unknown
 
 
@@ -84,6 +88,10 @@ def settle(given, tol, minibatch, spsa=False):
     if not 0 <= gamma < math.inf:
         raise ValueError(f"spsa_gamma, the power of k that spsa_c is divided by, is finite and at least 0, not {gamma}")
     settled |= {"spsa_c": c, "spsa_gamma": gamma}
+    if not any(settled["history"] is flag for flag in (True, False, None)) and settled["history"] != "x":
+        raise ValueError(f"history is True, False, or 'x' for the points too; not {describe(settled['history'])}")
+    if not any(settled["progress"] is flag for flag in (True, False, None)):
+        raise ValueError(f"progress is True or False, not {describe(settled['progress'])}")
     if settled["return"] not in ("best", "last"):
         raise ValueError(f"return is 'best' or 'last', not {settled['return']!r}")
     if settled["nonfinite"] not in NONFINITE:

@@ -61,6 +61,8 @@ def outcome(run, verdict, message=None):
     )
     if run.record[NONFINITE] != STOP:
         result.nonfinite = int(run.record[SPOILED])
+    if run.wanted:
+        result.history = run.recorder.history(verdict)
     return result
 
 

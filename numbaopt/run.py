@@ -7,6 +7,7 @@ import numpy as np
 
 from numbaopt.coordinates import Coordinates
 from numbaopt.cpu import parallel_pays
+from numbaopt.history import Unrecorded
 from numbaopt.objective import blank
 from numbaopt.observe import (
     BEST,
@@ -24,6 +25,7 @@ from numbaopt.observe import (
     NFEV,
     NIT,
     PREVIOUS,
+    SIZE,
     SPOILED,
     TOLERANT,
     VALUE,
@@ -72,6 +74,8 @@ class Run:
         None until something has put into the arrays what another run was; then the verdict that this one begins with.
     place : tuple of int
         Of minibatches in the plain driver: the epoch, and how many steps it has had.
+    recorder : Recorder or Unrecorded
+        What keeps its history, once a driver is chosen.
     """
 
     def __init__(self, objective, rule, limits, options, batches=None, watchers=()):
@@ -98,7 +102,8 @@ class Run:
         self.maxiter, self.maxtime = options["maxiter"], options["maxtime"]
         self.maxfev = np.inf if options["maxfev"] is None else options["maxfev"]
         self.record[MOST_NIT], self.record[MOST_NFEV] = self.maxiter, self.maxfev
-        self.deadline = None if self.maxtime is None else perf_counter() + self.maxtime
+        self.began, self.wanted, self.recorder = perf_counter(), options["history"], Unrecorded()
+        self.deadline = None if self.maxtime is None else self.began + self.maxtime
         self.watchers = tuple(watchers)
         self.opening, self.place = None, (0, 0)
         endless = self.deadline is None and self.maxfev == np.inf and self.iterations is None
@@ -127,7 +132,8 @@ class Run:
     @property
     def marks(self):
         """The marks of the lines that a compiled driver needs: see `numbaopt.splice`."""
-        return marks(self.rule, self.record)
+        own = marks(self.rule, self.record) + self.recorder.marks
+        return own + ("history forgiving",) * ("history" in own and "forgiving" in own)
 
     @functools.cached_property
     def step(self):
@@ -160,7 +166,7 @@ class Run:
         """Return all that a run is between two steps, beside counts of evaluations: arrays by name."""
         heads = [] if self.head is None else [self.head]
         states = [(s, h) for *_, s, h in (*self.leaves, *heads)]
-        named = {"block": self.block, "record": self.record}
+        named = {"block": self.block, "record": self.record[:SIZE]}  # a history may lie behind it
         for i, (s, h) in enumerate(states):
             named |= {f"s{i}": s, f"h{i}": h}
         return named
