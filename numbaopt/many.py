@@ -54,7 +54,7 @@ def minimize_many(
         What each problem has of its own.
     method : str or Rule
         A rule or a solver ("lbfgs") of ours, as in `minimize`.
-    jac : callable, True, "inplace", "2-point", "3-point", "cs" or None
+    jac : callable, True, "inplace", "autograd", "2-point", "3-point", "cs" or None
         As in `minimize`.
     bounds : as in `minimize`, for all problems; or `scipy.optimize.Bounds` with arrays of B rows, or shape (B, n, 2)
         Bounds of each problem.

@@ -50,7 +50,7 @@ LATE = {
     "rule": {"minimize", "cuda", "cpu"},
     "registry": {"rules"},
     "group": {"cuda"},
-    "objective": {"compiled_objective", "estimates"},
+    "objective": {"autodiff", "compiled_objective", "estimates"},
     "estimates": {"compiled_objective"},
     "minimize": {"transforms"},
     "pooled": {"lanes"},
