@@ -6,7 +6,7 @@ given.
 """
 
 from collections.abc import Mapping
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 
@@ -117,6 +117,15 @@ class Batches:
             yield batch, _rows(batch)
         if batch is None:
             raise ValueError(f"data gave no batches in epoch {epoch + 1} of {self.epochs}; is it used up?")
+
+    def first(self):
+        """Return the first batch. It will be there again, also of a stream that can be gone through once."""
+        if not hasattr(self._stream, "__next__"):
+            return next(self.epoch(0))[0]
+        for batch in self._stream:
+            self._stream = chain([batch], self._stream)
+            return _as_tuple(batch)
+        return next(self.epoch(0))[0]  # raises what there is to say
 
     def feed(self):
         """Return what compiled code needs to make the same batches of arrays."""

@@ -82,6 +82,7 @@ def minimize(
         ``gtol``, for the largest entry of the projected gradient (1e-5);
         ``ftol``, for the change of fun in a step, relative to the larger of its values and 1 (none);
         ``maxfev``, evaluations; ``maxtime``, seconds; ``disp``, whether to print the end;
+        ``check_grad``, whether to compare the gradient with differences before the run: see `numbaopt.check_grad`;
         ``return``, the "best" or the "last" iterate; ``finite_diff_rel_step``, as in SciPy;
         ``spsa_c`` (0.1), ``spsa_gamma`` (0.101): step k with "spsa" looks ``spsa_c / k**spsa_gamma`` to both
         sides of each entry, so spsa_c is about as large as the noise of fun over its slope.
@@ -248,6 +249,8 @@ def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, f
     if (spsa or batches is not None) and not isinstance(rule, Rule):
         changed = "with jac='spsa', where each is another" if spsa else "with data, which changes it"
         raise ValueError(f"{rule.name} compares values of one function; {changed}, take a rule")
+    if options["check_grad"]:
+        check_first(objective, batches)
     one = Run(objective, rule, limits, options, batches)
     try:
         verdict = loop.drive(one, notify)
@@ -265,6 +268,17 @@ def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, f
     if options["disp"]:
         display(result, stacklevel=3)
     return result
+
+
+def check_first(objective, batches):
+    """Compare the gradient with differences, on the first batch: raise ValueError where they differ."""
+    from numbaopt.gradient_check import compare
+
+    check = compare(objective, () if batches is None else batches.first())
+    objective.nfev = objective.njev = 0
+    objective.spent = check.nfev, check.njev
+    if not check:
+        raise ValueError(str(check))
 
 
 def bounded(rule):

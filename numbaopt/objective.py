@@ -40,6 +40,8 @@ class Objective:
         Where each array of a structured x0 lies in the flat one.
     nfev, njev : int
         Evaluations so far of the function, those for finite differences included, and of the gradient.
+    spent : (int, int)
+        Evaluations of function and gradient before the run, to check the gradient: not in nfev and njev.
     cost : int
         Evaluations of the function that one call takes where it gives a finite value.
     noisy : bool
@@ -89,6 +91,7 @@ class Objective:
         self.rel_step = _read_step(finite_diff_rel_step, self.x0.size)
         self.spsa = spsa
         self.nfev = self.njev = 0
+        self.spent = 0, 0
         # A real 1-D x is its own view, and a gradient like it needs no looking into; for all else _shape is None.
         self._flat = self.structure.tree == 0 and self.structure.shapes == [self.x0.shape]
         self._shape, self._dtype = self.x0.shape if self._flat else None, self.x0.dtype

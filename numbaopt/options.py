@@ -4,6 +4,8 @@ import math
 import numbers
 from collections.abc import Mapping
 
+import numpy as np
+
 from numbaopt.checks import describe
 from numbaopt.hyper import nearest
 
@@ -18,6 +20,7 @@ DEFAULTS = {
     "finite_diff_rel_step": None,
     "spsa_c": 0.1,
     "spsa_gamma": 0.101,
+    "check_grad": False,
 }
 DETERMINISTIC = ("gtol", "ftol", "return")  # what means nothing where each gradient is another
 SPSA = ("spsa_c", "spsa_gamma")
@@ -82,6 +85,8 @@ def settle(given, tol, minibatch, spsa=False):
     if not 0 <= gamma < math.inf:
         raise ValueError(f"spsa_gamma, the power of k that spsa_c is divided by, is finite and at least 0, not {gamma}")
     settled |= {"spsa_c": c, "spsa_gamma": gamma}
+    if not isinstance(settled["check_grad"], (bool, np.bool_)):
+        raise TypeError(f"check_grad is True or False, not {describe(settled['check_grad'])}")
     if settled["return"] not in ("best", "last"):
         raise ValueError(f"return is 'best' or 'last', not {settled['return']!r}")
     return settled

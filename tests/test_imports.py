@@ -45,14 +45,14 @@ MAY = {
 }
 # What may be imported inside a function, when needed: the other direction, or what is costly to import.
 LATE = {
-    "__init__": {"many", "problems", "results", "schedules", "solvers", "transforms"},
+    "__init__": {"gradient_check", "many", "problems", "results", "schedules", "solvers", "transforms"},
     "inside": {"entry"},
     "rule": {"minimize", "cuda", "cpu"},
     "registry": {"rules"},
     "group": {"cuda"},
     "objective": {"autodiff", "compiled_objective", "estimates"},
     "estimates": {"compiled_objective"},
-    "minimize": {"transforms"},
+    "minimize": {"gradient_check", "transforms"},
     "pooled": {"lanes"},
     "solvers.solver": {"minimize"},
 }
