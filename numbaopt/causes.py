@@ -48,7 +48,7 @@ def _cause(g, d, lengths, imaginary, shape):
     if imaginary is not None and imaginary.any() and _alike(g, np.where(imaginary, -d, d), d):
         return "the conjugate of what it should be, dL/dRe + 1j dL/dIm: take np.conj of it, as of what JAX returns."
     factor = float(g @ d / (d @ d)) if d.any() else 0.0
-    if len(g) > 1 and _alike(g, factor * d, d):
+    if len(g) > 1 and _alike(g, factor * d, d) and not _near(factor, 1):
         return _factor(factor, lengths, imaginary is not None)
     if shape is not None and len(shape) == 2 and min(shape) > 1:
         turned = np.ravel(d.reshape(shape).T)

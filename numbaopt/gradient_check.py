@@ -21,6 +21,7 @@ from numbaopt.checks import as_float, whole
 from numbaopt.differences import SCHEMES, undecorated
 from numbaopt.objective import Objective, blank
 
+ALONG = "random direction "
 DIRECTIONS = 10  # that are looked along where not all entries are looked at
 SHOWN = 5
 _CENTRAL = SCHEMES["3-point"]
@@ -70,7 +71,8 @@ class GradientCheck:
     def worst(self):
         """Places of what was compared, the most wrong first."""
         excess = np.where(self.wrong, np.nan_to_num(self.error / self.tolerance, nan=np.inf), 0.0)
-        return np.argsort(-excess, kind="stable")
+        along = [name.startswith(ALONG) for name in self.names]
+        return np.lexsort((-excess, along, ~self.wrong))
 
     def __repr__(self):
         count, compared = int(self.wrong.sum()), len(self.names)
@@ -143,8 +145,7 @@ def check_grad(fun, x0, args=(), jac=True, *, bounds=None, batch=(), entries=100
     In x['w'] it is half of what it should be: is a factor 2 missing?
     """
     objective = Objective(fun, x0, args, jac)
-    refuse_complex(bounds, objective.structure)
-    objective.bounds = read_bounds(bounds, objective.x0.size, objective.x0.dtype)
+    _bound(objective, bounds)
     return compare(objective, batch if isinstance(batch, tuple) else (batch,), whole(entries, "entries", 1), seed)
 
 
@@ -162,11 +163,10 @@ def compare(objective, batch=(), entries=100, seed=0):
     claimed = probe.g[sample].astype(float)
     if sample.size < free.size:
         along = [probe.direction(rng) for _ in range(DIRECTIONS)]
-        names += [f"random direction {k + 1}" for k in range(DIRECTIONS)]
+        names += [f"{ALONG}{k + 1}" for k in range(DIRECTIONS)]
         found += [slope for slope, _ in along]
         claimed = np.append(claimed, [claim for _, claim in along])
     estimate, off, low, high = np.array(found).reshape(-1, 4).T
-    # At a kink any slope between those of the two sides is one.
     between = (np.minimum(low, high) - off <= claimed) & (claimed <= np.maximum(low, high) + off)
     check = GradientCheck(names, claimed, estimate, off, between, probe.rtol, free.size)
     if not check.ok:
@@ -174,6 +174,28 @@ def compare(objective, batch=(), entries=100, seed=0):
         check.causes = causes(objective.structure, sample, claimed[:k], estimate[:k], check.wrong[:k], things)
     check.nfev, check.njev = objective.nfev, objective.njev
     return check
+
+
+def check_first(objective, batches, bounds=None):
+    """Compare before a run, of minibatches on the first one; note what it took in `Objective.spent`.
+
+    Raises
+    ------
+    ValueError
+        Where gradient and differences differ: the text says in which entries.
+    """
+    if bounds is not None:
+        _bound(objective, bounds)
+    check = compare(objective, () if batches is None else batches.first())
+    objective.nfev = objective.njev = 0
+    objective.spent = check.nfev, check.njev
+    if not check:
+        raise ValueError(str(check))
+
+
+def _bound(objective, bounds):
+    refuse_complex(bounds, objective.structure)
+    objective.bounds = read_bounds(bounds, objective.x0.size, objective.x0.dtype)
 
 
 class _Probe:
@@ -222,25 +244,26 @@ class _Probe:
         return along, claim
 
     def _judged(self, at, here, limits, claim):
-        """Return the slope along a line, how far it may be off, and the slopes to both sides."""
-        slope, off, *sides = self._slope(at, here, limits, self.eps ** (1 / 3))
+        """Return the slope along a line, how far it may be off, and at a kink the slopes to both sides, or NaN."""
+        slope, off, *_ = self._slope(at, here, limits, self.eps ** (1 / 3))
         size = self.rtol * max(abs(claim), abs(slope))
         if abs(claim - slope) <= size and off <= size and size > 0:
-            return slope, off, *sides
-        before, best = np.nan, (np.nan, np.inf, np.nan, np.nan)
+            return slope, off, np.nan, np.nan
+        before, gap, best = np.nan, np.nan, (np.nan, np.inf, np.nan, np.nan)
         for scale in self._scales(abs(float(here[0]))):
-            slope, off, *sides = self._slope(at, here, limits, scale)
+            slope, off, low, high = self._slope(at, here, limits, scale)
+            kink = abs(high - low) > 0.5 * gap  # of what is smooth the slopes would be ten times closer
             off += abs(slope - before)
-            before = slope
             if off < best[1]:
-                best = slope, off, *sides
-            if off <= 0.1 * self.rtol * max(abs(claim), abs(slope)):
+                best = slope, off, *((low, high) if kink else (np.nan, np.nan))
+            if off <= 0.1 * self.rtol * max(abs(claim), abs(slope)) or claim == slope == before:
                 break
+            before, gap = slope, abs(high - low)
         return best
 
     def _scales(self, size):
         """Return steps at 1 that shrink by tens, and where x is tiny some that are small beside it."""
-        scales, scale = [], self.eps ** (1 / 8)
+        scales, scale = [], self.eps ** (1 / 16)
         while scale >= self.eps ** (2 / 3):
             scales.append(scale)
             scale /= 10
@@ -275,7 +298,7 @@ class _Probe:
                 return objective(x, self._scratch, *self._fresh())
             objective.nfev += 1
             return as_float(objective.fun(objective.restore(x.copy()), *self._fresh(), *objective.args))
-        except ArithmeticError:
+        except (ArithmeticError, ValueError):
             return np.nan
 
     def _fresh(self):

@@ -64,8 +64,8 @@ def minimize_many(
         Called some twenty times a second, as ``callback(intermediate_result)`` with ``done`` and ``total``, numbers of
         problems; StopIteration ends the run.
     options : dict
-        As in `minimize`. A hyperparameter may be an array of B numbers, one for each problem. ``maxtime`` is for the
-        whole call. With ``disp`` a progress bar is shown, if tqdm is installed.
+        As in `minimize`; ``check_grad`` is for the first problem. A hyperparameter may be an array of B numbers, one for
+        each problem. ``maxtime`` is for the whole call. With ``disp`` a progress bar is shown, if tqdm is installed.
     threads : int
         By default as many as Numba has, ``numba.get_num_threads()``. For an objective in Python there is one.
 
@@ -119,6 +119,7 @@ def minimize_many(
     objective = Objective(fun, np.zeros(shape, starts.dtype), args, jac, None, settled["finite_diff_rel_step"])
     if limits is not None:
         objective.bounds = limits[0, 0], limits[1, 0]
+    spent = _checked(fun, starts, rows, objective, jac) if settled["check_grad"] else 0
     one = Run(objective, rule if limits is None else bounded(rule), objective.bounds, settled)
     ends = Ends(starts.reshape(total, -1))
     watch = _Watch(callback, total, settled["disp"])
@@ -140,6 +141,7 @@ def minimize_many(
         error = result.errors[0]
         error.add_note(f"So ended all {total} problems; this is what the first one raised.")
         raise error
+    result.nfev[0] += spent
     if settled["disp"]:
         print(result.message)
     return result
@@ -147,7 +149,7 @@ def minimize_many(
 
 def _each(fun, starts, rows, args, rule, own, jac, limits, given, tol):
     """Return a function that minimises one problem, called by its number."""
-    given = {name: value for name, value in given.items() if name not in ("disp", "maxtime")}
+    given = {name: value for name, value in given.items() if name not in ("check_grad", "disp", "maxtime")}
 
     def minimise(b):
         method = rule(**{name: values[b] for name, values in own.items()}) if own else rule
@@ -159,6 +161,16 @@ def _each(fun, starts, rows, args, rule, own, jac, limits, given, tol):
         return run(method, fun, starts[b], (*row, *args), jac, between, (), tol, None, given, {})
 
     return minimise
+
+
+def _checked(fun, starts, rows, objective, jac):
+    """Compare the first problem's gradient with differences; return the evaluations."""
+    from numbaopt.gradient_check import check_first
+
+    first = Objective(fun, starts[0], (*(np.copy(array[0])[()] for array in rows), *objective.args), jac)
+    first.bounds = objective.bounds
+    check_first(first, None)
+    return first.spent[0]
 
 
 def _one_by_one(minimise, ends, one, watch):

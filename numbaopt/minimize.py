@@ -250,7 +250,7 @@ def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, f
         changed = "with jac='spsa', where each is another" if spsa else "with data, which changes it"
         raise ValueError(f"{rule.name} compares values of one function; {changed}, take a rule")
     if options["check_grad"]:
-        check_first(objective, batches)
+        importlib.import_module("numbaopt.gradient_check").check_first(objective, batches)
     one = Run(objective, rule, limits, options, batches)
     try:
         verdict = loop.drive(one, notify)
@@ -268,17 +268,6 @@ def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, f
     if options["disp"]:
         display(result, stacklevel=3)
     return result
-
-
-def check_first(objective, batches):
-    """Compare the gradient with differences, on the first batch: raise ValueError where they differ."""
-    from numbaopt.gradient_check import compare
-
-    check = compare(objective, () if batches is None else batches.first())
-    objective.nfev = objective.njev = 0
-    objective.spent = check.nfev, check.njev
-    if not check:
-        raise ValueError(str(check))
 
 
 def bounded(rule):

@@ -42,6 +42,18 @@ def through_scipy(fun, x0, args, method, jac, hess, hessp, bounds, constraints, 
     """Call `scipy.optimize.minimize`."""
     from scipy import optimize
 
+    if isinstance(options, dict) and "check_grad" in options:
+        options = dict(options)
+        if options.pop("check_grad"):
+            from numbaopt.gradient_check import check_first
+
+            first = Objective(fun, x0, args, jac)
+            check_first(first, None, bounds)
+            result = through_scipy(fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options)
+            for name, spent in zip(("nfev", "njev"), first.spent, strict=True):
+                if name in result:
+                    result[name] += spent
+            return result
     ours = isinstance(jac, str) and jac in ("inplace", "autograd")
     shaped = _shaped(x0)
     if not (ours or shaped):

@@ -52,7 +52,9 @@ LATE = {
     "group": {"cuda"},
     "objective": {"autodiff", "compiled_objective", "estimates"},
     "estimates": {"compiled_objective"},
-    "minimize": {"gradient_check", "transforms"},
+    "minimize": {"transforms"},
+    "through_scipy": {"gradient_check"},
+    "many": {"gradient_check"},
     "pooled": {"lanes"},
     "solvers.solver": {"minimize"},
 }
