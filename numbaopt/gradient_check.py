@@ -269,7 +269,11 @@ class _Probe:
             scale /= 10
         if 0 < size < 1e-3:
             scales += [size * s for s in scales[::2]]
-        return sorted(scales, reverse=True)
+        apart: list[float] = []
+        for scale in sorted(scales, reverse=True):
+            if not apart or scale < apart[-1] / 3:  # those of nearly one step would seem to agree
+                apart.append(scale)
+        return apart
 
     def _slope(self, at, here, limits, scale):
         """Return a central difference, what is rounded off in it, and the slopes to both sides, NaN if unknown."""
