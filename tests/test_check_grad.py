@@ -193,14 +193,20 @@ def wrong_batch(x, M, Y):
 
 @njit
 def filled(x, grad):
-    grad[:] = 2 * x
-    return (x * x).sum()
+    f = 0.0
+    for i in range(x.size):
+        f += x[i] ** 2
+        grad[i] = 2 * x[i]
+    return f
 
 
 @njit
 def misfilled(x, grad):
-    grad[:] = x
-    return (x * x).sum()
+    f = 0.0
+    for i in range(x.size):
+        f += x[i] ** 2
+        grad[i] = x[i]
+    return f
 
 
 @pytest.mark.parametrize(
