@@ -64,7 +64,9 @@ def minimize_many(
         Called some twenty times a second, as ``callback(intermediate_result)`` with ``done`` and ``total``, numbers of
         problems; StopIteration ends the run.
     options : dict
-        each problem. ``maxtime`` is for the whole call. With ``disp`` a progress bar is shown, if tqdm is there.
+        As in `minimize`; ``check_grad`` is for the first problem. A hyperparameter may be an array of B numbers, one
+        for each problem. ``maxtime`` is for the whole call. With ``disp`` a progress bar is shown, if tqdm is
+        installed.
     threads : int
         By default as many as Numba has, ``numba.get_num_threads()``. For an objective in Python there is one.
 
