@@ -79,5 +79,6 @@ def _scalar(f, kinds, wanted):
     number = array.item()
     fraction = array.dtype.kind == "O" and "f" in kinds and hasattr(number, "__float__")
     if array.dtype.kind not in kinds and not fraction:
-        raise TypeError(f"fun must return {wanted}, not {describe(f)}.")
+        hint = "; see .real, where that is all there is to it" if array.dtype.kind == "c" else ""
+        raise TypeError(f"fun must return {wanted}, not {describe(f)}{hint}.")
     return number

@@ -183,6 +183,29 @@ def test_of_many_entries_a_sample_and_directions():
     assert check_grad(cubes, x, seed=1).names != check.names
 
 
+@pytest.mark.parametrize("wrong", [False, True])
+def test_directions_keep_between_bounds(wrong):
+    x0, seen = np.where(np.arange(150) % 2, 1.0, 3.0), []
+
+    def fun(x):
+        seen.append(x)
+        return np.log(x).sum(), (2 if wrong else 1) / x
+
+    assert bool(check_grad(fun, x0, bounds=[(1.0, 3.02)] * 150, entries=5)) is not wrong
+    assert np.min(seen) >= 1 and np.max(seen) <= 3.02
+
+
+@pytest.mark.parametrize("error", [ValueError, ZeroDivisionError, np.linalg.LinAlgError])
+def test_what_raises_away_from_x0_has_no_value_there(error):
+    def fun(x):
+        if x[0] > 1.0 + 1e-4:
+            raise error
+        return (x**2).sum(), factor * x
+
+    for factor in (2, 3):
+        assert bool(check_grad(fun, np.ones(2))) is (factor == 2)
+
+
 # Before a run.
 
 

@@ -243,6 +243,11 @@ def test_a_real_gradient_of_a_complex_parameter_is_one_without_imaginary_part():
     np.testing.assert_allclose(run.x, 1j * Z.imag, atol=1e-5)
 
 
+def test_a_complex_value_is_refused_with_a_hint():
+    with pytest.raises(TypeError, match="must return a real number, not .*see .real"):
+        minimize(lambda z: np.vdot(z, z), Z)
+
+
 def test_a_complex_gradient_of_a_real_parameter_is_refused():
     with pytest.raises(TypeError, match=r"the gradient\['w'\] must be real"):
         minimize(lambda p: (0.0, {"w": 1j * p["w"], "z": p["z"]}), {"w": np.ones(2), "z": Z}, jac=True)
