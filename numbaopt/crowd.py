@@ -34,7 +34,6 @@ from numbaopt.observe import (
 )
 from numbaopt.pool import ALIVE, OVER
 from numbaopt.pooled import Pool, swimmer
-from numbaopt.splice import marks
 from numbaopt.tiers import tier
 
 FIRST = 5e-4  # seconds before further threads are started
@@ -123,7 +122,7 @@ class Crowd:
         real, f8, i8 = numba.from_dtype(starts.dtype), types.float64, types.int64
         rest = (real[:, ::1], real[:, :, ::1], real[:, ::1], f8[:, ::1], f8[::1], *memory(starts.dtype), i8[::1])
         rest += (real[:, ::1], real[:, ::1], f8[:, ::1], i8[::1], i8)
-        functions = text((_run_on, _opened, _crowd), run.program, marks(run.rule), begin)
+        functions = text((_run_on, _opened, _crowd), run.program, run.marks, begin)
         self.drive = tier(functions, self._first.compiled.function, step, rest)
         self.given = starts, limits, own, numbers, run.record
         self.flat = tuple(array.reshape(len(array), -1) for array in rows)

@@ -17,14 +17,16 @@ from numbaopt.observe import (
     NORM,
     PREVIOUS,
     RAISED,
+    SPOILED,
     G,
 )
 
 STATUS = (4, 0, 0, 3, 3, 3, 1, 1, 2, 99, 0, 6, 7)  # of each verdict; 4 where there is none: the run was broken off
 OVERSHOT = 5
-# What is kept of each of many problems, beside x and jac: latest is the last value, or the first entry of the gradient
-# that is not finite; largest is the gradient's largest entry, or where that entry is.
-FUN, CODE, STEPS, EVALUATIONS, GRADIENTS, VERDICT, SEEN, LARGEST = range(8)
+# What is kept of each of many problems, beside x and jac: seen is the last value, or the first entry of the gradient
+# that is not finite; largest is the gradient's largest entry, or where that entry is; passed is how many evaluations
+# that were not finite were passed over.
+FUN, CODE, STEPS, EVALUATIONS, GRADIENTS, VERDICT, SEEN, LARGEST, PASSED = range(9)
 
 # Where a worker is: the problem at hand, the one to end before, and whether that at hand has begun.
 AT, END, BEGUN = range(3)
@@ -75,7 +77,8 @@ def finish(verdict, b, block, h, record, points, slopes, ends):
         slopes[b, i] = np.nan if verdict == RAISED and row == G else block[row, i]
     ends[b, FUN], ends[b, VERDICT], ends[b, CODE] = fun, verdict, status(verdict, fun, record)
     ends[b, STEPS], ends[b, EVALUATIONS] = iterations(verdict, h, record), record[NFEV]
-    ends[b, GRADIENTS] = record[NIT] + min(1.0, record[NFEV])
+    ends[b, GRADIENTS] = record[NIT] + record[SPOILED] + min(1.0, record[NFEV])
+    ends[b, PASSED] = record[SPOILED]
     ends[b, SEEN], ends[b, LARGEST] = record[PREVIOUS], record[NORM]
     if verdict == BAD_JAC:
         for i in range(block.shape[1] - 1, -1, -1):

@@ -4,7 +4,23 @@ import numpy as np
 
 from numbaopt.addresses import copy, prefetch
 from numbaopt.cpu import jit
-from numbaopt.observe import BEST_X, EPOCH, GO_ON, LESS, LOWER, MORE, NFEV, NIT, SUM, WEIGHT, G, X, observe
+from numbaopt.observe import (
+    BEST_X,
+    EPOCH,
+    GO_ON,
+    LESS,
+    LOWER,
+    MORE,
+    NFEV,
+    NIT,
+    SPOILED,
+    SUM,
+    WEIGHT,
+    G,
+    X,
+    observe,
+    spoiled,
+)
 from numbaopt.order import draw
 
 AHEAD = 4096  # bytes that are asked for before they are copied: rows in random order are what no processor foresees...
@@ -61,12 +77,18 @@ def run_on_batches(fun, step, block, s, h, record, data, args, plan, order, key,
         record[NFEV] += 1
         f = fun(x, g, 0, hi - lo, data, args)
         record[NFEV] += record[MORE] if abs(f) < np.inf else record[LESS]
+        if spoiled(f, x, g, best, record):  # forgiving
+            t += 1  # forgiving
+            record[NIT] = t  # forgiving
+            continue  # forgiving
         if verdict := observe(f, x, g, best, box, record):
             return verdict
         t += 1
         record[NIT] = t
+        t -= int(record[SPOILED])  # forgiving
         h[-1] = f  # valued
         step(t, x, g, s, h)
+        t = int(record[NIT])  # forgiving
         if abs(f) < np.inf:
             record[SUM] += f * (hi - lo)
             record[WEIGHT] += hi - lo

@@ -7,6 +7,7 @@ Ctrl-C and the clock.
 """
 
 import functools
+from itertools import islice
 from math import ceil, isfinite
 from time import perf_counter
 
@@ -33,19 +34,24 @@ from numbaopt.observe import (
     MOST_NIT,
     NFEV,
     NIT,
+    NONFINITE,
     PREVIOUS,
+    SPOILED,
     STALLED,
+    STOP,
     STOPPED,
     SUM,
     WEIGHT,
     G,
     X,
+    forgive,
     iterated,
     look,
     observe,
     over,
+    spoiled,
 )
-from numbaopt.splice import marks, splice
+from numbaopt.splice import splice
 from numbaopt.tiers import tier
 
 _TABLE = types.int64[::1]  # how a compiled objective gets its args and data
@@ -77,11 +83,13 @@ def plain(run, callback=None):
     """Minimise a full-batch objective in Python; return the verdict."""
     objective, block, record, step, s, h = run.objective, run.block, run.record, run.step, run.s, run.h
     maxiter, limited, valued, iterations = run.maxiter, run.limited, run.rule.valued, run.iterations
-    x, g = block[X], block[G]
-    t = told = 0
+    x, g, forgiving = block[X], block[G], record[NONFINITE] != STOP
+    t, f, verdict = int(record[NIT]), float(record[PREVIOUS]), run.opening
+    told = run.done(t)
     try:
-        verdict = look(f := objective(x, g), block, record)
-        run.begin()
+        if verdict is None:
+            verdict = look(f := objective(x, g), block, record)
+            run.begin()
         while not verdict:
             if t >= maxiter or limited:
                 if verdict := run.over(t):
@@ -93,6 +101,9 @@ def plain(run, callback=None):
             if valued and not isfinite(h[-1]):
                 return STALLED
             f = objective(x, g)
+            while forgiving and forgive(f, block, record):
+                f = objective(x, g)
+                record[NFEV] = objective.nfev
             verdict = look(f, block, record)
             if callback is not None:
                 if iterations is not None:  # evaluations are trials: tell of the iterates
@@ -112,48 +123,58 @@ def plain(run, callback=None):
 def plain_batches(run, callback=None):
     """Minimise a minibatch objective in Python; return the verdict."""
     objective, block, record, step, s, h = run.objective, run.block, run.record, run.step, run.s, run.h
-    x, g, valued = block[X], block[G], run.rule.valued
-    t = 0
-    total = weight = 0.0
+    x, g, valued, forgiving = block[X], block[G], run.rule.valued, record[NONFINITE] != STOP
+    t, (begun, done) = int(record[NIT]), run.place
+    total, weight = float(record[SUM]), float(record[WEIGHT])
     try:
-        for epoch in range(run.batches.epochs):
-            taken = (item for item in run.batches.epoch(epoch) for _ in range(run.evaluations))
-            for k, (batch, rows) in enumerate(taken):
+        if run.opening:
+            return run.opening
+        for epoch in range(begun, run.batches.epochs):
+            batches = run.batches.epoch(epoch, done // run.evaluations)
+            taken = (item for item in batches for _ in range(run.evaluations))
+            for k, (batch, rows) in enumerate(islice(taken, done % run.evaluations, None), done):
                 if verdict := run.over(t):
                     return verdict
                 if k == 0:
-                    record[EPOCH] = epoch
                     total = weight = 0.0
+                    record[EPOCH], record[SUM], record[WEIGHT] = epoch, 0.0, 0.0
                 f = objective(x, g, *batch)
-                if verdict := look(f, block, record):
+                passed = forgiving and forgive(f, block, record)
+                if not passed and (verdict := look(f, block, record)):
                     return verdict
                 t += 1
-                if valued:
-                    h[-1] = f
-                step(t, x, g, s, h)
-                if isfinite(f):
+                if not passed:
+                    if valued:
+                        h[-1] = f
+                    step(t - int(record[SPOILED]), x, g, s, h)
+                if isfinite(f) and not passed:
                     total += f * rows
                     weight += rows
+                    record[SUM], record[WEIGHT] = total, weight
+                run.place = epoch, k + 1
                 if callback is not None and callback(x, f, t, epoch=epoch, step=k):
                     return STOPPED
+            done, run.place = 0, (epoch + 1, 0)
         return EPOCHS_DONE
     finally:
-        record[NIT], record[SUM], record[WEIGHT] = t, total, weight
+        record[NIT] = t
 
 
 def jitted(run, compiled):
     """Minimise a jitted full-batch objective; return the verdict."""
     block, record, fun, args = run.block, run.record, compiled.function, compiled.args
     step = run.step if run.program is None else None
-    run_on = tier(text(_run_on, run.program, marks(run.rule)), fun, step, (*memory(block.dtype), _TABLE, types.int64))
-    record[MORE], record[LESS], record[NFEV] = compiled.cost - 1, compiled.failed - 1, 1.0
+    run_on = tier(text(_run_on, run.program, run.marks), fun, step, (*memory(block.dtype), _TABLE, types.int64))
+    record[MORE], record[LESS] = compiled.cost - 1, compiled.failed - 1
+    began, verdict = perf_counter(), run.opening
     try:
-        began = perf_counter()
-        f = fun(block[X], block[G], args)
-        run.objective.nfev = record[NFEV] = compiled.cost if isfinite(f) else compiled.failed
-        verdict = look(f, block, record)
-        run.begin()
-        chunk, t = paced(1, perf_counter() - began, run.deadline), 0
+        if verdict is None:
+            record[NFEV] = 1.0
+            f = fun(block[X], block[G], args)
+            run.objective.nfev = record[NFEV] = compiled.cost if isfinite(f) else compiled.failed
+            verdict = look(f, block, record)
+            run.begin()
+        chunk, t = paced(1, perf_counter() - began, run.deadline), int(record[NIT])
         while not verdict and not (verdict := run.over(t)):
             began = perf_counter()
             verdict = run_on(block, run.s, run.h, record, args, t + chunk)
@@ -164,7 +185,7 @@ def jitted(run, compiled):
             run.objective.nfev = int(record[NFEV])
         return verdict
     finally:
-        run.objective.nfev, run.objective.njev = int(record[NFEV]), 1 + int(record[NIT])
+        run.objective.nfev, run.objective.njev = int(record[NFEV]), 1 + int(record[NIT] + record[SPOILED])
 
 
 def _run_on(fun, step, block, s, h, record, args, stop):
@@ -181,6 +202,10 @@ def _run_on(fun, step, block, s, h, record, args, stop):
         record[NFEV] += 1.0
         f = fun(x, g, args)
         record[NFEV] += record[MORE] if abs(f) < np.inf else record[LESS]
+        while spoiled(f, x, g, best, record):  # forgiving
+            record[NFEV] += 1.0  # forgiving
+            f = fun(x, g, args)  # forgiving
+            record[NFEV] += record[MORE] if abs(f) < np.inf else record[LESS]  # forgiving
         if verdict := observe(f, x, g, best, box, record):
             return verdict
         verdict = iterated(h, record)  # solver
@@ -197,10 +222,14 @@ def jitted_batches(run, compiled):
     step = [run.step] if run.program is None else []
     row, takes = types.int64, (types.int64, types.int64, _TABLE, _TABLE)
     rest = (_TABLE, _TABLE, _TABLE, _TABLE, types.uint64, row, row, row, types.float64)
-    run_on = driver(run_on_batches, run.program, marks(run.rule), block.dtype, takes, rest)
+    run_on = driver(run_on_batches, run.program, run.marks, block.dtype, takes, rest)
     record[MORE], record[LESS] = compiled.cost - 1, compiled.failed - 1
-    table, chunk, t, last = compiled.pack(feed.buffers), 1, 0, batches.epochs * batches.steps
+    table, chunk, t, last = compiled.pack(feed.buffers), 1, int(record[NIT]), batches.epochs * batches.steps
+    run.place = epoch, done = divmod(t, batches.steps)
+    feed.resume(epoch, min((done + 1) * batches.batch_size, batches.end) if done else 0)
     try:
+        if run.opening:
+            return run.opening
         while t < last:
             if verdict := run.over(t):
                 return verdict
@@ -211,7 +240,7 @@ def jitted_batches(run, compiled):
                 return verdict
             done = int(record[NIT]) - t
             chunk, t = paced(done, perf_counter() - began, run.deadline), t + done
-            run.objective.nfev = int(record[NFEV])
+            run.objective.nfev, run.place = int(record[NFEV]), divmod(t, batches.steps)
         return EPOCHS_DONE
     finally:
         nfev, steps = int(record[NFEV]), int(record[NIT])

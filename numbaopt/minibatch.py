@@ -6,7 +6,7 @@ given.
 """
 
 from collections.abc import Mapping
-from itertools import chain, pairwise
+from itertools import chain, islice, pairwise
 
 import numpy as np
 
@@ -42,6 +42,10 @@ class Batches:
     rows, batch_size, steps : int or None
         Rows of the data, rows a batch, batches an epoch; None for a stream.
     epochs : int
+    end : int or None
+        Rows an epoch.
+    shuffle, once : bool
+        Whether each epoch has a new order; whether data is a stream that can be gone through but once.
     seed : int or None
         The seed in use: with it a run for which none was given can be repeated.
     columns : tuple of ndarray, or None
@@ -64,25 +68,27 @@ class Batches:
             if not isinstance(flag, (bool, np.bool_)):
                 raise TypeError(f"{name} must be True or False, not {describe(flag)}.")
         self.epochs = 1 if epochs is None else whole(epochs, "epochs", 1)
-        self.rows = self.batch_size = self.steps = self.seed = self.columns = self._stream = None
+        self.rows = self.batch_size = self.steps = self.seed = self.columns = self.end = self._stream = None
+        self.shuffle, self.once = shuffle, False
         things = _things(data)
         if things is None:
             self._take_stream(data, batch_size, seed, drop_last)
         else:
-            self._take_arrays(things, batch_size, shuffle, seed, drop_last)
+            self._take_arrays(things, batch_size, seed, drop_last)
 
     def _take_stream(self, data, batch_size, seed, drop_last):
         for name, value in (("batch_size", batch_size), ("seed", seed), ("drop_last", drop_last or None)):
             if value is not None:
                 raise ValueError(f"{name} is for arrays; data is a stream, which makes its own batches.")
-        if hasattr(data, "__next__") and self.epochs > 1:
+        self.once = hasattr(data, "__next__")
+        if self.once and self.epochs > 1:
             raise ValueError(
                 f"data can be gone through once, but epochs={self.epochs}. Give what starts anew each time: "
                 f"an object with __iter__, a list of batches (tuples), or arrays."
             )
         self._stream = data
 
-    def _take_arrays(self, things, batch_size, shuffle, seed, drop_last):
+    def _take_arrays(self, things, batch_size, seed, drop_last):
         self._columns = [Column(thing, f"data[{i}]") for i, thing in enumerate(things)]
         lengths = [column.rows for column in self._columns]
         self.rows = lengths[0]
@@ -97,25 +103,29 @@ class Batches:
                 f"batch_size={self.batch_size} is more than the {self.rows} rows of the data. "
                 f"Are the samples along the first axis? batch_size={self.rows} takes all at once."
             )
-        self.seed, self._shuffle = entropy(seed), shuffle
+        self.seed = entropy(seed)
         self._key = seed_key(self.seed)
-        self._end = self.rows - self.rows % self.batch_size if drop_last else self.rows
-        self.steps = -(-self._end // self.batch_size)
+        self.end = self.rows - self.rows % self.batch_size if drop_last else self.rows
+        self.steps = -(-self.end // self.batch_size)
         if all(column.array is not None for column in self._columns):
             self.columns = tuple(column.empty(0) for column in self._columns)
 
-    def epoch(self, epoch):
-        """Yield the batches of an epoch, counted from 0, as pairs ``(batch, rows)``: a tuple, its length."""
+    def epoch(self, epoch, first=0):
+        """Yield the batches of an epoch, both counted from 0, as pairs ``(batch, rows)``: a tuple, its length."""
         if self._stream is None:
             order = self._order(epoch)
-            for lo, hi in _spans(self._end, self.batch_size):
+            for lo, hi in islice(_spans(self.end, self.batch_size), first, None):
                 yield tuple(column.take(order, lo, hi) for column in self._columns), hi - lo
             return
-        batch = None
-        for batch in self._stream:
-            batch = _as_tuple(batch)
-            yield batch, _rows(batch)
-        if batch is None:
+        count = 0
+        for count, batch in enumerate(self._stream, 1):
+            if count > first:
+                batch = _as_tuple(batch)
+                yield batch, _rows(batch)
+        if count < first:
+            text = f"data gave {count} batches in epoch {epoch + 1}, of which a run resumed has had {first}"
+            raise ValueError(f"{text}: is it the stream that the checkpoint is of?")
+        if not count:
             raise ValueError(f"data gave no batches in epoch {epoch + 1} of {self.epochs}; is it used up?")
 
     def first(self):
@@ -129,14 +139,14 @@ class Batches:
 
     def feed(self):
         """Return what compiled code needs to make the same batches of arrays."""
-        return Feed(self._columns, self.batch_size, self.rows if self._shuffle else 0, self._end, self._key)
+        return Feed(self._columns, self.batch_size, self.rows if self.shuffle else 0, self.end, self._key)
 
     def _order(self, epoch):
-        if not self._shuffle:
+        if not self.shuffle:
             return None
         order = np.empty(self.rows, np.int64)
         with np.errstate(over="ignore"):  # without the compiler: the draws count in 64 bits
-            draw(order, self._key, epoch, 0, self._end)
+            draw(order, self._key, epoch, 0, self.end)
         return order
 
 
@@ -162,6 +172,12 @@ class Feed:
         pairs = zip(columns, self.buffers, strict=True)
         self.plan = np.array([n for column, buffer in pairs for n in (buffer.ctypes.data, *column.layout())], np.int64)
         self.order, self.key, self.end = np.empty(places, np.int64), key, end
+
+    def resume(self, epoch, rows):
+        """Draw the order of an epoch as far as rows of it are known."""
+        if rows and self.order.size:
+            with np.errstate(over="ignore"):  # without the compiler: the draws count in 64 bits
+                draw(self.order, self.key, epoch, 0, rows)
 
 
 def _things(data):

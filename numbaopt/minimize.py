@@ -8,6 +8,7 @@ import numpy as np
 from numbaopt import loop
 from numbaopt.bounds import read_bounds, refuse_complex
 from numbaopt.callbacks import read_callback
+from numbaopt.checkpoint import EVERY, keeper
 from numbaopt.hyper import closest
 from numbaopt.minibatch import Batches, entropy, is_stream
 from numbaopt.objective import Objective
@@ -42,6 +43,9 @@ def minimize(
     shuffle=True,
     seed=None,
     drop_last=False,
+    checkpoint=None,
+    checkpoint_every=EVERY,
+    resume=None,
 ):
     """Minimise a function of one or more variables, on all data at once or by minibatches.
 
@@ -83,7 +87,10 @@ def minimize(
         ``ftol``, for the change of fun in a step, relative to the larger of its values and 1 (none);
         ``maxfev``, evaluations; ``maxtime``, seconds; ``disp``, whether to print the end;
         ``check_grad``, whether to compare the gradient with differences before the run: see `numbaopt.check_grad`;
-        ``return``, the "best" or the "last" iterate; ``finite_diff_rel_step``, as in SciPy;
+        ``return``, the "best" or the "last" iterate;
+        ``nonfinite``, what to do where fun or a gradient is not finite: "stop", "skip" it (evaluate again; with data
+        take the next batch, without a step) or "shrink" the step (the same, half way back to the best point; with data
+        to the last); after 50 in a row the run stops; ``finite_diff_rel_step``, as in SciPy;
         ``spsa_c`` (0.1), ``spsa_gamma`` (0.101): step k with "spsa" looks ``spsa_c / k**spsa_gamma`` to both
         sides of each entry, so spsa_c is about as large as the noise of fun over its slope.
     data : tuple of arrays, or an iterable of batches
@@ -91,6 +98,17 @@ def minimize(
     batch_size, epochs, shuffle, seed, drop_last
         Rows a batch; passes over the data (1); whether each takes the rows in a new order, and by which seed;
         whether a shorter last batch is left out. The estimates of "spsa" follow from seed, too.
+    checkpoint : path, optional
+        Where to write all that the run is: atomically, every `checkpoint_every` seconds and when it ends, also by
+        Ctrl-C or an exception. A file there that is not a checkpoint is not overwritten.
+    checkpoint_every : float
+        Seconds; 0 for each time that the driver looks up: after every step of an objective in Python, some twenty
+        times a second of a compiled one.
+    resume : path, or True
+        A checkpoint to go on from, to the bits of a run that was never broken off; True for that in `checkpoint`,
+        and a fresh start where there is none yet. Its problem, method and hyperparameters, seed included, must be
+        these, of which x0's numbers, args and what data holds are not compared; maxiter, maxfev, maxtime, epochs,
+        callback, gtol and ftol may be others. maxtime counts anew.
 
     Returns
     -------
@@ -109,6 +127,10 @@ def minimize(
     ------
     TypeError, ValueError
         For what cannot be, before anything is evaluated. The text says what was given, and what there is.
+        Among it a checkpoint that is damaged, or of another problem.
+    OSError
+        For a checkpoint that cannot be written or read, before anything is evaluated. Should it fail later, that is a
+        RuntimeWarning, and the run goes on.
     OptimizationInterrupted
         At Ctrl-C: a KeyboardInterrupt whose ``result`` is the best so far. What a function of yours raises
         passes as it is, with that attribute.
@@ -150,6 +172,9 @@ def minimize(
             raise ValueError(f"{next(iter(feed))} is for rules; SciPy's {method} takes no minibatches")
         if is_spsa(jac):
             raise ValueError(f"jac='spsa' is for rules; SciPy's {method} takes no random gradients")
+        for name, value in (("checkpoint", checkpoint), ("resume", resume)):
+            if value not in (None, False):
+                raise ValueError(f"{name} is for rules and solvers of numbaopt; SciPy's {method} writes no checkpoints")
         given = (hess, hessp, bounds, constraints, tol, callback, options)
         return through_scipy(fun, x0, args, method, jac, *given)
     rule = find(method)
@@ -159,7 +184,8 @@ def minimize(
             warnings.warn(text, RuntimeWarning, stacklevel=2)
     hyper, given, unknown = split(rule, options)
     refuse(rule, unknown)
-    return run(rule(**hyper), fun, x0, args, jac, bounds, constraints, tol, callback, given, feed)
+    keep = keeper(checkpoint, checkpoint_every, resume)
+    return run(rule(**hyper), fun, x0, args, jac, bounds, constraints, tol, callback, given, feed, keep)
 
 
 def as_scipy_method(
@@ -181,6 +207,9 @@ def as_scipy_method(
     shuffle=True,
     seed=None,
     drop_last=False,
+    checkpoint=None,
+    checkpoint_every=EVERY,
+    resume=None,
     **options,
 ):
     """Minimise as SciPy asks a custom method to: options are keywords, and an unknown one is a warning.
@@ -194,7 +223,8 @@ def as_scipy_method(
 
         text = f"Unknown solver options: {', '.join(map(str, unknown))}"
         warnings.warn(text, OptimizeWarning, stacklevel=4)
-    return run(rule(**hyper), fun, x0, args, jac, bounds, constraints, tol, callback, given, feed)
+    keep = keeper(checkpoint, checkpoint_every, resume)
+    return run(rule(**hyper), fun, x0, args, jac, bounds, constraints, tol, callback, given, feed, keep)
 
 
 def _feed(data, batch_size, epochs, shuffle, seed, drop_last):
@@ -220,11 +250,13 @@ def find(method):
         raise ValueError(f"unknown method {method!r}; {there}.{hint}") from None
 
 
-def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, feed):
-    """Minimise with a rule or solver; options are those of every run."""
+def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, feed, keep=None):
+    """Minimise with a rule or solver; options are those of every run, and `keep` is what `checkpoint.keeper` gives."""
     if constraints is not None and not (isinstance(constraints, (tuple, list, dict)) and not constraints):
         raise ValueError(f"{rule.name} takes bounds, but no other constraints; SLSQP and trust-constr do")
     spsa, feed = is_spsa(jac), dict(feed)
+    if keep is not None:
+        feed = keep.seeded(feed, spsa)
     seed = feed.get("seed")
     if spsa and ("data" not in feed or is_stream(feed["data"])):
         feed.pop("seed", None)  # it is not for the batches
@@ -249,11 +281,17 @@ def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, f
     if (spsa or batches is not None) and not isinstance(rule, Rule):
         changed = "with jac='spsa', where each is another" if spsa else "with data, which changes it"
         raise ValueError(f"{rule.name} compares values of one function; {changed}, take a rule")
+    _forgiving(rule, options["nonfinite"], batches)
+    if not spsa:  # to repeat a run for which none was given
+        seed = batches.seed if batches is not None and batches.shuffle else None
     if options["check_grad"]:
         importlib.import_module("numbaopt.gradient_check").check_first(objective, batches)
-    one = Run(objective, rule, limits, options, batches)
+    watchers, drive = ([], loop.drive) if keep is None else (keep.watchers, keep.drive)
+    one = Run(objective, rule, limits, options, batches, watchers)
+    if keep is not None:
+        keep.take(one, rule, options, seed)
     try:
-        verdict = loop.drive(one, notify)
+        verdict = drive(one, notify)
         one.settle()
     except KeyboardInterrupt as interrupt:
         raise OptimizationInterrupted(outcome(one, GO_ON)) from interrupt
@@ -261,10 +299,8 @@ def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, f
         _annotate(error, outcome(one, GO_ON))
         raise
     result = outcome(one, verdict, message if verdict == GTOL_MET else None)
-    if spsa:
+    if seed is not None:
         result.seed = seed
-    elif batches is not None and batches.seed is not None and feed.get("shuffle", True):
-        result.seed = batches.seed  # to repeat a run for which none was given
     if options["disp"]:
         display(result, stacklevel=3)
     return result
@@ -277,6 +313,19 @@ def bounded(rule):
     if not rule.bounded:
         raise ValueError(f"{rule.name} takes no bounds; every rule does, adam among them, and SciPy's L-BFGS-B")
     return rule
+
+
+def _forgiving(rule, policy, batches):
+    """Raise where a method cannot go on after what is not finite in the way that was asked for."""
+    if policy == "stop":
+        return
+    if not isinstance(rule, Rule):
+        text = f"nonfinite={policy!r} is for rules; {rule.name} takes shorter steps by itself where fun is not finite"
+        raise ValueError(text)
+    if batches is not None and rule.evaluations > 1:
+        raise ValueError(
+            f"nonfinite={policy!r} passes batches over, and {rule.name} takes {rule.evaluations} gradients of each"
+        )
 
 
 def is_spsa(jac):

@@ -17,25 +17,31 @@ X, G, BEST_X, BEST_G, LOWER, UPPER = range(6)
 # Entries of the record that a run keeps, a float64 array. NIT counts steps; MOST_NIT and MOST_NFEV are limits; MORE is
 # how many evaluations one with gradient takes beside the first, LESS the same where the value is not finite. Of a
 # solver: where in h its iterations and the latest iterate's value lie, what both were when last looked at, and the
-# tolerance on the change of that value.
+# tolerance on the change of that value. Then what is done about what is not finite, how many evaluations were so, and
+# how many of them in a row.
 BEST, PREVIOUS, NORM, GTOL, FTOL, LATEST, NIT, NFEV, EPOCH, SUM, WEIGHT, TOLERANT = range(12)
 MOST_NIT, MOST_NFEV, MORE, LESS, ITERATIONS, VALUE, DONE, DONE_VALUE, DONE_FTOL = range(12, 21)
+NONFINITE, SPOILED, IN_A_ROW = range(21, 24)
+
+# What to do about an evaluation that is not finite, and how many in a row are enough.
+STOP, SKIP, SHRINK = range(3)
+ENOUGH = 50
 
 # Verdicts.
 GO_ON, GTOL_MET, FTOL_MET, BAD_FUN, BAD_JAC, BAD_X, MAXITER, MAXFEV, MAXTIME, STOPPED, EPOCHS_DONE, STALLED = range(12)
 RAISED = 12  # what the objective did, of many problems one
 
 
-def new_record(gtol=-1.0, ftol=-1.0, latest=False, tolerant=False):
+def new_record(gtol=-1.0, ftol=-1.0, latest=False, tolerant=False, nonfinite=STOP):
     """Return the record of a run that has not begun; a negative tolerance is never met.
 
     With ``tolerant`` what is not finite is left to the rule.
     """
-    record = np.zeros(21)
+    record = np.zeros(24)
     record[TOLERANT], record[DONE_FTOL] = tolerant, -1.0
     record[MOST_NIT], record[MOST_NFEV] = np.inf, np.inf
     record[BEST], record[PREVIOUS], record[NORM] = np.inf, np.nan, np.nan
-    record[GTOL], record[FTOL], record[LATEST] = gtol, ftol, latest
+    record[GTOL], record[FTOL], record[LATEST], record[NONFINITE] = gtol, ftol, latest, nonfinite
     return record
 
 
@@ -119,6 +125,33 @@ def iterated(h, record):
     if abs(new - old) <= record[DONE_FTOL] * max(abs(new), max(abs(old), 1.0)):
         return FTOL_MET
     return over(done, record)
+
+
+@jit
+def spoiled(f, x, g, best, record):
+    """Tell whether the evaluation ``f, g`` at ``x`` is not finite and forgiven; go half way back, if that is wanted."""
+    finite = abs(f) < np.inf
+    for i in range(g.size):
+        finite &= abs(g[i]) < np.inf
+    if finite:
+        record[IN_A_ROW] = 0.0
+        return False
+    if record[IN_A_ROW] >= ENOUGH or record[NFEV] >= record[MOST_NFEV]:
+        return False
+    record[IN_A_ROW] += 1.0
+    record[SPOILED] += 1.0
+    if record[NONFINITE] == SHRINK:
+        for i in range(x.size):
+            x[i] = best[0, i] + (x[i] - best[0, i]) / 2
+            if not abs(x[i]) < np.inf:
+                x[i] = best[0, i]
+    return True
+
+
+@jit
+def forgive(f, block, record):
+    """`spoiled` for callers in Python."""
+    return spoiled(f, block[X], block[G], block[BEST_X:LOWER], record)
 
 
 @jit

@@ -17,12 +17,14 @@ DEFAULTS = {
     "maxtime": None,
     "disp": False,
     "return": "best",
+    "nonfinite": "stop",
     "finite_diff_rel_step": None,
     "spsa_c": 0.1,
     "spsa_gamma": 0.101,
     "check_grad": False,
 }
 DETERMINISTIC = ("gtol", "ftol", "return")  # what means nothing where each gradient is another
+NONFINITE = ("stop", "skip", "shrink")  # in the order of `numbaopt.observe`
 SPSA = ("spsa_c", "spsa_gamma")
 
 
@@ -89,6 +91,9 @@ def settle(given, tol, minibatch, spsa=False):
         raise TypeError(f"check_grad is True or False, not {describe(settled['check_grad'])}")
     if settled["return"] not in ("best", "last"):
         raise ValueError(f"return is 'best' or 'last', not {settled['return']!r}")
+    if settled["nonfinite"] not in NONFINITE:
+        near = nearest(settled["nonfinite"], NONFINITE) if isinstance(settled["nonfinite"], str) else ""
+        raise ValueError(f"nonfinite is {', '.join(map(repr, NONFINITE))}, not {settled['nonfinite']!r}.{near}")
     return settled
 
 

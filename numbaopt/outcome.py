@@ -18,9 +18,12 @@ from numbaopt.observe import (
     MAXFEV,
     MAXITER,
     MAXTIME,
+    NONFINITE,
     NORM,
     PREVIOUS,
+    SPOILED,
     STALLED,
+    STOP,
     STOPPED,
     SUM,
     WEIGHT,
@@ -45,7 +48,7 @@ def outcome(run, verdict, message=None):
         g[run.limits[0] == run.limits[1]] = np.nan  # not evaluated there
     status = ending.STATUS[verdict] if minibatch else _status(verdict, f, run.record)
     restore = run.objective.restore
-    return Result(
+    result = Result(
         message=(message or _sentence(run, verdict)) + OVERSHOT * (status == ending.OVERSHOT),
         success=status == 0,
         status=status,
@@ -56,6 +59,9 @@ def outcome(run, verdict, message=None):
         nfev=run.objective.nfev + run.objective.spent[0],
         njev=run.objective.njev + run.objective.spent[1],
     )
+    if run.record[NONFINITE] != STOP:
+        result.nonfinite = int(run.record[SPOILED])
+    return result
 
 
 def _best(run):

@@ -33,6 +33,8 @@ class Result(dict):
         Why it ended, in a sentence.
     nit, nfev, njev : int
         Steps, evaluations of the objective and of its gradient.
+    nonfinite : int
+        Evaluations that were not finite, where the option of that name is not "stop".
 
     Examples
     --------

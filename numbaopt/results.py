@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from numbaopt.ending import CODE, EVALUATIONS, FUN, GRADIENTS, LARGEST, OVERSHOT, SEEN, STATUS, STEPS, VERDICT
+from numbaopt.ending import CODE, EVALUATIONS, FUN, GRADIENTS, LARGEST, OVERSHOT, PASSED, SEEN, STATUS, STEPS, VERDICT
 from numbaopt.objective import blank
-from numbaopt.observe import BAD_X, GO_ON, GTOL_MET, RAISED
+from numbaopt.observe import BAD_X, GO_ON, GTOL_MET, NONFINITE, RAISED, STOP
 from numbaopt.outcome import FIXED, sentence
 from numbaopt.outcome import OVERSHOT as OVERSHOT_TEXT
 from numbaopt.result import Result
@@ -31,7 +31,7 @@ class Ends:
     ----------
     points, slopes : ndarray, shape (B, n)
         Answers, the starts until there are better ones; gradients.
-    table : ndarray, shape (B, 8)
+    table : ndarray, shape (B, 9)
         What else there is to tell of each: columns by the names in `numbaopt.ending`.
     errors : dict
         What the objective raised, by the number of the problem.
@@ -42,7 +42,7 @@ class Ends:
     def __init__(self, starts):
         self.points, self.slopes = starts.copy(), np.empty_like(starts)
         blank(self.slopes)
-        self.table = np.zeros((len(starts), 8))
+        self.table = np.zeros((len(starts), 9))
         self.table[:, [FUN, SEEN, LARGEST]], self.table[:, CODE] = np.nan, STATUS[GO_ON]
         self.errors, self.messages = {}, {}
 
@@ -52,6 +52,7 @@ class Ends:
         row = self.table[b]
         row[FUN], row[CODE], row[STEPS] = result.fun, result.status, result.nit
         row[EVALUATIONS], row[GRADIENTS] = result.nfev, result.njev
+        row[PASSED] = result.get("nonfinite", 0)
         self.messages[b] = result.message
 
     def mark(self, b, verdict):
@@ -80,6 +81,8 @@ class Ends:
             njev=self.table[:, GRADIENTS].astype(int),
             errors=dict(sorted(self.errors.items())),
         )
+        if run.record[NONFINITE] != STOP:
+            whole.nonfinite = self.table[:, PASSED].astype(int)
         object.__setattr__(whole, "_told", (self.table, self.messages, limits, boxed, fixed))
         return whole
 

@@ -24,6 +24,7 @@ from numbaopt.observe import (
     NFEV,
     NIT,
     PREVIOUS,
+    SPOILED,
     TOLERANT,
     VALUE,
     G,
@@ -31,6 +32,8 @@ from numbaopt.observe import (
     new_record,
     over,
 )
+from numbaopt.options import NONFINITE
+from numbaopt.splice import marks
 
 COMPILING = 10.0  # seconds that a run must have left to spend some of them on compiling
 
@@ -65,6 +68,10 @@ class Run:
         The rule as lowered, where the compiled driver may have its step inside: None where that is a call.
     s, h
         Slots and hyperparameters of the first leaf.
+    opening : int or None
+        None until something has put into the arrays what another run was; then the verdict that this one begins with.
+    place : tuple of int
+        Of minibatches in the plain driver: the epoch, and how many steps it has had.
     """
 
     def __init__(self, objective, rule, limits, options, batches=None, watchers=()):
@@ -79,10 +86,11 @@ class Run:
         self.objective, self.limits, self.batches = objective, limits, batches
         gtol, ftol = (-1.0 if options[name] is None else options[name] for name in ("gtol", "ftol"))
         self.ftol = ftol
+        nonfinite = NONFINITE.index(options["nonfinite"])
         if batches is not None:
-            self.record = new_record(latest=True, tolerant=rule.tolerant)
+            self.record = new_record(latest=True, tolerant=rule.tolerant, nonfinite=nonfinite)
         elif self.iterations is None:
-            self.record = new_record(gtol, ftol, options["return"] == "last")
+            self.record = new_record(gtol, ftol, options["return"] == "last", nonfinite=nonfinite)
         else:  # evaluations are trials: see `iterated`
             self.record = new_record(gtol, -1.0, options["return"] == "last")
             self.record[DONE_FTOL] = ftol
@@ -92,6 +100,7 @@ class Run:
         self.record[MOST_NIT], self.record[MOST_NFEV] = self.maxiter, self.maxfev
         self.deadline = None if self.maxtime is None else perf_counter() + self.maxtime
         self.watchers = tuple(watchers)
+        self.opening, self.place = None, (0, 0)
         endless = self.deadline is None and self.maxfev == np.inf and self.iterations is None
         self.limited = not endless or bool(watchers)
         shapes, parts = objective.structure.real_shapes, objective.segments
@@ -114,6 +123,11 @@ class Run:
         if rule.shape is not None:
             fixed = {name: values.reshape(rule.shape) for name, values in fixed.items()}
         return rule, x, self.block[G, part], rule.slots(x, **fixed), rule.h
+
+    @property
+    def marks(self):
+        """The marks of the lines that a compiled driver needs: see `numbaopt.splice`."""
+        return marks(self.rule, self.record)
 
     @functools.cached_property
     def step(self):
@@ -142,6 +156,15 @@ class Run:
 
         return each
 
+    def arrays(self):
+        """Return all that a run is between two steps, beside counts of evaluations: arrays by name."""
+        heads = [] if self.head is None else [self.head]
+        states = [(s, h) for *_, s, h in (*self.leaves, *heads)]
+        named = {"block": self.block, "record": self.record}
+        for i, (s, h) in enumerate(states):
+            named |= {f"s{i}": s, f"h{i}": h}
+        return named
+
     @property
     def reports(self):
         """Whether the point to report is another than x."""
@@ -150,6 +173,8 @@ class Run:
     def settle(self):
         """Look at the point that the rule reports, where that is not x: the answer, unless a better one was met."""
         t, x = int(self.record[NIT]), self.block[X]
+        if self.batches is not None:
+            t -= int(self.record[SPOILED])
         if not self.reports or not np.isfinite(x).all():
             return
         if self.rule.reports:

@@ -10,12 +10,18 @@ import textwrap
 
 from numbaopt import cpu, ending, observe, passes
 
-MARKS = "valued", "rule", "solver"  # of lines that are for some methods only
+MARKS = "valued", "rule", "solver", "forgiving"  # of lines that are for some methods only
 
 
-def marks(rule):
-    """Return the marks of the lines that a method needs: what asks for the objective's value, what is no rule."""
-    return ("valued",) * rule.valued + ("solver" if hasattr(rule, "iterations") else "rule",)
+def marks(rule, record=None):
+    """Return the marks of the lines that are needed.
+
+    They are those of methods that ask for the objective's value, those of rules or of solvers, and those of runs, by
+    their records, that do not stop at what is not finite.
+    """
+    forgiving = record is not None and bool(record[observe.NONFINITE] != observe.STOP)
+    kind = "solver" if hasattr(rule, "iterations") else "rule"
+    return ("valued",) * rule.valued + (kind,) + ("forgiving",) * forgiving
 
 
 def splice(function, program, marked, more="", last=None):

@@ -104,7 +104,7 @@ class Wrapper:
         x0, bounds = self.objective.x0, self.objective.bounds or (np.empty(0, self.objective.x0.dtype),) * 2
         settings = [*map(self._own, bounds), *map(self._arg, self.objective.spsa)]
         at = len(self.table)
-        self.table.append(0)
+        self.table.append(self.objective.njev)
         return [
             f"args[{at}] += 1",
             f"plus, minus, slopes = {', '.join(map(self._own, (x0.copy(), x0.copy(), np.empty(x0.size))))}",
