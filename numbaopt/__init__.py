@@ -17,14 +17,16 @@ from numbaopt.rule import Rule, RuleError, chain, rule
 from numbaopt.state import State
 
 if TYPE_CHECKING:
+    from numbaopt.gradient_check import check_grad as check_grad
     from numbaopt.many import minimize_many as minimize_many
     from numbaopt.results import ManyResult as ManyResult
 
 __version__ = "0.1.0"
 __all__ = ["ManyResult", "OptimizationInterrupted", "Optimizer", "Result", "Rule", "RuleError", "State", "chain"]
 __all__ += ["minimize", "minimize_many", "names", "problems", "rule", "schedules", "solvers", "transforms"]
-__all__ += ["workspace_size"]
-LATER = {"minimize_many": "many", "ManyResult": "results"}  # what not every user pays the import of
+__all__ += ["check_grad", "workspace_size"]
+# What not every user pays the import of.
+LATER = {"minimize_many": "many", "ManyResult": "results", "check_grad": "gradient_check"}
 
 
 def __getattr__(name):

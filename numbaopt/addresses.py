@@ -41,6 +41,8 @@ def rows_at(kind, at):
 def leaf_at(kind, at, copy):
     """Make ``leaf(flat, table)``: a part of a flat array; from entry `at` on, its start and its shape.
 
+    The start counts entries of the flat array; a complex part has half as many as it takes there.
+
     With `copy`, the same part of the memory whose address the table begins with, after copying the entries
     there.
     """

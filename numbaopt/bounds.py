@@ -50,6 +50,15 @@ def read_bounds(bounds, n, dtype):
     return None if np.isinf(lower).all() and np.isinf(upper).all() else (lower, upper)
 
 
+def refuse_complex(bounds, structure):
+    """Raise ValueError for bounds of complex parameters, which have no order."""
+    if bounds is not None and not structure.real:
+        raise ValueError(
+            "bounds need an order, and complex numbers have none: x0 is complex. Let x0 hold real and imaginary parts "
+            'apart, {"re": ..., "im": ...}, and bound these.'
+        )
+
+
 def _columns(bounds):
     """Split pairs into lower and upper sides, None taken as open."""
     try:

@@ -5,6 +5,7 @@ import operator
 import numpy as np
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))  # by itemsize // 8
+COMPLEXES = (np.dtype(np.complex64), np.dtype(np.complex128))
 
 
 def describe(value):
@@ -31,16 +32,19 @@ def whole(number, name, least, otherwise=""):
     return number
 
 
-def real_array(value, name):
-    """Return a value as an array of real numbers, without a copy where it is one."""
+def real_array(value, name, complexes=False):
+    """Return a value as an array of real numbers (or of complex ones), without a copy where it is one."""
     try:
         array = np.asarray(value)
     except ValueError as error:  # a ragged list
         raise ValueError(f"{name} is not an array: {error}") from None
     kind = array.dtype.kind
     if kind == "c":
-        raise TypeError(f"{name} must be real, not {array.dtype}; use two arrays, real and imaginary.")
-    if kind not in "fiub":
+        if not complexes:
+            raise TypeError(f"{name} must be real, not {array.dtype}; use two arrays, real and imaginary.")
+        if array.dtype.newbyteorder("=") not in COMPLEXES:
+            raise TypeError(f"{name} must be complex64 or complex128, not {array.dtype}; see .astype(complex).")
+    elif kind not in "fiub":
         raise TypeError(f"{name} must be an array of real numbers, not {describe(value)}.")
     if kind == "f" and array.dtype.newbyteorder("=") not in FLOATS:
         raise TypeError(f"{name} must be float32 or float64, not {array.dtype}; see .astype(float).")
@@ -75,5 +79,6 @@ def _scalar(f, kinds, wanted):
     number = array.item()
     fraction = array.dtype.kind == "O" and "f" in kinds and hasattr(number, "__float__")
     if array.dtype.kind not in kinds and not fraction:
-        raise TypeError(f"fun must return {wanted}, not {describe(f)}.")
+        hint = "; see .real, where that is all there is to it" if array.dtype.kind == "c" else ""
+        raise TypeError(f"fun must return {wanted}, not {describe(f)}{hint}.")
     return number

@@ -33,8 +33,8 @@ def form_of(kind):
         return value
     if value is False:
         return "2-point"
-    if value == "spsa":
-        raise TypingError("jac='spsa' is for minimize called from Python; in compiled code jac is " + FORMS)
+    if isinstance(value, str) and value in ("spsa", "autograd"):
+        raise TypingError(f"jac={value!r} is for minimize called from Python; in compiled code jac is " + FORMS)
     shown_ = repr(value) if isinstance(kind, types.Literal) else f"a value of type {kind}, known only at run time"
     raise TypingError(f"in compiled code jac is {FORMS}, written out; not {shown_}")
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from numbaopt.coordinates import Coordinates
 from numbaopt.rule import Rule
-from numbaopt.state import contiguous
+from numbaopt.state import contiguous, parts
 from numbaopt.structure import Structure
 
 
@@ -40,10 +40,12 @@ class Group:
                 raise TypeError(f"{name}: a group's parameters are all NumPy arrays or all device arrays")
             if not device:
                 contiguous(leaf, name, writable=True)
-            if like.dtype != self.structure.dtype:
+            elif np.iscomplexobj(like):
+                raise TypeError(f"{name} is {like.dtype}: on a device parameters are real")
+            if like.real.dtype != self.structure.dtype:
                 raise TypeError(f"{name} is {like.dtype}, another of its group {self.structure.dtype}: make two groups")
         self._flat = self._buffer(device)
-        self._leaves = leaves if device else [a.reshape(-1) for a in leaves]
+        self._leaves = leaves if device else [parts(a).reshape(-1) for a in leaves]
         self.grads = self.structure.views(self._flat)
         self._views = self.structure.leaves(self.grads, "grads")
         self._parts = self._views if device else [self._flat[lo:hi] for lo, hi in self.structure.segments]
@@ -54,7 +56,7 @@ class Group:
             _copy(self._leaves, self._pieces(self._whole))
         if self._whole is None or rule.layerwise:
             _, rest = self._split()
-            each = zip(self.structure.shapes, self._leaves, strict=True)
+            each = zip(self.structure.real_shapes, self._leaves, strict=True)
             self.states = [rest.shaped(shape).init(leaf) for shape, leaf in each]
         else:
             self.states = [rule.init(self._whole)]
@@ -162,7 +164,7 @@ class Group:
                     raise type(error)(f"grads{path}: {error}") from None
             else:
                 g = self.structure.convert(i, g, f"grads{path}")
-                g = np.require(g.reshape(-1), self.structure.dtype, ["C", "A", "W"])
+                g = np.require(parts(np.ascontiguousarray(g)).reshape(-1), self.structure.dtype, ["C", "A", "W"])
             work.append((self._leaves[i], g, state))
         return work
 

@@ -55,7 +55,7 @@ def minimize_many(
         What each problem has of its own.
     method : str or Rule
         A rule or a solver ("lbfgs") of ours, as in `minimize`.
-    jac : callable, True, "inplace", "2-point", "3-point", "cs" or None
+    jac : callable, True, "inplace", "autograd", "2-point", "3-point", "cs" or None
         As in `minimize`.
     bounds : as in `minimize`, for all problems; or `scipy.optimize.Bounds` with arrays of B rows, or shape (B, n, 2)
         Bounds of each problem.
@@ -65,8 +65,9 @@ def minimize_many(
         Called some twenty times a second, as ``callback(intermediate_result)`` with ``done`` and ``total``, numbers of
         problems; StopIteration ends the run.
     options : dict
-        As in `minimize`. A hyperparameter may be an array of B numbers, one for each problem. ``maxtime`` is for the
-        whole call. With ``disp`` or ``progress`` a progress bar is shown, on a terminal or in a notebook.
+        As in `minimize`; ``check_grad`` is for the first problem. A hyperparameter may be an array of B numbers, one
+        for each problem. ``maxtime`` is for the whole call. With ``disp`` or ``progress`` a progress bar is shown, on a
+        terminal or in a notebook.
     threads : int
         By default as many as Numba has, ``numba.get_num_threads()``. For an objective in Python there is one.
 
@@ -122,6 +123,7 @@ def minimize_many(
     objective = Objective(fun, np.zeros(shape, starts.dtype), args, jac, None, settled["finite_diff_rel_step"])
     if limits is not None:
         objective.bounds = limits[0, 0], limits[1, 0]
+    spent = _checked(fun, starts, rows, objective, jac) if settled["check_grad"] else 0
     one = Run(objective, rule if limits is None else bounded(rule), objective.bounds, settled)
     ends = Ends(starts.reshape(total, -1))
     watch = _Watch(callback, total, settled["disp"], settled["progress"])
@@ -143,6 +145,7 @@ def minimize_many(
         error = result.errors[0]
         error.add_note(f"So ended all {total} problems; this is what the first one raised.")
         raise error
+    result.nfev[0] += spent
     if settled["disp"]:
         print(result.message)
     return result
@@ -150,7 +153,8 @@ def minimize_many(
 
 def _each(fun, starts, rows, args, rule, own, jac, limits, given, tol):
     """Return a function that minimises one problem, called by its number."""
-    given = {name: value for name, value in given.items() if name not in ("disp", "progress", "maxtime")}
+    left = ("check_grad", "disp", "progress", "maxtime")
+    given = {name: value for name, value in given.items() if name not in left}
 
     def minimise(b):
         method = rule(**{name: values[b] for name, values in own.items()}) if own else rule
@@ -162,6 +166,16 @@ def _each(fun, starts, rows, args, rule, own, jac, limits, given, tol):
         return run(method, fun, starts[b], (*row, *args), jac, between, (), tol, None, given, {})
 
     return minimise
+
+
+def _checked(fun, starts, rows, objective, jac):
+    """Compare the first problem's gradient with differences; return the evaluations."""
+    from numbaopt.gradient_check import check_first
+
+    first = Objective(fun, starts[0], (*(np.copy(array[0])[()] for array in rows), *objective.args), jac)
+    first.bounds = objective.bounds
+    check_first(first, None)
+    return first.spent[0]
 
 
 def _one_by_one(minimise, ends, one, watch):

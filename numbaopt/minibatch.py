@@ -6,7 +6,7 @@ given.
 """
 
 from collections.abc import Mapping
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 
 import numpy as np
 
@@ -127,6 +127,15 @@ class Batches:
             raise ValueError(f"{text}: is it the stream that the checkpoint is of?")
         if not count:
             raise ValueError(f"data gave no batches in epoch {epoch + 1} of {self.epochs}; is it used up?")
+
+    def first(self):
+        """Return the first batch. It will be there again, also of a stream that can be gone through once."""
+        if not hasattr(self._stream, "__next__"):
+            return next(self.epoch(0))[0]
+        for batch in self._stream:
+            self._stream = chain([batch], self._stream)
+            return _as_tuple(batch)
+        return next(self.epoch(0))[0]  # raises what there is to say
 
     def feed(self):
         """Return what compiled code needs to make the same batches of arrays."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from numbaopt import loop
-from numbaopt.bounds import read_bounds
+from numbaopt.bounds import read_bounds, refuse_complex
 from numbaopt.callbacks import read_callback
 from numbaopt.checkpoint import EVERY, keeper
 from numbaopt.hyper import closest
@@ -59,14 +59,16 @@ def minimize(
         ``fun(x, *args) -> float``; with data, ``fun(x, *batch, *args)``, the mean over the batch. One
         compiled by Numba (``@njit``) is called from compiled code: without a callback, the run stays there.
     x0 : array_like, or dict, list or tuple of arrays
-        The start. It is not written. ``fun`` sees the same structure, the result has it; float32 stays.
+        The start. It is not written. ``fun`` sees the same structure, the result has it; float32 stays. Complex
+        arrays stay complex: see Notes.
     args : tuple
         Further arguments of ``fun`` and ``jac``.
     method : str or Rule
         A rule, ``adam(lr=1e-2)``, its name, or the name of a method of SciPy, which is then called.
-    jac : callable, True, "inplace", "2-point", "3-point", "cs", "spsa" or None
+    jac : callable, True, "inplace", "autograd", "2-point", "3-point", "cs", "spsa" or None
         The gradient: a function; True when ``fun`` returns ``(f, g)``; "inplace" when ``fun(x, grad, *args)``
-        fills ``grad``; "spsa", for noisy functions, a random estimate from two evaluations, whatever x's size;
+        fills ``grad``; "autograd", exact, when ``fun`` is written with ``autograd.numpy`` for NumPy (extra
+        ``autograd``); "spsa", for noisy functions, a random estimate from two evaluations, whatever x's size;
         finite differences otherwise.
     hess, hessp : callable
         For methods of SciPy.
@@ -90,6 +92,7 @@ def minimize(
         "numbaopt[progress]"`` (with ``disp`` there is one if tqdm is installed);
         ``history``, True for a `numbaopt.history.History` of the run as ``result.history``: arrays nit, fun, norm, lr
         and seconds with an entry for each step; "x" for all the points, too;
+        ``check_grad``, whether to compare the gradient with differences before the run: see `numbaopt.check_grad`;
         ``return``, the "best" or the "last" iterate;
         ``nonfinite``, what to do where fun or a gradient is not finite: "stop", "skip" it (evaluate again; with data
         take the next batch, without a step) or "shrink" the step (the same, half way back to the best point; with data
@@ -138,6 +141,14 @@ def minimize(
         At Ctrl-C: a KeyboardInterrupt whose ``result`` is the best so far. What a function of yours raises
         passes as it is, with that attribute.
 
+    Notes
+    -----
+    Of complex parameters the real and the imaginary parts are coordinates apart, as in torch.optim: a rule steps
+    ``x.view(float)``. ``fun`` sees complex arrays and returns a real number; the gradient is complex,
+    dL/dRe + 1j dL/dIm, the direction of steepest ascent: torch's ``x.grad``, the conjugate of JAX's, twice the
+    Wirtinger derivative by conj(x). For ``(abs(A @ x - b) ** 2).sum()`` it is ``2 * A.conj().T @ (A @ x - b)``.
+    Finite differences and "autograd" follow it; gtol is for the largest part. "cs" and bounds are for real x.
+
     Examples
     --------
     >>> from numbaopt import minimize
@@ -146,6 +157,20 @@ def minimize(
     >>> result = minimize(fun, [3.0, -2.0], jac=True, method="adam", options={"lr": 0.1})
     >>> result.success, result.x.round(4)
     (True, array([1., 1.]))
+
+    Phase retrieval: a complex signal from the magnitudes of what is measured, up to a common phase.
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> signal, *rows = rng.normal(size=(25, 4)) + 1j * rng.normal(size=(25, 4))
+    >>> A = np.array(rows)
+    >>> b = abs(A @ signal) ** 2
+    >>> def intensities(z):
+    ...     r = abs(A @ z) ** 2 - b
+    ...     return (r**2).mean(), 4 * A.conj().T @ (r * (A @ z)) / len(b)
+    >>> result = minimize(intensities, np.ones(4, complex), jac=True, method="lbfgs")
+    >>> bool(np.isclose(abs(np.vdot(result.x, signal)), np.linalg.norm(signal) ** 2))
+    True
     """
     feed = _feed(data, batch_size, epochs, shuffle, seed, drop_last)
     if is_scipys(method):
@@ -253,6 +278,7 @@ def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, f
         estimates = Spsa.seeded(seed, options["spsa_c"], options["spsa_gamma"])
     rel_step = options["finite_diff_rel_step"]
     objective = Objective(fun, x0, args, jac, None, rel_step, estimates if spsa else None)
+    refuse_complex(bounds, objective.structure)
     limits = read_bounds(bounds, objective.x0.size, objective.x0.dtype)
     notify = read_callback(callback, objective.restore)
     message = None
@@ -269,6 +295,8 @@ def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, f
         seed = batches.seed if batches is not None and batches.shuffle else None
     bars = [Progress(options["progress"])] if options["progress"] or options["disp"] else []
     watchers = [bar for bar in bars if bar.bar.seen]
+    if options["check_grad"]:
+        importlib.import_module("numbaopt.gradient_check").check_first(objective, batches)
     keepers, drive = ([], loop.drive) if keep is None else (keep.watchers, keep.drive)
     one = Run(objective, rule, limits, options, batches, [*watchers, *keepers])
     if keep is not None:

@@ -17,7 +17,7 @@ from numbaopt.structure import flatten
 
 
 class Objective:
-    """A user's function, ready for a driver: by the form of `jac` a subclass, from below or `numbaopt.estimates`.
+    """A user's function, ready for a driver: by the form of `jac` a subclass, here or in `estimates`, `autodiff`.
 
     Parameters
     ----------
@@ -33,13 +33,15 @@ class Objective:
     Attributes
     ----------
     x0 : ndarray, shape (n,)
-        A private copy of the starting point, flat, float32 or float64.
+        A private copy of the starting point, flat, float32 or float64; of complex arrays real and imaginary parts.
     structure : numbaopt.structure.Structure
         The shapes of x0.
     segments : list of (int, int)
         Where each array of a structured x0 lies in the flat one.
     nfev, njev : int
         Evaluations so far of the function, those for finite differences included, and of the gradient.
+    spent : (int, int)
+        Evaluations of function and gradient before the run, to check the gradient: not in nfev and njev.
     cost : int
         Evaluations of the function that one call takes where it gives a finite value.
     noisy : bool
@@ -70,6 +72,10 @@ class Objective:
             from numbaopt import estimates
 
             return super().__new__(estimates.Simultaneous if form == "spsa" else estimates.Differences)
+        if form == "autograd":
+            from numbaopt.autodiff import Autograd
+
+            return super().__new__(Autograd)
         return super().__new__(Separate if callable(form) else _FORMS[form])
 
     def __init__(self, fun, x0, args=(), jac=None, bounds=None, finite_diff_rel_step=None, spsa=None):
@@ -78,12 +84,15 @@ class Objective:
         self.fun, self.jac = _read_form(fun, jac)
         self.structure, self.x0 = flatten(x0)
         self.segments = self.structure.segments
+        if self.jac == "cs" and not self.structure.real:
+            raise ValueError("jac='cs' shifts real numbers along the imaginary axis, but x0 is complex: see '3-point'.")
         self.args = args if isinstance(args, tuple) else (args,)
         self.bounds = bounds
         self.rel_step = _read_step(finite_diff_rel_step, self.x0.size)
         self.spsa = spsa
         self.nfev = self.njev = 0
-        # A 1-D x is its own view, and a gradient like it needs no looking into; for all else _shape is None.
+        self.spent = 0, 0
+        # A real 1-D x is its own view, and a gradient like it needs no looking into; for all else _shape is None.
         self._flat = self.structure.tree == 0 and self.structure.shapes == [self.x0.shape]
         self._shape, self._dtype = self.x0.shape if self._flat else None, self.x0.dtype
 
@@ -207,6 +216,7 @@ class Inplace(Objective):
 
 _FORMS: dict[object, type[Objective]] = {True: Together, "inplace": Inplace}
 _ESTIMATED = (None, *SCHEMES, "spsa")
+_WORDS = ("inplace", *SCHEMES, "spsa", "autograd")
 # A NaN that no arithmetic makes, by the size of the dtype.
 _UNWRITTEN = {4: np.uint32(0x7FC0BEEF), 8: np.uint64(0x7FF80000DEADBEEF)}
 
@@ -227,13 +237,13 @@ def _read_form(fun, jac):
     owner = getattr(jac, "__self__", None)
     if owner is fun and type(fun).__name__ == "MemoizeJac" and type(fun).__module__.startswith("scipy."):
         return fun.fun, True  # what SciPy makes of jac=True before it calls a custom method
-    if jac is None or callable(jac) or (isinstance(jac, str) and jac in ("inplace", *_ESTIMATED)):
+    if jac is None or callable(jac) or (isinstance(jac, str) and jac in _WORDS):
         return fun, jac
-    near = difflib.get_close_matches(str(jac), ["inplace", *SCHEMES, "spsa"], 1)
+    near = difflib.get_close_matches(str(jac), _WORDS, 1)
     raise ValueError(
         f"jac={jac!r} is not known{f'; did you mean {near[0]!r}?' if near else '.'} It is a function, "
         f"True (fun returns f and gradient), 'inplace' (fun(x, grad) fills grad), "
-        f"'2-point', '3-point', 'cs', 'spsa', or None."
+        f"'2-point', '3-point', 'cs', 'spsa', 'autograd', or None."
     )
 
 

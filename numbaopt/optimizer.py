@@ -21,8 +21,9 @@ class Optimizer:
         The method: ``adam(lr=1e-3)`` or ``"adam"``.
     params : array, dict, list or tuple of arrays, or list of dicts with a key ``"params"``
         float32 or float64, C-contiguous, writable: NumPy arrays, or device arrays that are then stepped where they
-        lie. A list of dicts makes groups, as in torch: the other keys are that group's hyperparameters, or its
-        ``"rule"``.
+        lie. NumPy arrays may be complex: they are stepped as their real and imaginary parts, and their gradients are
+        complex, too, dL/dRe + 1j dL/dIm, as in torch. A list of dicts makes groups, as in torch: the other keys are
+        that group's hyperparameters, or its ``"rule"``.
 
     Attributes
     ----------

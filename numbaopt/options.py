@@ -4,6 +4,8 @@ import math
 import numbers
 from collections.abc import Mapping
 
+import numpy as np
+
 from numbaopt.checks import describe
 from numbaopt.hyper import nearest
 
@@ -21,6 +23,7 @@ DEFAULTS = {
     "finite_diff_rel_step": None,
     "spsa_c": 0.1,
     "spsa_gamma": 0.101,
+    "check_grad": False,
 }
 DETERMINISTIC = ("gtol", "ftol", "return")  # what means nothing where each gradient is another
 NONFINITE = ("stop", "skip", "shrink")  # in the order of `numbaopt.observe`
@@ -92,6 +95,8 @@ def settle(given, tol, minibatch, spsa=False):
         raise ValueError(f"history is True, False, or 'x' for the points too; not {describe(settled['history'])}")
     if not any(settled["progress"] is flag for flag in (True, False, None)):
         raise ValueError(f"progress is True or False, not {describe(settled['progress'])}")
+    if not isinstance(settled["check_grad"], (bool, np.bool_)):
+        raise TypeError(f"check_grad is True or False, not {describe(settled['check_grad'])}")
     if settled["return"] not in ("best", "last"):
         raise ValueError(f"return is 'best' or 'last', not {settled['return']!r}")
     if settled["nonfinite"] not in NONFINITE:

@@ -56,8 +56,8 @@ def outcome(run, verdict, message=None):
         x=restore(x.copy()),
         nit=_iterations(verdict, run.h, run.record),
         jac=restore(g),
-        nfev=run.objective.nfev,
-        njev=run.objective.njev,
+        nfev=run.objective.nfev + run.objective.spent[0],
+        njev=run.objective.njev + run.objective.spent[1],
     )
     if run.record[NONFINITE] != STOP:
         result.nonfinite = int(run.record[SPOILED])

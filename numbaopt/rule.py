@@ -39,7 +39,7 @@ from numbaopt.hyper import checked, is_schedule
 from numbaopt.lower import Lowering
 from numbaopt.memory import Memory
 from numbaopt.parse import RuleError, read
-from numbaopt.state import State, adopt, contiguous, fitting, valued
+from numbaopt.state import State, adopt, contiguous, fitting, of_parts, parts, valued
 from numbaopt.words import PER_COORDINATE
 
 __all__ = ["Rule", "RuleError", "chain", "rule", "skip"]
@@ -226,7 +226,8 @@ class Rule(Memory):
         Parameters
         ----------
         x : ndarray or device array (``__cuda_array_interface__``), float32 or float64, C-contiguous, any shape
-            The parameters; slots that start as a copy of x (or not at zero) are made from it.
+            The parameters; slots that start as a copy of x (or not at zero) are made from it. A NumPy array may be
+            complex: its real and imaginary parts are then coordinates of their own.
 
         Returns
         -------
@@ -239,8 +240,10 @@ class Rule(Memory):
         """
         if hasattr(x, "__cuda_array_interface__"):
             return importlib.import_module("numbaopt.cuda").init(self, x)
-        flat, rule = contiguous(x, "x", writable=True), self.shaped(np.shape(x))
-        return State(rule, rule.slots(flat), np.shape(x), rule._survivor(flat))
+        flat = contiguous(x, "x", writable=True)
+        shape = parts(x).shape
+        rule = self.shaped(shape)
+        return State(rule, rule.slots(flat), shape, of_parts(rule._survivor(flat), x.dtype))
 
     def step(self, x, g, state, f=None):
         """Do one step in place: ``x`` and ``state`` change, nothing else.

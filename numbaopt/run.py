@@ -108,7 +108,7 @@ class Run:
         self.opening, self.place = None, (0, 0)
         endless = self.deadline is None and self.maxfev == np.inf and self.iterations is None
         self.limited = not endless or bool(watchers)
-        shapes, parts = objective.structure.shapes, objective.segments
+        shapes, parts = objective.structure.real_shapes, objective.segments
         self.head = None  # what is done to all arrays together before each is stepped: rule, slots, numbers
         if rule.layerwise and rule.joint and len(parts) > 1:
             head, rule = rule.split()

@@ -11,7 +11,8 @@ class State:
     t : int
         Steps done.
     s : ndarray, shape (k, n)
-        The slots, in x's dtype; ``state["m"]`` is one of them, in x's shape, or a number that is carried on.
+        The slots, in x's dtype; ``state["m"]`` is one of them, in x's shape, or a number that is carried on. Of a
+        complex x they are real: ``state["m"].view(complex)`` has x's shape.
     h : ndarray
         Hyperparameters and carried numbers, as the compiled step takes them.
     """
@@ -94,31 +95,62 @@ def owned(rule, state):
 def fitting(rule, x, g, state):
     """Return x and g flat, as compiled steps take them, or say why they are not for this state."""
     owned(rule, state)
+    if np.iscomplexobj(x):
+        contiguous(x, "x", writable=True)
+        x, g = parts(x), parts(np.require(_holding(g, "fiubc", "numbers"), x.dtype, "C"))
     if np.shape(x) != state.shape or np.shape(g) != state.shape:
         raise ValueError(f"x has shape {np.shape(x)} and g {np.shape(g)}; this state is for shape {state.shape}")
     flat = contiguous(x, "x", writable=True)
     if flat.dtype != state.s.dtype:
         raise TypeError(f"x is {flat.dtype}; this state is for {state.s.dtype}")
-    kind = np.asarray(g).dtype
-    if kind.kind not in "fiub":
-        raise TypeError(f"g holds real numbers, not {kind}")
+    g = _holding(g, "fiub", "real numbers")
+    return flat, np.require(g.reshape(-1), flat.dtype, ["C", "A", "W"])
+
+
+def _holding(g, kinds, what):
+    """Return a gradient as an array, or say what it should hold."""
+    array = np.asarray(g)
+    if array.dtype.kind not in kinds:
+        raise TypeError(f"g holds {what}, not {array.dtype}")
     if np.ma.is_masked(g):
         raise ValueError("g has masked entries: fill them, with g.filled(0) to leave their parameters to the slots")
-    return flat, np.require(np.asarray(g).reshape(-1), flat.dtype, ["C", "A", "W"])
+    return array
+
+
+def of_parts(step, dtype):
+    """Make a step of arrays of a complex dtype from one of their parts."""
+    if dtype.kind != "c":
+        return step
+
+    def stepped(t, x, g, s, h):
+        if all(isinstance(a, np.ndarray) and a.dtype == dtype and a.flags.c_contiguous for a in (x, g)):
+            x, g = x.view(s.dtype), g.view(s.dtype)
+        step(t, x, g, s, h)
+
+    return stepped
+
+
+_STEPPED = (np.float32, np.float64, np.complex64, np.complex128)
 
 
 def contiguous(x, name, writable=False):
-    """Return the array flat, as a view, or say why it cannot be stepped in place."""
+    """Return the array flat and real, as a view, or say why it cannot be stepped in place."""
     if not isinstance(x, np.ndarray) or isinstance(x, np.ma.MaskedArray):
         kind = type(x).__name__
         raise TypeError(f"{name} is a NumPy array, changed in place; {kind} is not: use numpy.array({name}, float)")
-    if x.dtype not in (np.float32, np.float64) or not x.dtype.isnative:
+    if x.dtype not in _STEPPED or not x.dtype.isnative:
         raise TypeError(f"{name} is float32 or float64 in native byte order, not {x.dtype}: use {name}.astype(float)")
     if not x.flags.c_contiguous:
         raise ValueError(f"{name} is changed in place and must be C-contiguous: use numpy.ascontiguousarray({name})")
     if writable and not x.flags.writeable:
         raise ValueError(f"{name} is changed in place and this array is read-only: use {name}.copy()")
-    return np.asarray(x).reshape(-1)
+    return parts(x).reshape(-1)
+
+
+def parts(x):
+    """View complex numbers as their real and imaginary parts, in turn along the last axis; others as an array."""
+    x = np.asarray(x)
+    return np.atleast_1d(x).view(x.real.dtype) if x.dtype.kind == "c" else x
 
 
 def _restored(rule, t, s, shape, h):

@@ -3,6 +3,9 @@
 Every kernel works on one flat array; every user thinks in `{"w": w, "b": b}`. A `Structure` is the map
 between the two. It hands out views of a flat buffer, and reads another tree of the same structure, a
 gradient, into one. What is wrong with that, and in which leaf, it says before anything is written.
+
+The buffer is real. A complex array lies in it as NumPy keeps it, real and imaginary parts in turn, each a coordinate
+of its own to every rule.
 """
 
 import math
@@ -11,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from numbaopt.checks import FLOATS, describe, real_array
+from numbaopt.checks import COMPLEXES, FLOATS, describe, real_array
 
 
 class Structure:
@@ -29,10 +32,14 @@ class Structure:
     size : int
         Entries of the flat buffer.
     dtype : numpy.dtype
-        float32 or float64: that of the widest floating leaf. Integers, bools and Python numbers do not count,
-        unless there is nothing else: then it is float64.
+        float32 or float64: that of the widest floating leaf, or of the parts of a complex one. Integers, bools and
+        Python numbers do not count, unless there is nothing else: then it is float64.
     shapes : list of tuple
         The shape of each leaf, in the order of the tree.
+    complexes : list of bool
+        Whether a leaf is complex.
+    real : bool
+        Whether none is.
     segments : list of (int, int)
         Where each leaf lies: ``flat[lo:hi]``.
     paths : list of str
@@ -43,23 +50,26 @@ class Structure:
     Raises
     ------
     TypeError, ValueError
-        For a leaf that is not an array of real numbers.
+        For a leaf that is not an array of numbers.
     """
 
-    __slots__ = ("dtype", "paths", "segments", "shapes", "size", "tree")
+    __slots__ = ("complexes", "dtype", "paths", "real", "segments", "shapes", "size", "tree")
 
     def __init__(self, tree, name="x0"):
         self.paths = []
         self.tree = self._plant(tree, "")
         leaves = self.leaves(tree, name)
-        arrays = [real_array(leaf, name + path) for path, leaf in zip(self.paths, leaves, strict=True)]
+        arrays = [real_array(leaf, name + path, True) for path, leaf in zip(self.paths, leaves, strict=True)]
         if self.tree == 0:
             arrays = [np.atleast_1d(arrays[0])]  # as SciPy has it, x is never 0-d
-        floats = [a.dtype.itemsize for a, leaf in zip(arrays, leaves, strict=True) if _is_typed(a, leaf)]
+        self.shapes = [a.shape for a in arrays]
+        self.complexes = [a.dtype.kind == "c" for a in arrays]
+        self.real = not any(self.complexes)
+        floats = [_part(a) for a, leaf in zip(arrays, leaves, strict=True) if _is_typed(a, leaf)]
         widest = max(floats, default=8)
         self.dtype = FLOATS[widest // 8]
-        self.shapes = [a.shape for a in arrays]
-        ends = np.cumsum([0, *(a.size for a in arrays)]).tolist()
+        sizes = [math.prod(shape) for shape in self.real_shapes]
+        ends = np.cumsum([0, *sizes]).tolist()
         self.segments, self.size = list(pairwise(ends)), ends[-1]
 
     def _plant(self, node, path):
@@ -70,10 +80,33 @@ class Structure:
         self.paths.append(path)
         return len(self.paths) - 1
 
+    @property
+    def real_shapes(self):
+        """The shape of each leaf as rules see it: a complex one with twice as many columns, as NumPy views it."""
+        return [_doubled(shape) if c else shape for shape, c in zip(self.shapes, self.complexes, strict=True)]
+
     def views(self, flat):
         """Hand out a tree of this structure whose leaves are views of `flat`."""
-        places = zip(self.segments, self.shapes, strict=True)
-        return _grow(self.tree, [flat[lo:hi].reshape(shape) for (lo, hi), shape in places])
+        return self.grow(self.parts(flat))
+
+    def parts(self, flat):
+        """List the leaves of `views`."""
+        parts = [flat[lo:hi] for lo, hi in self.segments]
+        if not self.real:
+            both = zip(parts, self.complexes, strict=True)
+            parts = [part.view(COMPLEXES[part.itemsize // 8]) if c else part for part, c in both]
+        return [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+
+    def grow(self, leaves):
+        """Return a tree of this structure with these leaves."""
+        return _grow(self.tree, leaves)
+
+    def where(self, at):
+        """Return how to reach an entry of the flat buffer: ``"['w'][3, 2]"``, for complex leaves also the part."""
+        i = next(i for i, (lo, hi) in enumerate(self.segments) if lo <= at < hi)
+        at, part = divmod(at - self.segments[i][0], 1 + self.complexes[i])
+        index = ", ".join(map(str, np.unravel_index(at, self.shapes[i])))
+        return self.paths[i] + f"[{index}]" * bool(index) + (".real", ".imag")[part] * self.complexes[i]
 
     def leaves(self, tree, name):
         """List the leaves of a tree, unread; raise where its keys or lengths differ from these."""
@@ -83,12 +116,13 @@ class Structure:
 
     def convert(self, i, leaf, name):
         """Return a leaf as an array of this dtype, if it has the shape of leaf number `i`; else raise."""
-        array, shape = real_array(leaf, name), self.shapes[i]
+        double = self.complexes[i]
+        array, shape = real_array(leaf, name, double), self.shapes[i]
         if array.ndim == 0 and shape == (1,):  # of a scalar x0, shown as one entry
             array = array.reshape(1)
         if array.shape == shape:
             with np.errstate(over="ignore"):  # what is beyond float32 is inf: the drivers report that
-                return array.astype(self.dtype, copy=False)
+                return array.astype(self._kind(i), copy=False)
         hint = f"; .reshape({shape}) may be all it needs" if array.size == math.prod(shape) else ""
         raise ValueError(f"{name} has shape {array.shape}, but its parameter has shape {shape}{hint}.")
 
@@ -96,10 +130,14 @@ class Structure:
         """Copy a tree of this structure into `flat`, checking all of it before writing any of it."""
         leaves = self.leaves(tree, name)
         for i, leaf in enumerate(leaves):
-            if type(leaf) is not np.ndarray or leaf.dtype is not self.dtype or leaf.shape != self.shapes[i]:
+            if type(leaf) is not np.ndarray or leaf.dtype is not self._kind(i) or leaf.shape != self.shapes[i]:
                 leaves[i] = self.convert(i, leaf, name + self.paths[i])
-        for (lo, hi), shape, leaf in zip(self.segments, self.shapes, leaves, strict=True):
-            flat[lo:hi].reshape(shape)[...] = leaf
+        for part, leaf in zip(self.parts(flat), leaves, strict=True):
+            part[...] = leaf
+
+    def _kind(self, i):
+        """Return the dtype of a leaf."""
+        return COMPLEXES[self.dtype.itemsize // 8] if self.complexes[i] else self.dtype
 
 
 def flatten(tree, name="x0"):
@@ -119,7 +157,7 @@ def flatten(tree, name="x0"):
     Raises
     ------
     TypeError
-        For what is not an array of real numbers.
+        For what is not an array of numbers.
     ValueError
         For an empty tree, a masked entry, NaN or infinity.
 
@@ -140,16 +178,23 @@ def flatten(tree, name="x0"):
     wrong = np.flatnonzero(~np.isfinite(flat))
     if wrong.size:
         at = int(wrong[0])
-        i = next(i for i, (lo, hi) in enumerate(structure.segments) if lo <= at < hi)
-        index = np.unravel_index(at - structure.segments[i][0], structure.shapes[i])
-        where = f"[{', '.join(map(str, index))}]" if index else ""
-        raise ValueError(f"{name}{structure.paths[i]}{where} is {flat[at]}; start from finite numbers.")
+        raise ValueError(f"{name}{structure.where(at)} is {flat[at]}; start from finite numbers.")
     return structure, flat
 
 
 def _is_typed(array, leaf):
     """Tell floats of a chosen dtype from Python's, and from integers."""
-    return array.dtype.kind == "f" and (hasattr(leaf, "dtype") or array.dtype.itemsize == 4)
+    return array.dtype.kind in "fc" and (hasattr(leaf, "dtype") or _part(array) == 4)
+
+
+def _doubled(shape):
+    *rows, columns = shape or (1,)
+    return (*rows, 2 * columns)
+
+
+def _part(array):
+    """Return the bytes of a real number, or of each part of a complex one."""
+    return array.dtype.itemsize // (1 + (array.dtype.kind == "c"))
 
 
 def _is_array(node):

@@ -1,11 +1,12 @@
 """SciPy's own methods, under the same roof: users compare methods by changing a string.
 
-What SciPy knows passes untouched. What it does not, jac="inplace" and x0 of other shapes than one row of
-numbers, is brought into a form that it knows.
+What SciPy knows passes untouched. What it does not, jac="inplace" and "autograd", and x0 of other shapes
+than one row of real numbers, is brought into a form that it knows.
 """
 
 import numpy as np
 
+from numbaopt.bounds import refuse_complex
 from numbaopt.callbacks import wants_result
 from numbaopt.objective import Objective
 from numbaopt.rule import Rule
@@ -41,16 +42,29 @@ def through_scipy(fun, x0, args, method, jac, hess, hessp, bounds, constraints, 
     """Call `scipy.optimize.minimize`."""
     from scipy import optimize
 
-    inplace = isinstance(jac, str) and jac == "inplace"
+    if isinstance(options, dict) and "check_grad" in options:
+        options = dict(options)
+        if options.pop("check_grad"):
+            from numbaopt.gradient_check import check_first
+
+            first = Objective(fun, x0, args, jac)
+            check_first(first, None, bounds)
+            result = through_scipy(fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options)
+            for name, spent in zip(("nfev", "njev"), first.spent, strict=True):
+                if name in result:
+                    result[name] += spent
+            return result
+    ours = isinstance(jac, str) and jac in ("inplace", "autograd")
     shaped = _shaped(x0)
-    if not (inplace or shaped):
+    if not (ours or shaped):
         given = (hess, hessp, bounds, constraints, tol, callback, options)
         return optimize.minimize(fun, x0, args, method, jac, *given)
     if shaped and any(part is not None and part != () for part in (hess, hessp, constraints)):
-        raise ValueError("hess, hessp and constraints are for an x0 of one dimension: they would see it flat")
+        raise ValueError("hess, hessp and constraints are for a real x0 of one dimension: they would see it flat")
     objective = Objective(fun, x0, args, jac)
+    refuse_complex(bounds, objective.structure)
     restore = objective.restore
-    if inplace or jac is True or callable(jac):
+    if ours or jac is True or callable(jac):
 
         def flat_fun(x):
             g = np.empty_like(objective.x0)
@@ -72,11 +86,11 @@ def through_scipy(fun, x0, args, method, jac, hess, hessp, bounds, constraints, 
 
 
 def _shaped(x0):
-    """Tell whether x0 is anything but a number or a row of numbers."""
+    """Tell whether x0 is anything but a real number or a row of such."""
     if isinstance(x0, (dict, list, tuple)):
         structure = Structure(x0)
-        return structure.tree != 0 or len(structure.shapes[0]) > 1
-    return np.ndim(x0) > 1
+        return structure.tree != 0 or len(structure.shapes[0]) > 1 or not structure.real
+    return np.ndim(x0) > 1 or np.iscomplexobj(x0)
 
 
 def _shaped_callback(callback, restore):

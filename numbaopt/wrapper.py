@@ -126,8 +126,9 @@ class Wrapper:
     def _leaves(self, flat, kind=None, copy=False):
         """Return the leaves of it."""
         structure, views = self.objective.structure, []
-        for shape, (lo, _) in zip(structure.shapes, structure.segments, strict=True):
-            part = leaf_at, types.Array(kind or self.real, len(shape), "C"), len(self.table), copy
+        for shape, (lo, _), double in zip(structure.shapes, structure.segments, structure.complexes, strict=True):
+            number = _COMPLEX[self.real] if double else kind or self.real
+            part = leaf_at, types.Array(number, len(shape), "C"), len(self.table), copy
             self.table += [lo, *shape]
             views.append(f"{self._part(*part)}({flat}, args)")
         return views
@@ -177,6 +178,7 @@ def _kind(value):
     raise TypeError
 
 
+_COMPLEX = {types.float32: types.complex64, types.float64: types.complex128}
 _NUMBERS = (types.Number, types.Boolean)
 _REALS = (types.Float, types.Integer, types.Boolean)
 

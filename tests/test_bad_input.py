@@ -44,7 +44,7 @@ def refused(error, words, fun=bowl, x0=(1.0, 2.0), **kwargs):
         (np.zeros((0, 3)), ValueError, ["x0", "empty"]),
         (np.array([1.0, np.nan]), ValueError, ["x0[1]", "nan", "finite"]),
         ({"w": np.array([[1.0, np.inf]])}, ValueError, ["x0['w'][0, 1]", "inf"]),
-        (np.array([1j]), TypeError, ["x0", "complex"]),
+        (np.array([1j], np.clongdouble), TypeError, ["x0", "complex"]),
         (np.array([None, 1.0]), TypeError, ["x0", "real numbers"]),
         (np.array(["1", "2"]), TypeError, ["x0", "real numbers"]),
         ("adam", TypeError, ["x0", "adam"]),

@@ -46,14 +46,16 @@ MAY = {
 }
 # What may be imported inside a function, when needed: the other direction, or what is costly to import.
 LATE = {
-    "__init__": {"many", "problems", "results", "schedules", "solvers", "transforms"},
+    "__init__": {"gradient_check", "many", "problems", "results", "schedules", "solvers", "transforms"},
     "inside": {"entry"},
     "rule": {"minimize", "cuda", "cpu"},
     "registry": {"rules"},
     "group": {"cuda"},
-    "objective": {"compiled_objective", "estimates"},
+    "objective": {"autodiff", "compiled_objective", "estimates"},
     "estimates": {"compiled_objective"},
     "minimize": {"transforms"},
+    "through_scipy": {"gradient_check"},
+    "many": {"gradient_check"},
     "pooled": {"lanes"},
     "solvers.solver": {"minimize"},
 }

@@ -287,7 +287,7 @@ READ_ONLY.flags.writeable = False
         (np.ones(2, ">f8"), TypeError, "not >f8"),
         (np.ones(4)[::2], ValueError, "must be C-contiguous"),
         (READ_ONLY, ValueError, "this array is read-only"),
-        (np.ones(2, complex), TypeError, "must be real, not complex128"),
+        (np.ones(2, np.complex64), TypeError, "is complex64, another of its group float64"),
         (np.ones(2, np.float32), TypeError, r"is float32, another of its group float64: make two groups"),
         (None, TypeError, "must be an array of real numbers, not None"),
         ("text", TypeError, "must be an array of real numbers, not 'text'"),

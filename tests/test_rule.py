@@ -368,7 +368,7 @@ BAD_X = {
     "integers": (np.array([1, 2]), TypeError, "float32 or float64 in native byte order, not int64"),
     "half": (np.ones(2, np.float16), TypeError, "not float16"),
     "long": (np.ones(2, np.longdouble), TypeError, f"not {np.dtype(np.longdouble)}"),
-    "complex": (np.ones(2, complex), TypeError, "not complex128"),
+    "complex": (np.ones(2, np.clongdouble), TypeError, f"not {np.dtype(np.clongdouble)}"),
     "objects": (np.ones(2, object), TypeError, "not object"),
     "bools": (np.ones(2, bool), TypeError, "not bool"),
     "big-endian": (np.ones(2, ">f8" if np.little_endian else "<f8"), TypeError, "native byte order, not >f8"),

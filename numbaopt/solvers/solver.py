@@ -15,7 +15,7 @@ import numpy as np
 from numbaopt import cpu
 from numbaopt.hyper import nearest
 from numbaopt.solvers.line_search import F0, F_LO
-from numbaopt.state import State, contiguous, fitting
+from numbaopt.state import State, contiguous, fitting, parts
 
 
 class Solver:
@@ -196,7 +196,7 @@ class Solver:
     def init(self, x):
         """Return the state to start from; x is a float32 or float64 array, C-contiguous, of any shape."""
         flat = contiguous(x, "x", writable=True)
-        return SolverState(self, self.slots(flat), np.shape(x), self.kernel(flat))
+        return SolverState(self, self.slots(flat), parts(x).shape, self.kernel(flat))
 
     def step(self, x, g, state, f):
         """Consume the value ``f`` and the gradient ``g`` at ``x``; put the next point to evaluate into ``x``.
