@@ -17,14 +17,17 @@ from numbaopt.rule import Rule, RuleError, chain, rule
 from numbaopt.state import State
 
 if TYPE_CHECKING:
+    from numbaopt.comparing import compare as compare
+    from numbaopt.comparison import Comparison as Comparison
     from numbaopt.many import minimize_many as minimize_many
     from numbaopt.results import ManyResult as ManyResult
 
 __version__ = "0.1.0"
-__all__ = ["ManyResult", "OptimizationInterrupted", "Optimizer", "Result", "Rule", "RuleError", "State", "chain"]
-__all__ += ["minimize", "minimize_many", "names", "plot", "problems", "rule", "schedules", "solvers", "transforms"]
-__all__ += ["workspace_size"]
-LATER = {"minimize_many": "many", "ManyResult": "results"}  # what not every user pays the import of
+__all__ = ["Comparison", "ManyResult", "OptimizationInterrupted", "Optimizer", "Result", "Rule", "RuleError"]
+__all__ += ["State", "chain", "compare", "minimize", "minimize_many", "names", "plot", "problems", "rule"]
+__all__ += ["schedules", "solvers", "transforms", "workspace_size"]
+# What not every user pays the import of.
+LATER = {"minimize_many": "many", "ManyResult": "results", "compare": "comparing", "Comparison": "comparison"}
 
 
 def __getattr__(name):

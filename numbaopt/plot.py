@@ -99,8 +99,8 @@ def path(problem, results, ax=None, *, args=(), jac=None, bounds=None):
     Returns
     -------
     matplotlib.axes.Axes
-        A black dot marks the start, one in a walk's colour its end, a star the minimum: the problem's, or the lowest that was found. The areas that the
-        contour lines enclose grow as those of circles whose radii grow evenly.
+        A black dot marks the start, one in a walk's colour its end, a star the minimum: the problem's, or the lowest
+        that was found. The areas that the contour lines enclose grow as those of circles whose radii grow evenly.
 
     Raises
     ------

@@ -45,7 +45,7 @@ MAY = {
 }
 # What may be imported inside a function, when needed: the other direction, or what is costly to import.
 LATE = {
-    "__init__": {"many", "plot", "problems", "results", "schedules", "solvers", "transforms"},
+    "__init__": {"comparing", "comparison", "many", "plot", "problems", "results", "schedules", "solvers", "transforms"},
     "inside": {"entry"},
     "rule": {"minimize", "cuda", "cpu"},
     "registry": {"rules"},
@@ -53,6 +53,7 @@ LATE = {
     "objective": {"compiled_objective", "estimates"},
     "estimates": {"compiled_objective"},
     "minimize": {"transforms"},
+    "comparison": {"plot"},
     "pooled": {"lanes"},
     "solvers.solver": {"minimize"},
 }
