@@ -24,7 +24,8 @@ from numbaopt.splice import marks, splice
 OPTIONS = {"maxiter": 20_000.0, "gtol": 1e-5, "ftol": -1.0, "maxfev": np.inf}
 GENERAL = (*OPTIONS, "tol", "best", "bounds", "workspace")
 NOT_HERE = {
-    **dict.fromkeys(["hess", "hessp", "constraints", "callback", "maxtime", "disp", "finite_diff_rel_step"], ""),
+    **dict.fromkeys(["hess", "hessp", "constraints", "callback", "maxtime", "disp", "progress"], ""),
+    **dict.fromkeys(["finite_diff_rel_step"], ""),
     **dict.fromkeys(["data", "batch_size", "epochs", "shuffle", "drop_last", "seed", "spsa_c", "spsa_gamma"], ""),
     "options": ": each option is a keyword",
     "return": ": best=False returns the last iterate",

@@ -4,7 +4,7 @@ import numpy as np
 
 from numbaopt.addresses import copy, prefetch
 from numbaopt.cpu import jit
-from numbaopt.observe import BEST_X, EPOCH, GO_ON, LESS, LOWER, MORE, NFEV, NIT, SUM, WEIGHT, G, X, observe
+from numbaopt.observe import BEST_X, EPOCH, GO_ON, LESS, LOWER, MORE, NFEV, NIT, NORM, SUM, WEIGHT, G, X, observe
 from numbaopt.order import draw
 
 AHEAD = 4096  # bytes that are asked for before they are copied: rows in random order are what no processor foresees...
@@ -41,7 +41,9 @@ def gather(plan, order, known, lo, hi):
         at += count
 
 
-def run_on_batches(fun, step, block, s, h, record, data, args, plan, order, key, end, size, stop, maxfev):
+def run_on_batches(
+    fun, step, block, s, h, record, data, args, plan, order, key, end, size, stop, maxfev, trace, points, first
+):
     """Take batches of ``size`` rows, of ``end`` an epoch, until there were ``stop`` of them; return the verdict.
 
     How many there were says where in which epoch to go on.
@@ -67,6 +69,11 @@ def run_on_batches(fun, step, block, s, h, record, data, args, plan, order, key,
         record[NIT] = t
         h[-1] = f  # valued
         step(t, x, g, s, h)
+        trace[0, t - 1], trace[1, t - 1] = f, record[NORM]  # history
+        for j in range(2, trace.shape[0]):  # history numbers
+            trace[j, t - 1] = h[first + j - 2]  # history numbers
+        for i in range(x.size):  # history x rule
+            points[t - 1, i] = x[i]  # history x rule
         if abs(f) < np.inf:
             record[SUM] += f * (hi - lo)
             record[WEIGHT] += hi - lo

@@ -16,6 +16,7 @@ from numba import types
 
 from numbaopt.cpu import load, only, signature
 from numbaopt.epochs import run_on_batches
+from numbaopt.history import Slices, Steps, largest
 from numbaopt.observe import (
     BAD_FUN,
     BAD_JAC,
@@ -26,6 +27,7 @@ from numbaopt.observe import (
     EPOCH,
     EPOCHS_DONE,
     GO_ON,
+    ITERATIONS,
     LESS,
     LOWER,
     MORE,
@@ -33,10 +35,12 @@ from numbaopt.observe import (
     MOST_NIT,
     NFEV,
     NIT,
+    NORM,
     PREVIOUS,
     STALLED,
     STOPPED,
     SUM,
+    VALUE,
     WEIGHT,
     G,
     X,
@@ -61,6 +65,8 @@ def drive(run, callback=None):
     alone = len(run.leaves) == 1 and (batches is None or run.evaluations == 1)
     if callback is None and alone and (batches is None or batches.columns is not None):
         compiled = run.objective.compiled(None if batches is None else batches.columns)
+    if run.wanted:
+        run.recorder = (Steps if compiled is None else Slices)(run)
     if batches is None:
         verdict = plain(run, callback) if compiled is None else jitted(run, compiled)
     else:
@@ -77,10 +83,12 @@ def plain(run, callback=None):
     """Minimise a full-batch objective in Python; return the verdict."""
     objective, block, record, step, s, h = run.objective, run.block, run.record, run.step, run.s, run.h
     maxiter, limited, valued, iterations = run.maxiter, run.limited, run.rule.valued, run.iterations
-    x, g = block[X], block[G]
+    x, g, note = block[X], block[G], run.recorder.note
     t = told = 0
     try:
         verdict = look(f := objective(x, g), block, record)
+        if note is not None:
+            note(f)
         run.begin()
         while not verdict:
             if t >= maxiter or limited:
@@ -94,6 +102,8 @@ def plain(run, callback=None):
                 return STALLED
             f = objective(x, g)
             verdict = look(f, block, record)
+            if note is not None:
+                note(f)
             if callback is not None:
                 if iterations is not None:  # evaluations are trials: tell of the iterates
                     if (verdict or iterations(h) > told) and callback(block[BEST_X], float(record[BEST]), run.done(t)):
@@ -112,7 +122,7 @@ def plain(run, callback=None):
 def plain_batches(run, callback=None):
     """Minimise a minibatch objective in Python; return the verdict."""
     objective, block, record, step, s, h = run.objective, run.block, run.record, run.step, run.s, run.h
-    x, g, valued = block[X], block[G], run.rule.valued
+    x, g, valued, note = block[X], block[G], run.rule.valued, run.recorder.note
     t = 0
     total = weight = 0.0
     try:
@@ -131,6 +141,8 @@ def plain_batches(run, callback=None):
                 if valued:
                     h[-1] = f
                 step(t, x, g, s, h)
+                if note is not None:
+                    note(f)
                 if isfinite(f):
                     total += f * rows
                     weight += rows
@@ -145,7 +157,8 @@ def jitted(run, compiled):
     """Minimise a jitted full-batch objective; return the verdict."""
     block, record, fun, args = run.block, run.record, compiled.function, compiled.args
     step = run.step if run.program is None else None
-    run_on = tier(text(_run_on, run.program, marks(run.rule)), fun, step, (*memory(block.dtype), _TABLE, types.int64))
+    rest = *memory(block.dtype), _TABLE, types.int64, *run.recorder.kinds
+    run_on = tier(text(_run_on, run.program, marks(run.rule) + run.recorder.marks), fun, step, rest)
     record[MORE], record[LESS], record[NFEV] = compiled.cost - 1, compiled.failed - 1, 1.0
     try:
         began = perf_counter()
@@ -153,10 +166,12 @@ def jitted(run, compiled):
         run.objective.nfev = record[NFEV] = compiled.cost if isfinite(f) else compiled.failed
         verdict = look(f, block, record)
         run.begin()
+        run.recorder.open()
         chunk, t = paced(1, perf_counter() - began, run.deadline), 0
         while not verdict and not (verdict := run.over(t)):
             began = perf_counter()
-            verdict = run_on(block, run.s, run.h, record, args, t + chunk)
+            verdict = run_on(block, run.s, run.h, record, args, t + chunk, *run.recorder.room(chunk))
+            run.recorder.passed()
             done, seconds = int(record[NIT]) - t, perf_counter() - began
             if run_on.spent(seconds) and run.at_leisure:
                 run_on.specialise()
@@ -167,15 +182,25 @@ def jitted(run, compiled):
         run.objective.nfev, run.objective.njev = int(record[NFEV]), 1 + int(record[NIT])
 
 
-def _run_on(fun, step, block, s, h, record, args, stop):
+def _run_on(fun, step, block, s, h, record, args, stop, trace, points, first):
     x, g, best, box = block[X], block[G], block[BEST_X:LOWER], block[LOWER:]
     t = int(record[NIT])
     stop = int(-(-min(stop, record[MOST_NIT]) // 1))  # rule
     while t < stop and record[NFEV] < record[MOST_NFEV]:
+        trace[0, t], trace[1, t] = record[PREVIOUS], record[NORM]  # history rule
+        for j in range(2, trace.shape[0]):  # history numbers
+            trace[j, t] = h[first + j - 2]  # history numbers
+        for i in range(x.size):  # history x rule
+            points[t, i] = x[i]  # history x rule
         t += 1
         record[NIT] = t
         h[-1] = record[PREVIOUS]  # valued
         step(t, x, g, s, h)
+        k = int(h[int(record[ITERATIONS])])  # history solver
+        if k != record[DONE]:  # history solver
+            trace[0, k], trace[1, k] = h[int(record[VALUE])], largest(s, block, record)  # history solver
+            for i in range(x.size):  # history x solver
+                points[k, i] = s[0, i]  # history x solver
         if not abs(h[-1]) < np.inf:  # valued
             return STALLED  # valued
         record[NFEV] += 1.0
@@ -197,9 +222,12 @@ def jitted_batches(run, compiled):
     step = [run.step] if run.program is None else []
     row, takes = types.int64, (types.int64, types.int64, _TABLE, _TABLE)
     rest = (_TABLE, _TABLE, _TABLE, _TABLE, types.uint64, row, row, row, types.float64)
-    run_on = driver(run_on_batches, run.program, marks(run.rule), block.dtype, takes, rest)
+    run_on = driver(
+        run_on_batches, run.program, marks(run.rule) + run.recorder.marks, block.dtype, takes, rest + run.recorder.kinds
+    )
     record[MORE], record[LESS] = compiled.cost - 1, compiled.failed - 1
     table, chunk, t, last = compiled.pack(feed.buffers), 1, 0, batches.epochs * batches.steps
+    run.recorder.open()
     try:
         while t < last:
             if verdict := run.over(t):
@@ -207,7 +235,10 @@ def jitted_batches(run, compiled):
             began = perf_counter()
             stop = ceil(min(t + chunk, last, run.maxiter))
             where = feed.plan, feed.order, feed.key, feed.end, batches.batch_size, stop, float(run.maxfev)
-            if verdict := run_on(fun, *step, block, run.s, run.h, record, table, args, *where):
+            where += run.recorder.room(stop - t)
+            verdict = run_on(fun, *step, block, run.s, run.h, record, table, args, *where)
+            run.recorder.passed()
+            if verdict:
                 return verdict
             done = int(record[NIT]) - t
             chunk, t = paced(done, perf_counter() - began, run.deadline), t + done

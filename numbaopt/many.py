@@ -112,6 +112,8 @@ def minimize_many(
     hyper, given, unknown = split(rule, options)
     refuse(rule, unknown)
     settled = settle(given, tol, False)
+    if settled["history"]:
+        raise ValueError("history is for one problem, as minimize keeps it; of many there are results only")
     own = {name: _own(rule, name, hyper.pop(name), total) for name in list(hyper) if np.ndim(hyper[name])}
     rule = rule(**hyper, **{name: values[0] for name, values in own.items()})
     threads = numba.get_num_threads() if threads is None else whole(threads, "threads", 1)

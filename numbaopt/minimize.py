@@ -2,6 +2,7 @@
 
 import importlib
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from numbaopt.hyper import closest
 from numbaopt.minibatch import Batches, entropy, is_stream
 from numbaopt.objective import Objective
 from numbaopt.observe import GO_ON, GTOL_MET
-from numbaopt.options import refuse, settle, split
+from numbaopt.options import RECORDS, refuse, settle, split
 from numbaopt.outcome import FIXED, display, outcome
 from numbaopt.registry import get, names
 from numbaopt.result import OptimizationInterrupted
@@ -80,6 +81,10 @@ def minimize(
         ``gtol``, for the largest entry of the projected gradient (1e-5);
         ``ftol``, for the change of fun in a step, relative to the larger of its values and 1 (none);
         ``maxfev``, evaluations; ``maxtime``, seconds; ``disp``, whether to print the end;
+        ``progress``, whether to show a progress bar, on a terminal or in a notebook: this needs tqdm, ``pip install
+        "numbaopt[progress]"`` (with ``disp`` there is one if tqdm is installed);
+        ``history``, True for a `numbaopt.history.History` of the run as ``result.history``: arrays nit, fun, norm, lr
+        and seconds with an entry for each step; "x" for all the points, too;
         ``return``, the "best" or the "last" iterate; ``finite_diff_rel_step``, as in SciPy;
         ``spsa_c`` (0.1), ``spsa_gamma`` (0.101): step k with "spsa" looks ``spsa_c / k**spsa_gamma`` to both
         sides of each entry, so spsa_c is about as large as the noise of fun over its slope.
@@ -125,6 +130,9 @@ def minimize(
             raise ValueError(f"{next(iter(feed))} is for rules; SciPy's {method} takes no minibatches")
         if is_spsa(jac):
             raise ValueError(f"jac='spsa' is for rules; SciPy's {method} takes no random gradients")
+        for name in RECORDS:
+            if isinstance(options, Mapping) and options.get(name):
+                raise ValueError(f"{name} is for methods of ours; for SciPy's {method} let a callback see to it")
         given = (hess, hessp, bounds, constraints, tol, callback, options)
         return through_scipy(fun, x0, args, method, jac, *given)
     rule = find(method)

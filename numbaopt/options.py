@@ -14,12 +14,15 @@ DEFAULTS = {
     "maxfev": None,
     "maxtime": None,
     "disp": False,
+    "history": False,
+    "progress": False,
     "return": "best",
     "finite_diff_rel_step": None,
     "spsa_c": 0.1,
     "spsa_gamma": 0.101,
 }
 DETERMINISTIC = ("gtol", "ftol", "return")  # what means nothing where each gradient is another
+RECORDS = ("history", "progress")
 SPSA = ("spsa_c", "spsa_gamma")
 
 
@@ -36,7 +39,8 @@ def split(rule, options):
         raise TypeError(f"options is a mapping of names to values, not {describe(options)}")
     hyper, given, unknown = {}, {}, {}
     for name, value in options.items():
-        (hyper if name in rule.hyper else given if name in DEFAULTS else unknown)[name] = value
+        own = name in rule.hyper and not (name in DEFAULTS and isinstance(value, (bool, str)))
+        (hyper if own else given if name in DEFAULTS else unknown)[name] = value
     return hyper, given, unknown
 
 
@@ -82,6 +86,8 @@ def settle(given, tol, minibatch, spsa=False):
     if not 0 <= gamma < math.inf:
         raise ValueError(f"spsa_gamma, the power of k that spsa_c is divided by, is finite and at least 0, not {gamma}")
     settled |= {"spsa_c": c, "spsa_gamma": gamma}
+    if not any(settled["history"] is flag for flag in (True, False, None)) and settled["history"] != "x":
+        raise ValueError(f"history is True, False, or 'x' for the points too; not {describe(settled['history'])}")
     if settled["return"] not in ("best", "last"):
         raise ValueError(f"return is 'best' or 'last', not {settled['return']!r}")
     return settled

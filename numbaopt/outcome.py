@@ -45,7 +45,7 @@ def outcome(run, verdict, message=None):
         g[run.limits[0] == run.limits[1]] = np.nan  # not evaluated there
     status = ending.STATUS[verdict] if minibatch else _status(verdict, f, run.record)
     restore = run.objective.restore
-    return Result(
+    result = Result(
         message=(message or _sentence(run, verdict)) + OVERSHOT * (status == ending.OVERSHOT),
         success=status == 0,
         status=status,
@@ -56,6 +56,9 @@ def outcome(run, verdict, message=None):
         nfev=run.objective.nfev,
         njev=run.objective.njev,
     )
+    if run.wanted:
+        result.history = run.recorder.history(verdict)
+    return result
 
 
 def _best(run):

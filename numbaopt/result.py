@@ -97,7 +97,7 @@ class OptimizationInterrupted(KeyboardInterrupt):
 
 def _lines(value, indent=0, margin=1):
     """Lay a dict out as SciPy lays out its results."""
-    if not isinstance(value, dict) or not value:
+    if type(value).__repr__ not in (dict.__repr__, Result.__repr__) or not value:
         with np.printoptions(
             linewidth=WIDTH - indent, edgeitems=2, threshold=12, formatter={"float_kind": _digits}
         ):

@@ -7,6 +7,7 @@ import numpy as np
 
 from numbaopt.coordinates import Coordinates
 from numbaopt.cpu import parallel_pays
+from numbaopt.history import Unrecorded
 from numbaopt.objective import blank
 from numbaopt.observe import (
     BEST,
@@ -65,6 +66,8 @@ class Run:
         The rule as lowered, where the compiled driver may have its step inside: None where that is a call.
     s, h
         Slots and hyperparameters of the first leaf.
+    recorder : Recorder or Unrecorded
+        What keeps its history, once a driver is chosen.
     """
 
     def __init__(self, objective, rule, limits, options, batches=None, watchers=()):
@@ -90,7 +93,8 @@ class Run:
         self.maxiter, self.maxtime = options["maxiter"], options["maxtime"]
         self.maxfev = np.inf if options["maxfev"] is None else options["maxfev"]
         self.record[MOST_NIT], self.record[MOST_NFEV] = self.maxiter, self.maxfev
-        self.deadline = None if self.maxtime is None else perf_counter() + self.maxtime
+        self.began, self.wanted, self.recorder = perf_counter(), options["history"], Unrecorded()
+        self.deadline = None if self.maxtime is None else self.began + self.maxtime
         self.watchers = tuple(watchers)
         endless = self.deadline is None and self.maxfev == np.inf and self.iterations is None
         self.limited = not endless or bool(watchers)

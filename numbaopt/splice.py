@@ -10,7 +10,10 @@ import textwrap
 
 from numbaopt import cpu, ending, observe, passes
 
-MARKS = "valued", "rule", "solver"  # of lines that are for some methods only
+MARKS = "valued", "rule", "solver"  # of lines that are for some methods only...
+# ...and for runs of which a history is kept; these have parameters of their own
+MARKS += "history", "history rule", "history solver", "history x rule", "history x solver", "history numbers"
+TRACE = ", trace, points, first"
 
 
 def marks(rule):
@@ -65,7 +68,7 @@ def _spliced(function, program, marked):
             out += [indent + row for row in _body(observe.observe)]
         else:
             out.append(line)
-    text = "\n".join(out)
+    text = "\n".join(out) if "history" in marked else "\n".join(out).replace(TRACE, "")
     if "observe(" in text or (step is not None and "step(t" in text):
         raise AssertionError(f"a line of {function.__name__} that is to be spliced does not stand as it is looked for")
     return text.replace("fun, step, ", "fun, ") if step is not None else text

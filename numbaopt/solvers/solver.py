@@ -14,7 +14,7 @@ import numpy as np
 
 from numbaopt import cpu
 from numbaopt.hyper import nearest
-from numbaopt.solvers.line_search import F0
+from numbaopt.solvers.line_search import F0, F_LO
 from numbaopt.state import State, contiguous, fitting
 
 
@@ -165,6 +165,11 @@ class Solver:
     def places(self):
         """Where in h the count of iterations lies, and the objective's value at the latest iterate."""
         return len(self.hyper), len(self.hyper) + F0
+
+    @property
+    def low(self):
+        """Where in h the value lies of the best trial of a line search."""
+        return len(self.hyper) + F_LO
 
     def iterations(self, h):
         """Return how many iterations were accepted so far, of which each took one evaluation or more."""
