@@ -10,7 +10,7 @@ from numbaopt.checks import describe
 from numbaopt.comparison import Comparison
 from numbaopt.minibatch import entropy, is_stream
 from numbaopt.minimize import find, is_spsa, minimize
-from numbaopt.options import DEFAULTS, refuse, split
+from numbaopt.options import refuse, split
 from numbaopt.result import OptimizationInterrupted
 from numbaopt.structure import flatten
 from numbaopt.through_scipy import is_scipys
@@ -86,7 +86,7 @@ def compare(
     if options is not None and not isinstance(options, Mapping):
         raise TypeError(f"options is a mapping of names to values, not {describe(options)}")
     methods = _labelled(methods)
-    options = ({"history": True} if "history" in DEFAULTS else {}) | dict(options or {})
+    options = {"history": True} | dict(options or {})
     known, unused = _sorted_out(methods, options)
     structure, flat = flatten(x0)
     limits = read_bounds(bounds, flat.size, flat.dtype)
@@ -97,7 +97,7 @@ def compare(
     rows = []
     for label, method in methods.items():
         if is_scipys(method):
-            watched = Watched(fun, jac, structure, limits, method, options.get("history"))
+            watched = Watched(fun, jac, structure, limits, method, options["history"])
             first, whole = watched.warm_up, watched.minimize
             more = given | {"hess": hess}
         else:
@@ -121,9 +121,7 @@ def compare(
 
 
 def _ours(fun, method, jac, changed, x0, options, given):
-    return minimize(
-        fun, x0, method=method, jac=jac, options=options | {k: changed[k] for k in changed if k in DEFAULTS}, **given
-    )
+    return minimize(fun, x0, method=method, jac=jac, options=options | changed, **given)
 
 
 def _labelled(methods):
@@ -132,10 +130,11 @@ def _labelled(methods):
         named = {str(label): method for label, method in methods.items()}
     elif isinstance(methods, Iterable) and not isinstance(methods, str):
         methods = list(methods)
-        labels = [method if isinstance(method, str) else _name(method) for method in methods]
-        for i, method in enumerate(methods):
-            if labels.count(labels[i]) > 1 and not isinstance(method, str):
-                labels[i] = repr(method)
+        short = [method if isinstance(method, str) else _name(method) for method in methods]
+        labels = [
+            repr(method) if short.count(label) > 1 and not isinstance(method, str) else label
+            for method, label in zip(methods, short, strict=True)
+        ]
         if twice := next((label for label in labels if labels.count(label) > 1), None):
             raise ValueError(f"{twice} is there twice; a dict of label to method tells them apart")
         named = dict(zip(labels, methods, strict=True))

@@ -56,7 +56,7 @@ def draw_values(ax, structure, x):
     every = math.ceil(len(labels) / 30)  # labels that there is room for
     if len(labels) <= FEW:
         sizes = [_part(math.prod(shape), "\n") for shape in structure.shapes]
-        labels = [f"{labels[i]}\n{shape or ''}{sizes[i]}" for i, shape in enumerate(structure.shapes)]
+        labels = [f"{labels[i]}\n{shape or ''}{sizes[i]}".rstrip() for i, shape in enumerate(structure.shapes)]
     ax.set_xticks(range(0, len(labels), every), labels[::every], rotation=90 if len(labels) > FEW else 0)
     ax.tick_params(axis="x", length=0)
 

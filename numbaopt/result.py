@@ -105,11 +105,9 @@ def _lines(value, indent=0, margin=1):
     width = max(len(str(key)) for key in value) + margin
     lines = []
     for key in sorted(value, key=lambda key: _ORDER.index(key) if key in _ORDER else len(_ORDER)):
-        if key == "history" and isinstance(value[key], dict) and not indent:
-            text = _history(value[key])
-        else:
-            text = _lines(value[key], indent + width + 2, 0)
-            text = _ranges(value[key]) if not indent and _is_wall(value[key], text) else text
+        text = _lines(value[key], indent + width + 2, 0)
+        if not indent and _is_wall(value[key], text):
+            text = _ranges(value[key])
         lines.append(f"{key!s:>{width}}: " + text.replace("\n", "\n" + " " * (width + 2)))
     return "\n".join(lines)
 
@@ -118,10 +116,6 @@ def _is_wall(value, text):
     """Tell whether a value, laid out in full, is more than one reads."""
     listed = isinstance(value, (list, tuple)) and len(text) > WIDTH  # NumPy does not abbreviate those
     return listed or not isinstance(value, str) and text.count("\n") >= MOST_LINES
-
-
-def _history(history):
-    return f"{max(map(len, history.values()), default=0)} entries of {', '.join(history)}"
 
 
 def _ranges(tree):

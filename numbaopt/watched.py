@@ -7,6 +7,7 @@ from time import perf_counter
 
 import numpy as np
 
+from numbaopt.history import History
 from numbaopt.minimize import minimize
 from numbaopt.result import Result
 
@@ -83,7 +84,7 @@ class Watched:
             self._put(nit, result.fun, result.x)
         nit, fun, norm, seconds, x = zip(*self.entries, strict=True)
         floats = {"fun": fun, "norm": norm, "lr": np.full(len(fun), np.nan), "seconds": seconds}
-        history = Result(nit=np.array(nit), **{name: np.array(value, float) for name, value in floats.items()})
+        history = History(nit=np.array(nit), **{name: np.array(value, float) for name, value in floats.items()})
         if self.pointed:
             history["x"] = np.array(x)
         return history
@@ -106,7 +107,7 @@ class Watched:
     def _seen_jac(self, x, *rest):
         g = self.form(x, *rest)
         self._look(x, g)
-        if len(self.entries) == 1:
+        if len(self.entries) == 1 and math.isnan(self.entries[0][2]):
             self.entries[0] = (*self.entries[0][:2], self.norm, *self.entries[0][3:])
         return g
 

@@ -7,7 +7,6 @@ import pytest
 import scipy.optimize
 
 from numbaopt import Comparison, OptimizationInterrupted, Result, adam, compare, minimize, sgd
-from numbaopt.options import DEFAULTS
 
 X0 = [-1.2, 1.0]
 rosen, rosen_der, rosen_hess = scipy.optimize.rosen, scipy.optimize.rosen_der, scipy.optimize.rosen_hess
@@ -160,7 +159,7 @@ def test_norm_with_bounds():
     found = compare(rosen, X0, ["L-BFGS-B", "TNC"], jac=rosen_der, bounds=bounds)
     for row in found.table():
         x, g = found[row["method"]].x, rosen_der(found[row["method"]].x)
-        assert x[1] == 0.5 and g[1] < -1
+        assert x[1] == 0.5 and g[1] < -0.4
         assert row["norm"] == pytest.approx(abs(g[0]))
         assert found[row["method"]].history.norm[-1] == pytest.approx(abs(g[0]), abs=1e-4)
 
@@ -220,7 +219,7 @@ def test_the_same_batches_for_all():
 
 @pytest.mark.parametrize("methods, kept", [(["BFGS", "adam", "sgd"], ["BFGS", "adam"]), (["sgd", "BFGS"], ["sgd"])])
 def test_ctrl_c_keeps_what_is_there(methods, kept):
-    left = 60 if methods[0] == "BFGS" else 30
+    left = 45 if methods[0] == "BFGS" else 25
 
     def fun(x):
         nonlocal left
@@ -244,8 +243,6 @@ def test_data_frame():
 
 
 def test_histories_of_ours():
-    if "history" not in DEFAULTS:
-        pytest.skip("there are none yet")
     found = compare(both, X0, ["adam", "lbfgs", "BFGS"], jac=True, options={"maxiter": 20})
     assert all(result.history.fun[0] == rosen(X0) for result in found.values())
     ax = found.plot(x="seconds")

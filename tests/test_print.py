@@ -63,8 +63,9 @@ def test_small_ones_print_in_full():
 
 
 def test_a_history_prints_on_one_line():
-    history = Result(nit=np.arange(500), fun=np.ones(500), x=np.ones((500, 2)))
-    assert repr(Result(fun=1.0, history=history)).splitlines()[-1] == " history: 500 entries of nit, fun, x"
+    options = {"maxiter": 3, "history": "x"}
+    text = repr(minimize(lambda x: (x @ x, 2 * x), np.ones(3), jac=True, options=options))
+    assert text.splitlines()[-1] == " history: History of 3 steps: nit, fun, norm, lr, seconds, x"
 
 
 def test_errors_of_many_problems():
