@@ -1,7 +1,7 @@
 """What the pictures of `numbaopt.plot` have in common: whose they are, on which axes, in which colours and scales."""
 
 from collections.abc import Mapping
-from itertools import product
+from itertools import cycle, product
 
 import numpy as np
 
@@ -22,10 +22,9 @@ def axes_or_new(ax):
     return plt.subplots(layout="constrained")[1] if ax is None else ax
 
 
-def looks():
-    """Yield pairs of a colour and a line style, without end."""
-    while True:
-        yield from ((color, style) for style, color in product(STYLES, COLORS))
+def looks(colors):
+    """Yield pairs of a colour and a line style, without end; the colours are ours, if None."""
+    return cycle((color, style) for style, color in product(STYLES, COLORS if colors is None else colors))
 
 
 def finish(ax, points, grid=True):

@@ -17,7 +17,7 @@ LABELS |= {"lr": "learning rate"}
 FEW = 80  # points of a walk that are marked one by one
 
 
-def convergence(results, ax=None, *, x="nit", y="fun", minimum=None):
+def convergence(results, ax=None, *, x="nit", y="fun", minimum=None, colors=None):
     """Draw how minimisations converge.
 
     Parameters
@@ -32,6 +32,8 @@ def convergence(results, ax=None, *, x="nit", y="fun", minimum=None):
         What to draw: "fun", "norm", the gradient's largest entry, or "lr", the learning rate.
     minimum : float
         If known: then it is subtracted from fun. Else the lowest fun found is, where fun is not positive.
+    colors : sequence of colours
+        In place of ours.
 
     Returns
     -------
@@ -66,7 +68,7 @@ def convergence(results, ax=None, *, x="nit", y="fun", minimum=None):
         above, ylabel = gaps(above, [result.fun for _, result in named], minimum)
     scale, above = logarithmic(above)
     ax = axes_or_new(ax)
-    for (color, style), (label, result), u, v in zip(looks(), named, across, above, strict=False):
+    for (color, style), (label, result), u, v in zip(looks(colors), named, across, above, strict=False):
         ax.plot(u, v, style, color=color, linewidth=1.8, label=label)
         there = np.flatnonzero(np.isfinite(v))[-1:]
         fill = color if result.get("success", True) else "white"
@@ -80,7 +82,7 @@ def convergence(results, ax=None, *, x="nit", y="fun", minimum=None):
     return finish(ax, sum(map(len, across)))
 
 
-def path(problem, results, ax=None, *, args=(), jac=None, bounds=None):
+def path(problem, results, ax=None, *, args=(), jac=None, bounds=None, colors=None):
     """Draw the walks of minimisations of two parameters over the contour lines of the objective.
 
     Parameters
@@ -95,6 +97,8 @@ def path(problem, results, ax=None, *, args=(), jac=None, bounds=None):
         As for `minimize`, of an objective.
     bounds : two pairs of numbers
         What part of the plane to draw, as for `minimize`: the problem's domain, or as far as the walks went, if None.
+    colors : sequence of colours
+        In place of ours.
 
     Returns
     -------
@@ -139,7 +143,7 @@ def path(problem, results, ax=None, *, args=(), jac=None, bounds=None):
     if len(levels) > 1:
         ax.contourf(u, v, height, levels=levels, cmap="Greys", alpha=0.3, extend="max")
         ax.contour(u, v, height, levels=levels, colors="0.7", linewidths=0.7, linestyles="solid")
-    for (color, style), (label, _), walk in zip(looks(), named, walks, strict=False):
+    for (color, style), (label, _), walk in zip(looks(colors), named, walks, strict=False):
         marker = "o" if len(walk) <= FEW else ""
         ax.plot(*walk.T, style + marker, color=color, linewidth=1.5, markersize=3.5, label=label)
         ax.plot(*walk[-1], "o", color=color, markeredgecolor="white", markersize=8, zorder=6)

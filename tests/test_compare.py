@@ -149,7 +149,7 @@ def test_all_failed():
     found = compare(lambda x: [], X0, ["sgd", "BFGS"])
     assert not found and len(found.errors) == 2 and len(found.table()) == 2
     with pytest.raises(ValueError, match="0 of 2 methods"):
-        found.best
+        assert found.best
     with pytest.raises(ValueError, match="nothing to draw"):
         found.plot()
 
