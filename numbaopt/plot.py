@@ -14,6 +14,7 @@ from numbaopt.structure import Structure
 
 LABELS = {"nit": "iteration", "seconds": "time", "fun": "f", "norm": "largest entry of the gradient"}
 LABELS |= {"lr": "learning rate"}
+APART = 10  # times as long as another is a run for which the axis becomes logarithmic
 FEW = 80  # points of a walk that are marked one by one
 
 
@@ -74,8 +75,9 @@ def convergence(results, ax=None, *, x="nit", y="fun", minimum=None, colors=None
         fill = color if result.get("success", True) else "white"
         ax.plot(u[there], v[there], "o", color=color, markerfacecolor=fill, markersize=6, zorder=3)
     ax.set(xlabel=xlabel, ylabel=ylabel, yscale=scale)
+    ax.margins(x=0.02)
     ends = [u[-1] for u in across if u[-1] > 0]
-    if ends and max(ends) > 30 * min(ends):  # else the quick ones were a wall at the left
+    if ends and max(ends) > APART * min(ends):  # else the quick ones were a wall at the left
         first = min(u[u > 0].min() for u in across if (u > 0).any())
         ax.set_xscale("symlog", linthresh=first, linscale=0.3)
         ax.set_xlim(left=0)
