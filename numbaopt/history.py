@@ -1,11 +1,10 @@
 """What a run was at each step: `Result.history`, and how it is written down at little cost.
 
-Compiled loops write the value and the gradient's norm, two numbers a step; all the rest follows from the number of the
-step, and is filled in when the run is over. They have no clock: it is read before and after each slice of some 50 ms,
-and the steps in between are taken to have been equally long.
+Compiled code writes the value and the gradient's norm, two numbers a step; all the rest follows from the number of the
+step, and is filled in when the run is over. The clock is read before and after each slice of some 50 ms of a compiled
+run, and each millisecond of a plain one; steps in between are taken to have been equally long.
 """
 
-from array import array
 from time import perf_counter
 
 import numpy as np
@@ -18,6 +17,7 @@ from numbaopt.observe import (
     BAD_FUN,
     BAD_JAC,
     BEST,
+    BEST_X,
     DONE,
     GTOL_MET,
     LOWER,
@@ -28,6 +28,8 @@ from numbaopt.observe import (
     VALUE,
     G,
     X,
+    look,
+    new_record,
     observe,
 )
 from numbaopt.result import Result
@@ -35,6 +37,9 @@ from numbaopt.result import Result
 X0, G0 = range(2)  # rows of every solver's s: the latest iterate, and the gradient there
 REACTIVE = {"plateau": "scale", "prodigy": "d", "dadapt_adamw": "d"}  # by what a method multiplies its lr
 LEAST = 4096  # entries that there is room for at first
+RING = 256  # entries that a plain driver writes before Python looks...
+TICK = 1e-3  # ...or as many as take these seconds
+COUNT = new_record().size  # where in the record of a plain run they are counted
 
 
 class History(dict):
@@ -55,8 +60,8 @@ class History(dict):
         The learning rate that the step was made with, by its schedule, and by what changes it on the way
         (`plateau`, Prodigy, D-Adaptation). NaN at the start, and where a method has none, or one for each coordinate.
     seconds : ndarray of float64, shape (k,)
-        Since the run began. In compiled runs the clock is read some twenty times a second; in between they are
-        interpolated.
+        Since the run began, compiling included. In compiled runs the clock is read some twenty times a second, in plain
+        ones once a millisecond; in between they are interpolated.
     x : ndarray of x0's dtype, shape (k, n)
         The points, flat; with ``options={"history": "x"}``.
 
@@ -89,12 +94,27 @@ def largest(s, block, record):
     return scratch[NORM]
 
 
+@jit
+def look_and_keep(f, block, record):
+    """`look`, and write value and norm behind the record proper: into a ring, after the count of what was written."""
+    verdict = observe(f, block[X], block[G], block[BEST_X:LOWER], block[LOWER:], record)
+    k = int(record[COUNT])
+    at = COUNT + 1 + 2 * (k % RING)
+    record[at], record[at + 1] = f, record[NORM]
+    record[COUNT] = k + 1
+    return verdict
+
+
 class Unrecorded:
     """What stands for the record of a run of which nothing is kept."""
 
     marks: tuple = ()
     kinds: tuple = ()
-    note = None
+    look = staticmethod(look)
+
+    def seen(self, t):
+        """See `Steps.seen`."""
+        return np.inf
 
     def open(self):
         """See `Slices.open`."""
@@ -106,18 +126,25 @@ class Unrecorded:
     def passed(self):
         """See `Slices.passed`."""
 
-    def history(self, verdict):
-        """See `Recorder.history`."""
-        return None
+    def close(self):
+        """See `Steps.close`."""
 
 
 class Recorder:
-    """The history of a run while it goes on; `Steps` and `Slices` say how it is kept.
+    """The history of a run while it goes on; `Steps` and `Slices` say how it is written.
 
     Parameters
     ----------
     run : Run
         With all its memory.
+
+    Attributes
+    ----------
+    trace : ndarray, shape (2 or more, room)
+        fun, norm, and the numbers by which the learning rate of the step after is multiplied.
+    points : ndarray, shape (room, n)
+    count : int
+        Entries, as far as Python has seen them written.
     """
 
     def __init__(self, run):
@@ -127,19 +154,45 @@ class Recorder:
         self.at = min(places, default=0)
         self.numbers = run.h[self.at : max(places, default=-1) + 1]  # a view of what steps change
         self.before, self.places = self.numbers.copy(), [k - self.at for k in places]
+        self.trace = np.empty((2 + self.numbers.size, 0))
         self.points = np.empty((0, run.block.shape[1]), run.block.dtype)
+        self.count, self.slices = 0, []  # (entries, seconds) where each begins, and where it ends
+
+    @property
+    def size(self):
+        """How many entries there are."""
+        return self.count
+
+    def make_room(self, need):
+        """Make room for so many entries."""
+        room = self.trace.shape[1]
+        if need > room:
+            room = max(need, 2 * room, LEAST)
+            self.trace = _grown(self.trace, 1, room)
+            if self.pointed:
+                self.points = _grown(self.points, 0, room)
+
+    def put(self, k, f, norm, x):
+        """Write entry ``k``."""
+        self.make_room(k + 1)
+        self.trace[:2, k], self.trace[2:, k] = (f, norm), self.numbers
+        if self.pointed:
+            self.points[k] = x
+        self.count = max(self.count, k + 1)
 
     def history(self, verdict):
         """Return what there is of it, of a run that ended so, or is broken off (GO_ON)."""
-        if self.solver and self.size:
+        if self.solver and self.count:
             self._end(verdict)
-        fun, norm, *numbers = self.columns()
+        size = min(self.size, self.trace.shape[1])
+        columns = self.trace[:, :size]
+        fun, norm, *numbers = columns.copy() if 2 * size < self.trace.shape[1] else columns
         if verdict in (BAD_FUN, BAD_JAC) and not self.first:
             norm[-1:] = abs(self.run.block[G]).max(initial=0.0)  # no driver asked for it
-        nit = np.arange(self.first, self.first + fun.size)
-        history = History(nit=nit, fun=fun, norm=norm, lr=self._lr(nit.size, numbers), seconds=self.seconds())
+        nit = np.arange(self.first, self.first + size)
+        history = History(nit=nit, fun=fun, norm=norm, lr=self._lr(size, numbers), seconds=self._seconds(size))
         if self.pointed:
-            history["x"] = self.points[: fun.size].copy()
+            history["x"] = self.points[:size].copy()
         return history
 
     def _end(self, verdict):
@@ -152,6 +205,17 @@ class Recorder:
             self.put(k, f, norm, run.s[X0])
         if verdict == GTOL_MET and record[NIT]:
             self.put(k + 1, record[PREVIOUS], record[NORM], run.block[X])
+
+    def _seconds(self, size):
+        """Return the seconds since the run began: within a slice, as if all its entries had taken equally long."""
+        seconds, end = np.empty(size), 0
+        for begin, began, end, ended in self.slices:
+            part = seconds[begin:end]
+            part[:] = np.arange(1, part.size + 1)
+            part *= (ended - began) / max(part.size, 1)
+            part += began - self.run.began
+        seconds[end:] = perf_counter() - self.run.began
+        return seconds
 
     def _lr(self, size, numbers):
         """Return the learning rate of each step; ``numbers`` are what the step after it is made with."""
@@ -168,68 +232,53 @@ class Recorder:
 
 
 class Steps(Recorder):
-    """The record of a plain run, which calls ``note(f)`` after each evaluation, or with data, each step."""
+    """The record of a plain run, whose driver calls `look`, and `seen` as often as that asks for.
+
+    So a step costs no call from Python more than it does without.
+    """
 
     marks: tuple = ()
+    look = staticmethod(look_and_keep)
 
     def __init__(self, run):
         super().__init__(run)
-        # These are quicker to append to than arrays of NumPy are to write.
-        self._fun, self._norm, self._seconds, self._more = (array("d") for _ in range(4))
-        self.note = self._iterate if self.solver else self._noting()
+        run.record = np.append(run.record, np.zeros(1 + 2 * RING))
+        self._ring = run.record[COUNT + 1 :].reshape(RING, 2)
+        self._each = self.solver or self.pointed or bool(self.places)
+        self._due, self._stride, self._then = 0, 1, run.began
 
-    @property
-    def size(self):
-        """How many entries there are."""
-        return len(self._seconds)  # these last: Ctrl-C may come in between
+    def seen(self, t):
+        """Take note of t steps done, before the next; return at how many to be called again."""
+        if t >= self._due:
+            now = perf_counter()
+            quick = now < self._then + TICK
+            self._stride = 1 if self._each else min(2 * self._stride, RING) if quick else max(self._stride // 2, 1)
+            self._due = t + self._stride
+            self._take(t, now)
+        return self._due
 
-    def _noting(self):
-        fun, norm, seconds = self._fun.append, self._norm.append, self._seconds.append
-        record, x, clock = self.run.record, self.run.block[X], perf_counter
-        more = self._extend if self.pointed or self.places else None
+    def _take(self, t, now):
+        """Take out of the ring what is there."""
+        run, before, looked = self.run, self.count, int(self.run.record[COUNT])
+        if self.solver:
+            k = run.iterations(run.h)
+            if looked and not before:
+                self.put(0, *self._ring[0], run.block[X])
+            elif k == before:
+                self.put(k, run.h[int(run.record[VALUE])], largest(run.s, run.block, run.record), run.s[X0])
+        else:
+            after = min(looked, t) if self.first else looked  # a batch that was not finite has had no step
+            self.make_room(after)
+            self.trace[:2, before:after] = self._ring[np.arange(before, after) % RING].T
+            if self._each and after > before:
+                self.put(before, *self.trace[:2, before], run.block[X])
+            self.count = after
+        self.slices.append((before, self._then, self.count, now))
+        self._then = now
 
-        def note(f):
-            if more is not None:
-                more(x)
-            fun(f)
-            norm(record[NORM])
-            seconds(clock())
-
-        return note
-
-    def _iterate(self, f):
-        """Be the `note` of a solver, most of whose evaluations may be trials."""
-        run, k = self.run, self.run.iterations(self.run.h)
-        if not self.size:
-            self.put(0, f, run.record[NORM], run.block[X])
-        elif k == self.size:
-            self.put(k, run.h[int(run.record[VALUE])], largest(run.s, run.block, run.record), run.s[X0])
-
-    def put(self, k, f, norm, x):
-        """Keep entry ``k``, if it is not there."""
-        if k == self.size:
-            self._extend(x)
-            self._fun.append(f)
-            self._norm.append(norm)
-            self._seconds.append(perf_counter())
-
-    def _extend(self, x):
-        self._more.extend(self.numbers)
-        if self.pointed:
-            k = self.size
-            if k == len(self.points):
-                self.points = _grown(self.points, 0, 2 * k + 64)
-            self.points[k] = x
-
-    def columns(self):
-        """Return fun, norm and the numbers."""
-        size, numbers = self.size, self.numbers.size
-        more = np.array(self._more[: size * numbers]).reshape(size, numbers)
-        return np.array([self._fun[:size], self._norm[:size], *more.T])
-
-    def seconds(self):
-        """Return the seconds since the run began."""
-        return np.array(self._seconds) - self.run.began
+    def close(self):
+        """Take note of the end of the run, or of what it is broken off by."""
+        self._take(int(self.run.record[NIT]), perf_counter())
 
 
 class Slices(Recorder):
@@ -243,74 +292,46 @@ class Slices(Recorder):
         Of what `room` returns.
     """
 
-    note = None
-
     def __init__(self, run):
         super().__init__(run)
         kind = "solver" if self.solver else "rule"
         self.marks = "history", f"history {kind}"
         self.marks += (f"history x {kind}",) * self.pointed + ("history numbers",) * bool(self.places)
         self.kinds = types.float64[:, ::1], from_dtype(run.block.dtype)[:, ::1], types.int64
-        self.trace, self._slices, self._now, self._last = np.empty((2 + self.numbers.size, 0)), [], None, 0
+        self._began = None
 
     @property
     def size(self):
         """How many entries there are; amid a slice, of a full batch's steps those that the next one has begun after."""
-        if self.solver:
-            return 1 + self.run.iterations(self.run.h)
-        return int(self.run.record[NIT]) + (self._now is None and not self.first)
+        run = self.run
+        written = run.record[NIT] if not self.solver else 1 + run.iterations(run.h) if self.count else 0
+        return max(self.count, int(written))
 
     def open(self):
         """Take note of the start, which was evaluated if it is a full batch's."""
-        self.room(1)
-        self._now = 0, perf_counter()
+        self._began = 0, perf_counter()
         self.passed()
 
     def room(self, steps):
         """Return what a compiled driver takes beside the rest to do so many steps."""
         steps = steps if self.solver else min(steps, self.run.maxiter - self.run.record[NIT])
-        need, room = self.size + int(steps) + 2, self.trace.shape[1]
-        if need > room:
-            room = max(need, 2 * room, LEAST)
-            self.trace = _grown(self.trace, 1, room)
-            if self.pointed:
-                self.points = _grown(self.points, 0, room)
-        self._now = self.size, perf_counter()
+        self.make_room(self.size + int(steps) + 2)
+        self._began = self.size, perf_counter()
         return self.trace, self.points, self.at
 
     def passed(self):
         """Take note of the end of what `room` was for, and of the entry that the next slice would begin with."""
-        (size, began), self._now = self._now, None
-        self._slices.append((size, began, self.size, perf_counter()))
         run, record = self.run, self.run.record
         if not self.first and not (self.solver and record[NIT]):
-            self.put(self.size - 1, record[PREVIOUS], record[NORM], run.block[X])
+            self.put(int(record[NIT]), record[PREVIOUS], record[NORM], run.block[X])
+        self.count = self.size
+        self.close()
 
-    def put(self, k, f, norm, x):
-        """Write entry ``k``, for which there is room."""
-        self.trace[:2, k], self.trace[2:, k] = (f, norm), self.numbers
-        if self.pointed:
-            self.points[k] = x
-        self._last = max(self._last, k + 1)
-
-    def columns(self):
-        """Return fun, norm and the numbers."""
-        size = max(self.size, self._last)
-        columns = self.trace[:, :size]
-        return columns.copy() if 2 * size < self.trace.shape[1] else columns
-
-    def seconds(self):
-        """Return the seconds since the run began: within a slice, as if all its entries had taken equally long."""
-        if self._now is not None:  # broken off amid one
-            self._slices.append((*self._now, self.size, perf_counter()))
-        seconds, end = np.empty(min(max(self.size, self._last), self.trace.shape[1])), 0
-        for begin, began, end, ended in self._slices:
-            part = seconds[begin:end]
-            part[:] = np.arange(1, part.size + 1)
-            part *= (ended - began) / max(part.size, 1)
-            part += began - self.run.began
-        seconds[end:] = perf_counter() - self.run.began
-        return seconds
+    def close(self):
+        """Take note of the time, if the run is amid a slice."""
+        if self._began is not None:
+            self.slices.append((*self._began, self.size, perf_counter()))
+            self._began = None
 
 
 def _grown(old, axis, room):
@@ -332,6 +353,16 @@ def _reactive(rule):
     """Return where in h the numbers lie that the learning rate is multiplied by."""
     named = [whole for math, pairs in rule._stages for own, whole in pairs if REACTIVE.get(math.name) == own]
     return [rule.place(name) for name in named if name in rule.numbers_of]
+
+
+def rate(run, t):
+    """Return the learning rate of the step after t steps; None where a method has none, or many."""
+    value = None if run.iterations is not None else _rate(run.rule)
+    if is_schedule(value):
+        value = value(t)
+    if not isinstance(value, float):
+        return None
+    return value * float(np.prod(run.h[_reactive(run.rule)]))
 
 
 def _filler(value):

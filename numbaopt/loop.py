@@ -67,10 +67,13 @@ def drive(run, callback=None):
         compiled = run.objective.compiled(None if batches is None else batches.columns)
     if run.wanted:
         run.recorder = (Steps if compiled is None else Slices)(run)
-    if batches is None:
-        verdict = plain(run, callback) if compiled is None else jitted(run, compiled)
-    else:
-        verdict = plain_batches(run, callback) if compiled is None else jitted_batches(run, compiled)
+    try:
+        if batches is None:
+            verdict = plain(run, callback) if compiled is None else jitted(run, compiled)
+        else:
+            verdict = plain_batches(run, callback) if compiled is None else jitted_batches(run, compiled)
+    finally:
+        run.recorder.close()
     if verdict == BAD_JAC and compiled is not None and run.objective.jac == "inplace" and run.record[NIT] == 0:
         run.objective.check_filled(0.0, run.block[G])
     x = run.block[BEST_X if batches is None else X]
@@ -83,16 +86,16 @@ def plain(run, callback=None):
     """Minimise a full-batch objective in Python; return the verdict."""
     objective, block, record, step, s, h = run.objective, run.block, run.record, run.step, run.s, run.h
     maxiter, limited, valued, iterations = run.maxiter, run.limited, run.rule.valued, run.iterations
-    x, g, note = block[X], block[G], run.recorder.note
-    t = told = 0
+    x, g, look, seen = block[X], block[G], run.recorder.look, run.recorder.seen
+    t = told = due = 0
     try:
         verdict = look(f := objective(x, g), block, record)
-        if note is not None:
-            note(f)
         run.begin()
         while not verdict:
-            if t >= maxiter or limited:
-                if verdict := run.over(t):
+            if t >= due:
+                later = seen(t)
+                due = t if limited else min(maxiter, later)
+                if (limited or t >= maxiter) and (verdict := run.over(t)):
                     break
             t += 1
             if valued:
@@ -102,8 +105,6 @@ def plain(run, callback=None):
                 return STALLED
             f = objective(x, g)
             verdict = look(f, block, record)
-            if note is not None:
-                note(f)
             if callback is not None:
                 if iterations is not None:  # evaluations are trials: tell of the iterates
                     if (verdict or iterations(h) > told) and callback(block[BEST_X], float(record[BEST]), run.done(t)):
@@ -122,13 +123,15 @@ def plain(run, callback=None):
 def plain_batches(run, callback=None):
     """Minimise a minibatch objective in Python; return the verdict."""
     objective, block, record, step, s, h = run.objective, run.block, run.record, run.step, run.s, run.h
-    x, g, valued, note = block[X], block[G], run.rule.valued, run.recorder.note
+    x, g, valued = block[X], block[G], run.rule.valued
+    look, seen = run.recorder.look, run.recorder.seen
     t = 0
     total = weight = 0.0
     try:
         for epoch in range(run.batches.epochs):
             taken = (item for item in run.batches.epoch(epoch) for _ in range(run.evaluations))
             for k, (batch, rows) in enumerate(taken):
+                seen(t)
                 if verdict := run.over(t):
                     return verdict
                 if k == 0:
@@ -141,8 +144,6 @@ def plain_batches(run, callback=None):
                 if valued:
                     h[-1] = f
                 step(t, x, g, s, h)
-                if note is not None:
-                    note(f)
                 if isfinite(f):
                     total += f * rows
                     weight += rows

@@ -15,6 +15,7 @@ from numbaopt.objective import Objective
 from numbaopt.observe import BAD_X, MAXTIME, RAISED, STOPPED
 from numbaopt.options import refuse, settle, split
 from numbaopt.passes import TABLE, layout, powers
+from numbaopt.progress import Bar
 from numbaopt.result import OptimizationInterrupted, Result
 from numbaopt.results import Ends
 from numbaopt.rule import Rule
@@ -65,7 +66,7 @@ def minimize_many(
         problems; StopIteration ends the run.
     options : dict
         As in `minimize`. A hyperparameter may be an array of B numbers, one for each problem. ``maxtime`` is for the
-        whole call. With ``disp`` a progress bar is shown, if tqdm is installed.
+        whole call. With ``disp`` or ``progress`` a progress bar is shown, on a terminal or in a notebook.
     threads : int
         By default as many as Numba has, ``numba.get_num_threads()``. For an objective in Python there is one.
 
@@ -123,7 +124,7 @@ def minimize_many(
         objective.bounds = limits[0, 0], limits[1, 0]
     one = Run(objective, rule if limits is None else bounded(rule), objective.bounds, settled)
     ends = Ends(starts.reshape(total, -1))
-    watch = _Watch(callback, total, settled["disp"])
+    watch = _Watch(callback, total, settled["disp"], settled["progress"])
     alike = limits is None or limits.shape[1] == 1 or objective.analytic
     try:
         if not rule.reports and alike and objective.compiled(each=rows) is not None:
@@ -149,7 +150,7 @@ def minimize_many(
 
 def _each(fun, starts, rows, args, rule, own, jac, limits, given, tol):
     """Return a function that minimises one problem, called by its number."""
-    given = {name: value for name, value in given.items() if name not in ("disp", "maxtime")}
+    given = {name: value for name, value in given.items() if name not in ("disp", "progress", "maxtime")}
 
     def minimise(b):
         method = rule(**{name: values[b] for name, values in own.items()}) if own else rule
@@ -271,21 +272,16 @@ def _numbers(rule, own, total):
 class _Watch:
     """What looks on: a progress bar, a callback."""
 
-    def __init__(self, callback, total, disp):
+    def __init__(self, callback, total, disp, progress):
         if callback is not None and not callable(callback):
             raise TypeError(f"callback is a function of intermediate_result, not {describe(callback)}")
-        self.callback, self.total, self.bar = callback, total, None
-        if disp:
-            try:
-                from tqdm.auto import tqdm
-            except ImportError:
-                return
-            self.bar = tqdm(total=total, unit=" problems", unit_scale=True, mininterval=0.5)
+        self.callback, self.total = callback, total
+        self.bar = Bar(progress) if progress or disp else None
 
     def __call__(self, done):
         """Tell how many problems are done; return whether to stop."""
         if self.bar is not None:
-            self.bar.update(done - self.bar.n)
+            self.bar.draw(done, self.total, "problems", last=done == self.total)
         if self.callback is None:
             return False
         try:

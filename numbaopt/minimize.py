@@ -15,6 +15,7 @@ from numbaopt.objective import Objective
 from numbaopt.observe import GO_ON, GTOL_MET
 from numbaopt.options import RECORDS, refuse, settle, split
 from numbaopt.outcome import FIXED, display, outcome
+from numbaopt.progress import Progress
 from numbaopt.registry import get, names
 from numbaopt.result import OptimizationInterrupted
 from numbaopt.rule import Rule, chain
@@ -231,7 +232,8 @@ def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, f
     if (spsa or batches is not None) and not isinstance(rule, Rule):
         changed = "with jac='spsa', where each is another" if spsa else "with data, which changes it"
         raise ValueError(f"{rule.name} compares values of one function; {changed}, take a rule")
-    one = Run(objective, rule, limits, options, batches)
+    watchers = [Progress(options["progress"])] if options["progress"] or options["disp"] else []
+    one = Run(objective, rule, limits, options, batches, [watch for watch in watchers if watch.bar.seen])
     try:
         verdict = loop.drive(one, notify)
         one.settle()
@@ -240,6 +242,9 @@ def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, f
     except Exception as error:
         _annotate(error, outcome(one, GO_ON))
         raise
+    finally:
+        for watch in watchers:
+            watch.close()
     result = outcome(one, verdict, message if verdict == GTOL_MET else None)
     if spsa:
         result.seed = seed

@@ -88,6 +88,8 @@ def settle(given, tol, minibatch, spsa=False):
     settled |= {"spsa_c": c, "spsa_gamma": gamma}
     if not any(settled["history"] is flag for flag in (True, False, None)) and settled["history"] != "x":
         raise ValueError(f"history is True, False, or 'x' for the points too; not {describe(settled['history'])}")
+    if not any(settled["progress"] is flag for flag in (True, False, None)):
+        raise ValueError(f"progress is True or False, not {describe(settled['progress'])}")
     if settled["return"] not in ("best", "last"):
         raise ValueError(f"return is 'best' or 'last', not {settled['return']!r}")
     return settled

@@ -1,0 +1,95 @@
+"""A progress bar by tqdm: on a terminal or in a notebook only, where it is asked for, and drawn five times a second."""
+
+import sys
+from math import isfinite
+from time import perf_counter
+
+from numbaopt.history import rate
+from numbaopt.observe import EPOCH, NIT, NORM, PREVIOUS
+
+PERIOD = 0.2  # seconds from one drawing to the next
+
+
+class Bar:
+    """A bar of tqdm, or nothing where nobody would see one, or there is no tqdm.
+
+    Parameters
+    ----------
+    wanted : bool
+        Whether it is an ImportError that there is no tqdm, be there a terminal or not.
+    """
+
+    def __init__(self, wanted):
+        self._kind = self._bar = None
+        self._due = 0.0
+        self.seen = "ipykernel" in sys.modules or (sys.stderr is not None and sys.stderr.isatty())
+        if not (self.seen or wanted):
+            return
+        try:
+            from tqdm.auto import tqdm
+        except ImportError:
+            self.seen = False
+            if wanted:
+                text = 'a progress bar needs tqdm: pip install "numbaopt[progress]", or leave progress out'
+                raise ImportError(text) from None
+            return
+        # No thread beside: the program may fork.
+        self._kind = type("Bar", (tqdm,), {"monitor_interval": 0})
+
+    def draw(self, done, total, unit, words=None, last=False):
+        """Draw it, if it is time, or the last time; ``words()`` is what to write behind it."""
+        if not self.seen or (perf_counter() < self._due and not last):
+            return
+        if self._bar is None:
+            self._bar = self._kind(total=total, unit=f" {unit}", unit_scale=True, dynamic_ncols=True)
+        self._bar.n = done
+        if words is not None:
+            self._bar.set_postfix_str(words(), refresh=False)
+        self._bar.refresh()
+        self._due = perf_counter() + PERIOD
+
+    def close(self):
+        """Leave the bar as it stands, on a line of its own."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+class Progress:
+    """What shows how far a run is: its step, f, the gradient's largest entry, lr, epoch, and the time left.
+
+    A watcher of `numbaopt.run.Run`, drawn when the run is at a step and the time has come.
+
+    Parameters
+    ----------
+    wanted : bool
+        As of `Bar`.
+    """
+
+    def __init__(self, wanted):
+        self.bar, self._run = Bar(wanted), None
+
+    def __call__(self, run, t, last=False):
+        """Show what the run has come to after t steps."""
+        self._run = run
+        batches, total = run.batches, run.maxiter
+        if batches is not None and batches.steps is not None:
+            total = min(total, batches.epochs * batches.steps * run.evaluations)
+        unit = "steps" if run.iterations is None else "iterations"
+        self.bar.draw(run.done(t), int(total) if isfinite(total) else None, unit, lambda: self._words(run, t), last)
+
+    def _words(self, run, t):
+        """Say in a few words where a run is."""
+        words, lr = [f"f={run.record[PREVIOUS]:.4g}", f"|g|={run.record[NORM]:.2g}"], rate(run, t)
+        words += [f"lr={lr:.3g}"] * (lr is not None)
+        if run.batches is not None:
+            words.append(f"epoch {int(run.record[EPOCH]) + 1}/{run.batches.epochs}")
+        if run.deadline is not None:
+            words.append(f"maxtime in {max(run.deadline - perf_counter(), 0):.0f} s")
+        return ", ".join(words)
+
+    def close(self):
+        """Show the end of the run, and leave that."""
+        if self._run is not None:
+            self(self._run, int(self._run.record[NIT]), last=True)
+        self.bar.close()
