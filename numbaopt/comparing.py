@@ -86,7 +86,8 @@ def compare(
     if options is not None and not isinstance(options, Mapping):
         raise TypeError(f"options is a mapping of names to values, not {describe(options)}")
     methods = _labelled(methods)
-    options = {"history": True} | dict(options or {})
+    options = dict(options or {})
+    options["history"] = options.get("history") or True
     known, unused = _sorted_out(methods, options)
     structure, flat = flatten(x0)
     limits = read_bounds(bounds, flat.size, flat.dtype)
