@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from numba import njit
 
-from numbaopt import adam, compare, plot, rmsprop, sgd
+from numbaopt import adam, compare, rmsprop, sgd
 
 TRUE = np.log([600.0, 300.0, 100.0, 3.0, 0.8, 0.15])  # amplitudes and rates of three components, as logarithms
 TIME = np.linspace(0.0, 20.0, 100)
@@ -56,12 +56,12 @@ def main(folder="."):
     found = compare(misfit, start, methods, args=(TIME, counts), jac="inplace", options={"maxiter": 4000})
     print(found)
 
-    figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    lowest = found.best.fun
-    found.plot(axes[0], minimum=lowest)
-    plot.convergence(found, axes[1], x="seconds", minimum=lowest).get_legend().remove()
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4.4), layout="constrained", sharey=True)
+    for ax, x in zip(axes, ("nit", "seconds"), strict=True):
+        found.plot(ax, x=x, minimum=found.best.fun).get_legend().remove()
     axes[0].set(ylabel="misfit above the lowest", ylim=(1e-11, None))
-    axes[1].set(ylabel="", ylim=axes[0].get_ylim())
+    axes[1].set(ylabel="")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
     file = Path(folder) / "choose_a_method.png"
     figure.savefig(file, dpi=100)
     plt.close(figure)

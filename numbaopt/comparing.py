@@ -100,7 +100,7 @@ def compare(
         if is_scipys(method):
             watched = Watched(fun, jac, structure, limits, method, options["history"])
             first, whole = watched.warm_up, watched.minimize
-            more = given | {"hess": hess}
+            more = given | {"hess": hess, "seed": None if data is None else seed}
         else:
             first = partial(_ours, fun, method, jac, {"maxiter": 1, "disp": False, "progress": False})
             whole, more = partial(_ours, fun, method, jac, {}), given

@@ -79,7 +79,7 @@ def convergence(results, ax=None, *, x="nit", y="fun", minimum=None, colors=None
     ends = [u[-1] for u in across if u[-1] > 0]
     if ends and max(ends) > APART * min(ends):  # else the quick ones were a wall at the left
         first = min(u[u > 0].min() for u in across if (u > 0).any())
-        ax.set_xscale("symlog", linthresh=first, linscale=0.3)
+        ax.set_xscale("symlog", linthresh=10 ** np.floor(np.log10(first)), linscale=0.5)
         ax.set_xlim(left=0)
     return finish(ax, sum(map(len, across)))
 
@@ -148,9 +148,9 @@ def path(problem, results, ax=None, *, args=(), jac=None, bounds=None, colors=No
     for (color, style), (label, _), walk in zip(looks(colors), named, walks, strict=False):
         marker = "o" if len(walk) <= FEW else ""
         ax.plot(*walk.T, style + marker, color=color, linewidth=1.5, markersize=3.5, label=label)
-        ax.plot(*walk[-1], "o", color=color, markeredgecolor="white", markersize=8, zorder=6)
+        ax.plot(*walk[-1], "o", color=color, markeredgecolor="white", markersize=10, zorder=5)
         ax.plot(*walk[0], "o", color="black", markersize=6.5, zorder=4)
-    ax.plot(*minima.T, "*", color="black", markeredgecolor="white", markersize=14, linestyle="", zorder=5)
+    ax.plot(*minima.T, "*", color="black", markeredgecolor="white", markersize=12, linestyle="", zorder=6)
     xlabel, ylabel = coordinates(structure)
     ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xlabel=xlabel, ylabel=ylabel)
     return finish(ax, sum(map(len, walks)), grid=False)
