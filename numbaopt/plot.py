@@ -121,8 +121,8 @@ def path(problem, results, ax=None, *, args=(), jac=None, bounds=None, colors=No
     >>> from numbaopt import Result, plot, problems
     >>> walk = {"x": np.array([[-5.0, -2.0], [-1.0, 0.5], [0.0, 0.0]])}
     >>> ax = plot.path(problems.get("ravine"), Result(x=walk["x"][-1], fun=0.0, history=walk))
-    >>> ax.get_xlabel(), ax.get_xlim()
-    ('x[0]', (-6.0, 3.0))
+    >>> ax.get_xlabel(), ax.get_ylabel(), len(ax.lines)
+    ('x[0]', 'x[1]', 4)
     """
     named = labelled(results)
     walks = [history_of(label, result, "x")[0] for label, result in named]
