@@ -102,6 +102,25 @@ class CompiledDriver:
     track_iteration.unit = "ns/iteration"
 
 
+class History(Contest):
+    """A run of Adam with its history kept, beside one without: Rosenbrock's function, or a sum of squares in Python."""
+
+    params = (["compiled", "plain"], [2, 100, 10_000])
+    param_names = ["driver", "n"]
+
+    def race(self, driver, n):
+        if driver == "plain":
+            fun, x0, steps = (lambda x, grad: fills(x, grad)), np.ones(n), 500
+        else:
+            problem, steps = problems.get("rosenbrock", n=n), int(np.clip(5_000_000 // n, 50, 50_000))
+            fun, x0 = problem.fun if n < 100 else long_rosenbrock, problem.x0
+
+        def whole(**more):
+            assert minimize(fun, x0, jac="inplace", options=options(steps) | more).nit == steps
+
+        return Race(warmed(lambda: whole(history=True)), warmed(whole))
+
+
 class CompiledAgainstJax(Contest):
     """An iteration of Adam on Rosenbrock's function, all compiled, float64, beside jax.lax.scan over optax.adam.
 

@@ -1,13 +1,16 @@
 """A progress bar by tqdm: on a terminal or in a notebook only, where it is asked for, and drawn five times a second."""
 
+import os
 import sys
-from math import isfinite
+from math import isfinite, isnan
 from time import perf_counter
 
 from numbaopt.history import rate
 from numbaopt.observe import EPOCH, NIT, NORM, PREVIOUS
 
 PERIOD = 0.2  # seconds from one drawing to the next
+FORM = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{unit} [{elapsed}<{remaining}{postfix}]"
+LARGE = 100_000  # what is written as 100k
 
 
 class Bar:
@@ -33,6 +36,10 @@ class Bar:
                 text = 'a progress bar needs tqdm: pip install "numbaopt[progress]", or leave progress out'
                 raise ImportError(text) from None
             return
+        terminal = sys.stderr is not None and sys.stderr.isatty()
+        # A terminal that does not tell its width says 0, and tqdm would write nothing.
+        told = not terminal or os.get_terminal_size(sys.stderr.fileno()).columns > 0
+        self._width = {"dynamic_ncols": True} if told else {"ncols": 80, "nrows": 24}
         # No thread beside: the program may fork.
         self._kind = type("Bar", (tqdm,), {"monitor_interval": 0})
 
@@ -41,7 +48,9 @@ class Bar:
         if not self.seen or (perf_counter() < self._due and not last):
             return
         if self._bar is None:
-            self._bar = self._kind(total=total, unit=f" {unit}", unit_scale=True, dynamic_ncols=True)
+            form = None if total is None else FORM
+            large = total is None or total >= LARGE
+            self._bar = self._kind(total=total, unit=f" {unit}", unit_scale=large, bar_format=form, **self._width)
         self._bar.n = done
         if words is not None:
             self._bar.set_postfix_str(words(), refresh=False)
@@ -80,7 +89,8 @@ class Progress:
 
     def _words(self, run, t):
         """Say in a few words where a run is."""
-        words, lr = [f"f={run.record[PREVIOUS]:.4g}", f"|g|={run.record[NORM]:.2g}"], rate(run, t)
+        f, norm, lr = run.record[PREVIOUS], run.record[NORM], rate(run, t)
+        words = [] if isnan(norm) else [f"f={f:.4g}", f"|g|={norm:.2g}"]
         words += [f"lr={lr:.3g}"] * (lr is not None)
         if run.batches is not None:
             words.append(f"epoch {int(run.record[EPOCH]) + 1}/{run.batches.epochs}")

@@ -10,10 +10,10 @@ import textwrap
 
 from numbaopt import cpu, ending, observe, passes
 
-MARKS = "valued", "rule", "solver"  # of lines that are for some methods only...
-# ...and for runs of which a history is kept; these have parameters of their own
-MARKS += "history", "history rule", "history solver", "history x rule", "history x solver", "history numbers"
-TRACE = ", trace, points, first"
+# Of lines that are for some methods only, and of those for runs of which a history is kept.
+MARKS = {"valued", "rule", "solver"}
+MARKS |= {"history", "history rule", "history solver", "history x rule", "history x solver", "history numbers"}
+TRACE = ", trace, points, first"  # the parameters of a driver that are for these
 
 
 def marks(rule):
