@@ -17,22 +17,25 @@ from numbaopt.rule import Rule, RuleError, chain, rule
 from numbaopt.state import State
 
 if TYPE_CHECKING:
+    from numbaopt.comparing import compare as compare
+    from numbaopt.comparison import Comparison as Comparison
     from numbaopt.gradient_check import check_grad as check_grad
     from numbaopt.many import minimize_many as minimize_many
     from numbaopt.results import ManyResult as ManyResult
 
 __version__ = "0.1.0"
-__all__ = ["ManyResult", "OptimizationInterrupted", "Optimizer", "Result", "Rule", "RuleError", "State", "chain"]
-__all__ += ["minimize", "minimize_many", "names", "problems", "rule", "schedules", "solvers", "transforms"]
-__all__ += ["check_grad", "workspace_size"]
+__all__ = ["Comparison", "ManyResult", "OptimizationInterrupted", "Optimizer", "Result", "Rule", "RuleError"]
+__all__ += ["State", "chain", "check_grad", "compare", "minimize", "minimize_many", "names", "plot", "problems", "rule"]
+__all__ += ["schedules", "solvers", "transforms", "workspace_size"]
 # What not every user pays the import of.
 LATER = {"minimize_many": "many", "ManyResult": "results", "check_grad": "gradient_check"}
+LATER |= {"compare": "comparing", "Comparison": "comparison"}
 
 
 def __getattr__(name):
     if name in LATER:
         return getattr(importlib.import_module(f"numbaopt.{LATER[name]}"), name)
-    if name in ("problems", "schedules", "solvers", "transforms"):
+    if name in ("plot", "problems", "schedules", "solvers", "transforms"):
         return importlib.import_module(f"numbaopt.{name}")
     if name in names() or name in names("solvers"):
         return get(name)

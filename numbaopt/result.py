@@ -9,6 +9,8 @@ import sys
 import numpy as np
 
 _ORDER = ("message", "success", "status", "fun", "x", "nit")
+MOST_LINES = 12  # that an entry of a result is printed on
+WIDTH = 76
 
 
 class Result(dict):
@@ -35,6 +37,11 @@ class Result(dict):
         Steps, evaluations of the objective and of its gradient.
     nonfinite : int
         Evaluations that were not finite, where the option of that name is not "stop".
+
+    Notes
+    -----
+    It prints as SciPy's do. Of what would take more than twelve lines, arrays in a dict for one, only shapes and
+    ranges are printed.
 
     Examples
     --------
@@ -94,15 +101,56 @@ def _lines(value, indent=0, margin=1):
     """Lay a dict out as SciPy lays out its results."""
     if type(value).__repr__ not in (dict.__repr__, Result.__repr__) or not value:
         with np.printoptions(
-            linewidth=76 - indent, edgeitems=2, threshold=12, formatter={"float_kind": _digits}
+            linewidth=WIDTH - indent, edgeitems=2, threshold=12, formatter={"float_kind": _digits}
         ):
             return str(value)
     width = max(len(str(key)) for key in value) + margin
     lines = []
     for key in sorted(value, key=lambda key: _ORDER.index(key) if key in _ORDER else len(_ORDER)):
         text = _lines(value[key], indent + width + 2, 0)
+        if not indent and _is_wall(value[key], text):
+            text = _ranges(value[key])
         lines.append(f"{key!s:>{width}}: " + text.replace("\n", "\n" + " " * (width + 2)))
     return "\n".join(lines)
+
+
+def _is_wall(value, text):
+    """Tell whether a value, laid out in full, is more than one reads."""
+    listed = isinstance(value, (list, tuple)) and len(text) > WIDTH  # NumPy does not abbreviate those
+    return listed or not isinstance(value, str) and text.count("\n") >= MOST_LINES
+
+
+def _ranges(tree):
+    """Say of each array in a tree which shape it has, and between which values it lies; of many, the ends."""
+    leaves = list(_leaves(tree, ""))
+    width = max(len(path) for path, _ in leaves)
+    lines = [f"{path:>{width}}: {_range(leaf)}" if path else _range(leaf) for path, leaf in leaves]
+    if len(lines) > MOST_LINES:
+        lines[6:-2] = [f"{'...':>{width}}  {len(lines) - 8} more"]
+    return "\n".join(lines)
+
+
+def _leaves(tree, path):
+    """Yield what is in a tree with its path, at the top of a dict without quotes and brackets."""
+    if isinstance(tree, dict) and tree:
+        for key, child in tree.items():
+            yield from _leaves(child, f"{path}[{key!r}]" if path else str(key))
+    elif isinstance(tree, (list, tuple)) and not all(np.ndim(child) == 0 for child in tree):
+        for i, child in enumerate(tree):
+            yield from _leaves(child, f"{path}[{i}]")
+    else:
+        yield path, tree
+
+
+def _range(leaf):
+    array = np.asarray(leaf)
+    if array.dtype.kind not in "fiub" or not array.size:
+        text = " ".join(repr(leaf).split())
+        return text if len(text) <= WIDTH else text[: WIDTH - 3] + "..."
+    finite = array[np.isfinite(array)]
+    lost = f", {array.size - finite.size} not finite" * (finite.size < array.size)
+    ends = f", {_digits(finite.min()).strip()} to {_digits(finite.max()).strip()}" if finite.size else ""
+    return f"shape {array.shape}{ends}{lost}"
 
 
 def _digits(number):

@@ -68,6 +68,25 @@ def test_trajectories(tmp_path):
     assert is_png(tmp_path / "trajectories.png")
 
 
+def test_choose_a_method(tmp_path, capsys):
+    found = load("choose_a_method").main(tmp_path)
+    assert not found.errors and len(found) == 7
+    assert {"L-BFGS", "SciPy's BFGS", "Adam"} <= {label for label, result in found.items() if result.success}
+    assert not found["gradient descent"].success
+    assert "7 of 7 methods came to a result." in capsys.readouterr().out
+    assert is_png(tmp_path / "choose_a_method.png")
+
+
+def test_gradient_of_the_decay():
+    example, np = load("choose_a_method"), pytest.importorskip("numpy")
+    optimize = pytest.importorskip("scipy.optimize")
+    counts, misfit, grad = np.arange(100.0), example.misfit.py_func, np.empty(6)
+    p = example.TRUE + 0.1
+    misfit(p, grad, example.TIME, counts)
+    theirs = optimize.approx_fprime(p, lambda q: misfit(q, np.empty(6), example.TIME, counts), 1e-6)
+    assert grad == pytest.approx(theirs, rel=1e-4)
+
+
 def test_your_own_loop():
     full, mini, gap = load("your_own_loop").main()
     assert mini < full / 2

@@ -46,7 +46,8 @@ MAY = {
 }
 # What may be imported inside a function, when needed: the other direction, or what is costly to import.
 LATE = {
-    "__init__": {"gradient_check", "many", "problems", "results", "schedules", "solvers", "transforms"},
+    "__init__": {"comparing", "comparison", "gradient_check", "many", "plot", "problems", "results", "schedules"}
+    | {"solvers", "transforms"},
     "inside": {"entry"},
     "rule": {"minimize", "cuda", "cpu"},
     "registry": {"rules"},
@@ -56,6 +57,7 @@ LATE = {
     "minimize": {"transforms"},
     "through_scipy": {"gradient_check"},
     "many": {"gradient_check"},
+    "comparison": {"plot"},
     "pooled": {"lanes"},
     "solvers.solver": {"minimize"},
 }

@@ -1,0 +1,267 @@
+"""Pictures show what the results say: read back from the axes."""
+
+import subprocess
+import sys
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import scipy.optimize
+
+import numbaopt
+from numbaopt import Result, minimize, plot, problems
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def run(fun=(9.0, 4.0, 1e-3), success=True, **more):
+    k = np.arange(len(fun))
+    history = {"nit": k, "fun": np.array(fun), "norm": 2.0 + k, "lr": 0.1 + 0 * k, "seconds": 1e-4 * k} | more
+    return Result(success=success, fun=np.nanmin(fun), x=np.zeros(2), history=history)
+
+
+def curves(ax):
+    """Return x and y of each curve, end markers left out."""
+    return [line.get_xydata().T for line in ax.lines if len(line.get_xdata()) > 1]
+
+
+def legend(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_convergence():
+    ax = plot.convergence(run())
+    ((u, v),) = curves(ax)
+    assert u.tolist() == [0, 1, 2] and v.tolist() == [9, 4, 1e-3]
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_yscale()) == ("iteration", "f", "log")
+    assert ax.get_legend() is None
+
+
+@pytest.mark.parametrize("results", [[run(), run()], (run(), run()), {"a": run(), 1: run()}], ids=lambda r: type(r).__name__)
+def test_several(results):
+    ax = plot.convergence(results)
+    assert legend(ax) == (["a", "1"] if isinstance(results, dict) else ["0", "1"])
+    assert len({line.get_color() for line in ax.lines if line.get_label()[0] != "_"}) == 2
+
+
+def test_the_axes_given_are_used():
+    figure, (left, right) = plt.subplots(1, 2)
+    assert plot.convergence(run(), right) is right and not left.lines
+    assert plot.parameters(Result(x=np.ones(3)), left) is left
+    assert plt.get_fignums() == [figure.number]
+
+
+def test_no_picture_is_shown(monkeypatch):
+    monkeypatch.setattr(plt, "show", lambda *_: pytest.fail("it was shown"))
+    plot.convergence(run())
+
+
+def test_time_has_a_unit():
+    for factor, unit, shown in ((1, "µs", 200.0), (100, "ms", 20.0), (1e5, "s", 20.0)):
+        result = run(seconds=factor * np.array([0, 1e-4, 2e-4]))
+        ax = plot.convergence(result, x="seconds", y="norm")
+        assert ax.get_xlabel() == f"time ({unit})" and curves(ax)[0][0][-1] == pytest.approx(shown)
+        assert ax.get_yscale() == "linear"  # from 2 to 4
+
+
+def test_what_is_not_positive_is_drawn_above_the_lowest():
+    ax = plot.convergence({"a": run((5.0, -1.0, -2.5)), "b": run((5.0, -2.0, -3.0))})
+    assert [v.tolist() for _, v in curves(ax)][0] == [8, 2, 0.5]
+    assert curves(ax)[1][1][:2].tolist() == [8, 1] and np.isnan(curves(ax)[1][1][2])
+    assert (ax.get_ylabel(), ax.get_yscale()) == ("f − lowest f found", "log")
+
+
+def test_a_known_minimum():
+    ax = plot.convergence(run((9.0, 4.0, 3.5, 3.0, 3.0 + 4e-16)), minimum=3.0)
+    v = curves(ax)[0][1]
+    assert v[:3].tolist() == [6, 1, 0.5] and np.isnan(v[3:]).all() and ax.get_ylabel() == "f − minimum"
+
+
+def test_not_finite_is_a_gap():
+    ax = plot.convergence(run((9.0, np.inf, np.nan, 1e-3)))
+    assert np.isnan(curves(ax)[0][1]).tolist() == [False, True, True, False]
+    plot.convergence(run((1.0, np.nan))).figure.canvas.draw()
+
+
+def test_failures_end_hollow():
+    for success, fill in ((True, plot.convergence(run()).lines[0].get_color()), (False, "white")):
+        assert plot.convergence(run(success=success)).lines[-1].get_markerfacecolor() == fill
+
+
+def test_the_quick_are_seen_beside_the_slow():
+    slow = run(tuple(np.geomspace(1, 1e-9, 500)))
+    ax = plot.convergence([run(), slow])
+    assert ax.get_xscale() == "symlog" and ax.get_xlim()[0] == 0
+    assert plot.convergence([slow, slow]).get_xscale() == "linear"
+
+
+def test_more_curves_than_colours():
+    ax = plot.convergence([run() for _ in range(20)])
+    looks = [(line.get_color(), line.get_linestyle()) for line in ax.lines if line.get_label()[0] != "_"]
+    assert len(set(looks)) == 20
+
+
+@pytest.mark.parametrize(
+    "results, keywords, error, text",
+    [
+        (Result(fun=1.0), {}, ValueError, r"the result has no history to draw: .*options=\{'history': True\}"),
+        ({"a": run(), "b": Result(fun=1.0)}, {}, ValueError, "the result 'b' has no history"),
+        (run(), {"y": "f"}, ValueError, "the history of the result has no 'f', but nit, fun, norm, lr, seconds"),
+        (Result(fun=1.0, history={"nit": [], "fun": []}), {}, ValueError, "is empty"),
+        ([], {}, ValueError, "no results to draw"),
+        ([3], {}, TypeError, r"results\[0\] is a Result, not 3"),
+        (3, {}, TypeError, "results are a Result, a list of them or a dict"),
+    ],
+    ids=range(7),
+)
+def test_what_cannot_be_drawn(results, keywords, error, text):
+    with pytest.raises(error, match=text):
+        plot.convergence(results, **keywords)
+    assert not plt.get_fignums()
+
+
+WALK = np.array([[-1.2, 1.0], [-1.0, 1.1], [0.5, 0.2], [1.0, 1.0]])
+
+
+def walked(x=WALK, fun=0.0, end=None):
+    return Result(fun=fun, x=np.array(x[-1] if end is None else end), history={"x": x})
+
+
+def test_path():
+    problem = problems.get("rosenbrock")
+    ax = plot.path(problem, {"a": walked(), "b": walked(WALK[:2])})
+    assert [c.T.tolist() for c in curves(ax)] == [WALK.tolist(), WALK[:2].tolist()]
+    assert (ax.get_xlim(), ax.get_ylim()) == problem.domain and legend(ax) == ["a", "b"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("x[0]", "x[1]")
+    stars = [line.get_xydata().tolist() for line in ax.lines if line.get_marker() == "*"]
+    assert stars == [[[1, 1]]]
+    contours = ax.collections[-1]
+    (x0, x1), (y0, y1) = problem.domain
+    grid = np.stack(np.meshgrid(np.linspace(x0, x1, 161), np.linspace(y0, y1, 161)))
+    heights = scipy.optimize.rosen(grid).ravel()
+    for k, level in enumerate(contours.levels, 1):  # the share of the plane below
+        assert np.mean(heights <= level) == pytest.approx((k / 14) ** 2, abs=1e-4)
+
+
+@pytest.mark.parametrize("form", ["value", "pair", "inplace", "dict"])
+def test_paths_of_objectives(form):
+    def bowl(x, grad=None):
+        if form == "dict":
+            x = np.append(x["width"], x["height"])
+        f = (x[0] - 1) ** 2 + 4 * x[1] ** 2
+        return (f, x) if form == "pair" else f
+
+    jac = {"pair": True, "inplace": "inplace"}.get(form)
+    result = walked(end=[1.0, 0.0])
+    if form == "dict":
+        result.x = {"width": np.array([1.0]), "height": np.array(0.0)}
+    ax = plot.path(bowl, result, jac=jac, bounds=[(-2, 2), (-1, 1)])
+    assert (ax.get_xlim(), ax.get_ylim()) == ((-2, 2), (-1, 1))
+    names = ("width[0]", "height") if form == "dict" else ("x[0]", "x[1]")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == names
+    vertices = np.concatenate([part.vertices for part in ax.collections[-1].get_paths()[:3]])
+    height = (vertices[:, 0] - 1) ** 2 + 4 * vertices[:, 1] ** 2
+    assert min(abs(height[:, None] - ax.collections[-1].levels[:3]).min(1)) < 1e-3
+    assert abs(height[:, None] - ax.collections[-1].levels[:3]).min(1).max() < 0.01
+
+
+def test_a_path_without_bounds():
+    ax = plot.path(lambda x: x @ x if x[0] < 1.1 else np.nan, walked())
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    assert left < -1.2 and right > 1.0 and bottom < 0.2 and top > 1.1
+    ax.figure.canvas.draw()
+
+
+@pytest.mark.parametrize(
+    "result, keywords, text",
+    [
+        (run(), {}, r"no 'x', but nit, fun, norm, lr, seconds: minimize with options=\{'history': 'x'\}"),
+        (Result(x=WALK[0], fun=1.0), {}, r"options=\{'history': 'x'\}"),
+        (Result(x=np.ones(3), fun=1.0, history={"x": np.ones((4, 3))}), {}, r"not \(4, 3\)"),
+        (walked(), {"bounds": [(0, None), (0, 1)]}, "bounds of a picture"),
+        (walked(), {"bounds": [(0, 1)] * 3}, "number of bounds"),
+        (walked(np.full((3, 2), np.nan)), {}, "no point of the walks is finite"),
+    ],
+    ids=range(6),
+)
+def test_paths_that_cannot_be_drawn(result, keywords, text):
+    with pytest.raises(ValueError, match=text):
+        plot.path(lambda x: x @ x, result, **keywords)
+
+
+def test_a_path_where_nothing_is_finite():
+    with pytest.raises(ValueError, match="finite nowhere between"):
+        plot.path(lambda x: np.nan, walked())
+
+
+def points(ax):
+    return np.concatenate([line.get_ydata() for line in ax.lines if line.get_marker() == "o"])
+
+
+def test_parameters_of_one_array():
+    x = np.arange(12.0).reshape(3, 4)
+    ax = plot.parameters(Result(x=x))
+    assert points(ax).tolist() == x.ravel().tolist() and ax.get_xlabel() == "entry of x"
+    ax = plot.parameters(Result(x=np.arange(1000.0)))
+    assert len(points(ax)) == 200 and ax.get_xlabel() == "entry of x, 200 of 1000"
+
+
+def test_parameters_by_array():
+    x = {"w": np.arange(6.0).reshape(2, 3), "b": 7.0, "big": [np.arange(1000.0)]}
+    ax = plot.parameters(Result(x=x))
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["w\n(2, 3)", "b", "big[0]\n(1000,)\n200 of 1000"]
+    assert points(ax)[:7].tolist() == [0, 1, 2, 3, 4, 5, 7]
+    many = plot.parameters(Result(x=[np.ones(2)] * 100)).get_xticklabels()
+    assert len(many) <= 30 and many[1].get_text() == "x[4]"
+
+
+def test_ways_of_parameters():
+    ways = np.random.default_rng(0).normal(size=(9, 3)).cumsum(0)
+    history = {"nit": np.arange(9), "x": ways}
+    ax = plot.parameters(Result(x=ways[-1], history=history))
+    assert legend(ax) == ["x[0]", "x[1]", "x[2]"] and [v.tolist() for _, v in curves(ax)] == ways.T.tolist()
+    ax = plot.parameters(Result(x={"a": ways[-1, :1].reshape(1, 1), "b": ways[-1, 1:]}, history=history))
+    assert legend(ax) == ["a[0, 0]", "b[0]", "b[1]"]
+    more = np.random.default_rng(0).normal(size=(9, 40)).cumsum(0)
+    ax = plot.parameters(Result(x=more[-1], history={"nit": np.arange(9), "x": more}))
+    assert [v.tolist() for _, v in curves(ax)] == more.T.tolist() and len(ax.figure.axes) == 2  # a colour bar
+    ax = plot.parameters(Result(x={"a": more[-1, :39], "b": 1.0}, history={"nit": np.arange(9), "x": more}))
+    assert legend(ax) == ["a (median and 90 % of 39)", "b"]
+    assert curves(ax)[0][1].tolist() == np.median(more[:, :39], axis=1).tolist()
+
+
+def test_parameters_of_one_result():
+    with pytest.raises(TypeError, match="draws one Result"):
+        plot.parameters([run()])
+
+
+def test_for_real():
+    problem = problems.get("beale")
+    given = {"jac": "inplace", "options": {"history": "x", "maxiter": 200}}
+    results = {name: minimize(problem.fun, problem.x0, method=name, **given) for name in ("adam", "lbfgs")}
+    assert legend(plot.convergence(results, x="seconds")) == legend(plot.path(problem, results)) == ["adam", "lbfgs"]
+    walk = curves(plot.path(problem, results["lbfgs"]))[0]
+    assert walk[:, 0].tolist() == problem.x0.tolist() and walk[:, -1] == pytest.approx([3, 0.5], abs=1e-4)
+    assert len(curves(plot.parameters(results["lbfgs"]))) == 2
+
+
+def test_without_matplotlib():
+    code = """if True:
+        import sys
+        sys.modules["matplotlib"] = sys.modules["matplotlib.pyplot"] = None
+        from numbaopt import Result, plot
+        try:
+            plot.parameters(Result(x=[1.0, 2.0]))
+        except ImportError as error:
+            print(error)
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == 'numbaopt.plot draws with matplotlib: pip install "numbaopt[plot]"'
+
+
+def test_it_is_an_attribute():
+    assert numbaopt.plot is plot and "plot" in dir(numbaopt)
