@@ -198,7 +198,8 @@ def find(method):
 def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, feed):
     """Minimise with a rule or solver; options are those of every run."""
     if constraints is not None and not (isinstance(constraints, (tuple, list, dict)) and not constraints):
-        raise ValueError(f"{rule.name} takes bounds, but no other constraints; SLSQP and trust-constr do")
+        taken = "bounds, but no other" if isinstance(rule, Rule) or rule.bounded else "neither bounds nor"
+        raise ValueError(f"{rule.name} takes {taken} constraints; SLSQP and trust-constr do")
     spsa, feed = is_spsa(jac), dict(feed)
     seed = feed.get("seed")
     if spsa and ("data" not in feed or is_stream(feed["data"])):

@@ -29,8 +29,9 @@ MAY = {
     "cpu": CORE,
     "hyper": {"coordinates"},
     "state": set(),
-    "rule": CORE | {"coordinates", "cpu", "functions", "hyper", "memory", "state"},
-    "registry": {"hyper", "rule"},
+    "method": set(),
+    "rule": CORE | {"coordinates", "cpu", "functions", "hyper", "memory", "method", "state"},
+    "registry": {"hyper", "method"},
     "cuda": CORE | {"cpu", "state"},
     "schedules.decorator": CORE,
     "schedules.combined": {"schedules.decorator"},
@@ -47,14 +48,14 @@ MAY = {
 LATE = {
     "__init__": {"many", "problems", "results", "schedules", "solvers", "transforms"},
     "inside": {"entry"},
-    "rule": {"minimize", "cuda", "cpu"},
+    "method": {"minimize"},
+    "rule": {"cuda", "cpu"},
     "registry": {"rules"},
     "group": {"cuda"},
     "objective": {"compiled_objective", "estimates"},
     "estimates": {"compiled_objective"},
     "minimize": {"transforms"},
     "pooled": {"lanes"},
-    "solvers.solver": {"minimize"},
 }
 OUTSIDE = {"numpy", "numba", "llvmlite"}  # beside the standard library, at import
 
