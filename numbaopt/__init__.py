@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = ["ManyResult", "OptimizationInterrupted", "Optimizer", "Result", "Rule", "RuleError", "State", "chain"]
-__all__ += ["minimize", "minimize_many", "names", "problems", "rule", "schedules", "solvers", "transforms"]
+__all__ += ["hooks", "minimize", "minimize_many", "names", "problems", "rule", "schedules", "solvers", "transforms"]
 __all__ += ["workspace_size"]
 LATER = {"minimize_many": "many", "ManyResult": "results"}  # what not every user pays the import of
 
@@ -30,7 +30,7 @@ LATER = {"minimize_many": "many", "ManyResult": "results"}  # what not every use
 def __getattr__(name):
     if name in LATER:
         return getattr(importlib.import_module(f"numbaopt.{LATER[name]}"), name)
-    if name in ("problems", "schedules", "solvers", "transforms"):
+    if name in ("hooks", "problems", "schedules", "solvers", "transforms"):
         return importlib.import_module(f"numbaopt.{name}")
     if name in names() or name in names("solvers"):
         return get(name)

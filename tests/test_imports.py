@@ -46,7 +46,7 @@ MAY = {
 }
 # What may be imported inside a function, when needed: the other direction, or what is costly to import.
 LATE = {
-    "__init__": {"many", "problems", "results", "schedules", "solvers", "transforms"},
+    "__init__": {"hooks", "many", "problems", "results", "schedules", "solvers", "transforms"},
     "inside": {"entry"},
     "method": {"minimize"},
     "rule": {"cuda", "cpu"},
