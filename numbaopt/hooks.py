@@ -76,9 +76,9 @@ def statsmodels(method="adam", **options):
 
 
 def _fit_likelihood(f, score, start_params, fargs, kwargs, *, method, fixed, **call):
-    given = {name: value for name, value in kwargs.items() if name not in ("bounds", "tol", "min_method")}
+    more = {name: kwargs[name] for name in ("bounds", "constraints", "tol") if name in kwargs}
+    given = {name: value for name, value in kwargs.items() if name not in (*more, "extra_fit_funcs", "niter")}
     options = fixed | {"maxiter": call.get("maxiter"), "disp": bool(call.get("disp"))} | given
-    more = {name: kwargs[name] for name in ("bounds", "tol") if name in kwargs}
     result = minimize(f, start_params, fargs, method, score, callback=call.get("callback"), options=options, **more)
     told = {"fopt": result.fun, "gopt": result.jac, "iterations": result.nit, "fcalls": result.nfev}
     told |= {"gcalls": result.njev, "warnflag": result.status, "converged": result.success}
@@ -103,7 +103,7 @@ def neural_network(rule):
     Raises
     ------
     ValueError
-        For an unknown rule.
+        For an unknown rule, and for one that asks for the objective's value.
 
     Examples
     --------
@@ -113,7 +113,15 @@ def neural_network(rule):
     >>> with patch(place, hooks.neural_network(adabelief(lr=1e-3))):  # doctest: +SKIP
     ...     model.fit(X, y)
     """
-    return partial(_Network, get(rule))
+    return partial(_Network, _unvalued(rule))
+
+
+def _unvalued(rule):
+    """Return a rule by its name, or itself; raise for a method that needs more than gradients."""
+    rule = get(rule)
+    if rule.valued:
+        raise ValueError(f"{rule.name} asks for the objective's value, which is not told here: take another rule")
+    return rule
 
 
 class _Network:
@@ -163,7 +171,7 @@ def loop(rule):
     Raises
     ------
     TypeError, ValueError
-        For an unknown rule or hyperparameter, and for a gradient that has not the structure of x0.
+        For an unknown rule or hyperparameter, a rule that asks for the objective's value, and for a gradient that has not the structure of x0.
 
     Examples
     --------
@@ -172,7 +180,7 @@ def loop(rule):
     >>> adam(lambda x, i: 2 * x, np.array([3.0, -1.0]), num_iters=400, step_size=0.1).round(3) + 0.0
     array([0., 0.])
     """
-    return partial(_loop, get(rule))
+    return partial(_loop, _unvalued(rule))
 
 
 def _loop(rule, grad, x0, callback=None, num_iters=100, step_size=None, **hyper):
