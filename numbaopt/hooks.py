@@ -82,7 +82,7 @@ def _fit_likelihood(f, score, start_params, fargs, kwargs, *, method, fixed, **c
     result = minimize(f, start_params, fargs, method, score, callback=call.get("callback"), options=options, **more)
     told = {"fopt": result.fun, "gopt": result.jac, "iterations": result.nit, "fcalls": result.nfev}
     told |= {"gcalls": result.njev, "warnflag": result.status, "converged": result.success}
-    return result.x, told if call.get("full_output", True) else None
+    return result.x, told
 
 
 def neural_network(rule):
@@ -171,7 +171,8 @@ def loop(rule):
     Raises
     ------
     TypeError, ValueError
-        For an unknown rule or hyperparameter, a rule that asks for the objective's value, and for a gradient that has not the structure of x0.
+        For an unknown rule or hyperparameter, a rule that asks for the objective's value, and for a gradient that has
+        not the structure of x0.
 
     Examples
     --------

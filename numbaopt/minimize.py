@@ -22,6 +22,7 @@ from numbaopt.spsa import Spsa
 from numbaopt.structure import flatten
 from numbaopt.through_scipy import METHODS, is_scipys, through_scipy
 
+
 def minimize(
     fun,
     x0,
