@@ -26,6 +26,7 @@ from numbaopt.observe import (
     EPOCH,
     EPOCHS_DONE,
     GO_ON,
+    GTOL_MET,
     LESS,
     LOWER,
     MORE,
@@ -92,14 +93,17 @@ def plain(run, callback=None):
             step(t, x, g, s, h)
             if valued and not isfinite(h[-1]):
                 return STALLED
+            if callback is not None and iterations is not None and iterations(h) > told:
+                told = iterations(h)  # evaluations are trials: tell of the iterates, once the step has accepted one
+                if callback(block[BEST_X], float(record[BEST]), told):
+                    return STOPPED
             f = objective(x, g)
             verdict = look(f, block, record)
             if callback is not None:
-                if iterations is not None:  # evaluations are trials: tell of the iterates
-                    if (verdict or iterations(h) > told) and callback(block[BEST_X], float(record[BEST]), run.done(t)):
+                if iterations is None:
+                    if callback(x, f, t):
                         return STOPPED
-                    told = iterations(h)
-                elif callback(x, f, t):
+                elif verdict == GTOL_MET and callback(block[BEST_X], float(record[BEST]), told + 1):
                     return STOPPED
             if iterations is not None and not verdict:
                 record[NFEV] = objective.nfev
