@@ -93,17 +93,16 @@ def plain(run, callback=None):
             step(t, x, g, s, h)
             if valued and not isfinite(h[-1]):
                 return STALLED
-            if callback is not None and iterations is not None and iterations(h) > told:
-                told = iterations(h)  # evaluations are trials: tell of the iterates, once the step has accepted one
-                if callback(block[BEST_X], float(record[BEST]), told):
-                    return STOPPED
             f = objective(x, g)
             verdict = look(f, block, record)
             if callback is not None:
-                if iterations is None:
-                    if callback(x, f, t):
-                        return STOPPED
-                elif verdict == GTOL_MET and callback(block[BEST_X], float(record[BEST]), told + 1):
+                if iterations is not None:  # evaluations are trials: tell of the iterates, of which the last may be two
+                    done = iterations(h) + (verdict == GTOL_MET)
+                    for nit in range(told + 1, done + 1):
+                        if callback(block[BEST_X], float(record[BEST]), nit):
+                            return STOPPED
+                    told = done
+                elif callback(x, f, t):
                     return STOPPED
             if iterations is not None and not verdict:
                 record[NFEV] = objective.nfev
