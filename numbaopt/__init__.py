@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = ["Comparison", "ManyResult", "OptimizationInterrupted", "Optimizer", "Result", "Rule", "RuleError"]
-__all__ += ["State", "chain", "check_grad", "compare", "minimize", "minimize_many", "names", "plot", "problems", "rule"]
-__all__ += ["schedules", "solvers", "transforms", "workspace_size"]
+__all__ += ["State", "chain", "check_grad", "compare", "hooks", "minimize", "minimize_many", "names", "plot"]
+__all__ += ["problems", "rule", "schedules", "solvers", "transforms", "workspace_size"]
 # What not every user pays the import of.
 LATER = {"minimize_many": "many", "ManyResult": "results", "check_grad": "gradient_check"}
 LATER |= {"compare": "comparing", "Comparison": "comparison"}
@@ -35,7 +35,7 @@ LATER |= {"compare": "comparing", "Comparison": "comparison"}
 def __getattr__(name):
     if name in LATER:
         return getattr(importlib.import_module(f"numbaopt.{LATER[name]}"), name)
-    if name in ("plot", "problems", "schedules", "solvers", "transforms"):
+    if name in ("hooks", "plot", "problems", "schedules", "solvers", "transforms"):
         return importlib.import_module(f"numbaopt.{name}")
     if name in names() or name in names("solvers"):
         return get(name)

@@ -28,6 +28,7 @@ from numbaopt.observe import (
     EPOCH,
     EPOCHS_DONE,
     GO_ON,
+    GTOL_MET,
     ITERATIONS,
     LESS,
     LOWER,
@@ -118,10 +119,12 @@ def plain(run, callback=None):
                 record[NFEV] = objective.nfev
             verdict = look(f, block, record)
             if callback is not None:
-                if iterations is not None:  # evaluations are trials: tell of the iterates
-                    if (verdict or iterations(h) > told) and callback(block[BEST_X], float(record[BEST]), run.done(t)):
-                        return STOPPED
-                    told = iterations(h)
+                if iterations is not None:  # evaluations are trials: tell of the iterates, of which the last may be two
+                    done = iterations(h) + (verdict == GTOL_MET)
+                    for nit in range(told + 1, done + 1):
+                        if callback(block[BEST_X], float(record[BEST]), nit):
+                            return STOPPED
+                    told = done
                 elif callback(x, f, t):
                     return STOPPED
             if iterations is not None and not verdict:

@@ -15,13 +15,14 @@ from numbaopt.minibatch import Batches, entropy, is_stream
 from numbaopt.objective import Objective
 from numbaopt.observe import GO_ON, GTOL_MET
 from numbaopt.options import RECORDS, refuse, settle, split
-from numbaopt.outcome import FIXED, display, outcome
+from numbaopt.outcome import FIXED, display, outcome, unbounded
 from numbaopt.progress import Progress
 from numbaopt.registry import get, names
 from numbaopt.result import OptimizationInterrupted
 from numbaopt.rule import Rule, chain
 from numbaopt.run import Run
 from numbaopt.spsa import Spsa
+from numbaopt.structure import flatten
 from numbaopt.through_scipy import METHODS, is_scipys, through_scipy
 
 
@@ -223,7 +224,8 @@ def as_scipy_method(
 ):
     """Minimise as SciPy asks a custom method to: options are keywords, and an unknown one is a warning.
 
-    A Hessian is not used, and nothing is said about it: some callers hand one to every method.
+    A Hessian is not used, and nothing is said about it: some callers hand one to every method. So do they with
+    bounds, and SciPy's methods that take none go on with a warning; here an answer outside is then no success.
     """
     feed = _feed(data, batch_size, epochs, shuffle, seed, drop_last)
     hyper, given, unknown = split(rule, options)
@@ -233,7 +235,14 @@ def as_scipy_method(
         text = f"Unknown solver options: {', '.join(map(str, unknown))}"
         warnings.warn(text, OptimizeWarning, stacklevel=4)
     keep = keeper(checkpoint, checkpoint_every, resume)
-    return run(rule(**hyper), fun, x0, args, jac, bounds, constraints, tol, callback, given, feed, keep)
+    rule, unheeded = rule(**hyper), None
+    if bounds is not None and not (isinstance(rule, Rule) or rule.bounded):
+        flat = flatten(x0)[1]
+        unheeded, bounds = read_bounds(bounds, flat.size, flat.dtype), None
+        if unheeded is not None:
+            warnings.warn(f"Method {rule.name} cannot handle bounds.", RuntimeWarning, stacklevel=4)
+    result = run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, given, feed, keep)
+    return result if unheeded is None else unbounded(result, unheeded)
 
 
 def _feed(data, batch_size, epochs, shuffle, seed, drop_last):
@@ -262,7 +271,8 @@ def find(method):
 def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, feed, keep=None):
     """Minimise with a rule or solver; options are those of every run, and `keep` is what `checkpoint.keeper` gives."""
     if constraints is not None and not (isinstance(constraints, (tuple, list, dict)) and not constraints):
-        raise ValueError(f"{rule.name} takes bounds, but no other constraints; SLSQP and trust-constr do")
+        taken = "bounds, but no other" if isinstance(rule, Rule) or rule.bounded else "neither bounds nor"
+        raise ValueError(f"{rule.name} takes {taken} constraints; SLSQP and trust-constr do")
     spsa, feed = is_spsa(jac), dict(feed)
     if keep is not None:
         feed = keep.seeded(feed, spsa)
@@ -325,7 +335,8 @@ def bounded(rule):
     if isinstance(rule, Rule):
         return chain(rule, importlib.import_module("numbaopt.transforms").box)
     if not rule.bounded:
-        raise ValueError(f"{rule.name} takes no bounds; every rule does, adam among them, and SciPy's L-BFGS-B")
+        others = "every rule does, adam among them, and barzilai_borwein, and SciPy's L-BFGS-B"
+        raise ValueError(f"{rule.name} takes no bounds; {others}")
     return rule
 
 

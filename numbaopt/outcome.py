@@ -31,8 +31,10 @@ from numbaopt.observe import (
     X,
 )
 from numbaopt.result import Result
+from numbaopt.structure import flatten
 
 FIXED = "All independent variables were fixed by bounds."
+OUTSIDE = 8  # the status of an answer outside of bounds that the method could not heed
 OVERSHOT = " But that is at the last iterate, and a better point, x, was met on the way: the steps may be too long."
 # In Python these are quicker than loaded from a cache.
 _answer, _iterations, _status = (getattr(f, "py_func", f) for f in (ending.answer, ending.iterations, ending.status))
@@ -131,6 +133,15 @@ def sentence(verdict, nit, latest, norm, entry, run):
     if verdict == STALLED:
         return f"No lower point was found along the last direction, {after}: as low as working precision allows."
     return "`callback` raised `StopIteration`." if verdict == STOPPED else f"Broken off {after}."
+
+
+def unbounded(result, limits):
+    """Judge the result of a method that took no bounds by those that it was given: outside, it is no success."""
+    x = flatten(result.x)[1]
+    if not ((limits[0] <= x) & (x <= limits[1])).all():
+        result.success, result.status = False, OUTSIDE
+        result.message += " But x lies outside the bounds, of which this method takes none."
+    return result
 
 
 def display(result, stacklevel):

@@ -5,7 +5,7 @@ import importlib
 import pkgutil
 
 from numbaopt.hyper import closest
-from numbaopt.rule import Rule
+from numbaopt.method import Method
 
 
 def names(package="rules"):
@@ -22,7 +22,7 @@ def _files(package):
 
 def get(method):
     """Return the method that ``method`` names (case does not matter), or ``method`` itself when it is one."""
-    if isinstance(method, Rule) or hasattr(method, "iterations"):
+    if isinstance(method, Method):
         return method
     if not isinstance(method, str):
         raise TypeError(f"method is a name or a rule, not {method!r}")

@@ -30,7 +30,8 @@ class Result(dict):
         Whether a tolerance was met, or the epochs asked for are done.
     status : int
         0 success; 1 maxiter or maxfev; 2 maxtime; 3 objective or gradient not finite; 4 broken off by Ctrl-C or
-        an exception; 5 a tolerance was met, but at a worse point than x; 99 stopped by the callback.
+        an exception; 5 a tolerance was met, but at a worse point than x; 8 x is outside of bounds
+        that a caller gave to a method that takes none; 99 stopped by the callback.
     message : str
         Why it ended, in a sentence.
     nit, nfev, njev : int

@@ -38,6 +38,7 @@ from numbaopt.functions import (
 from numbaopt.hyper import checked, is_schedule
 from numbaopt.lower import Lowering
 from numbaopt.memory import Memory
+from numbaopt.method import Method
 from numbaopt.parse import RuleError, read
 from numbaopt.state import State, adopt, contiguous, fitting, of_parts, parts, valued
 from numbaopt.words import PER_COORDINATE
@@ -50,7 +51,7 @@ __all__ += ["columns", "matrix", "rows", "simplex_threshold"]
 max_ = builtins.max
 
 
-class Rule(Memory):
+class Rule(Method, Memory):
     """A method: its math, its hyperparameters, and everything that follows from them.
 
     Called with keywords it gives a copy with other hyperparameters, ``adam(lr=1e-2)``; called with an objective it
@@ -96,17 +97,8 @@ class Rule(Memory):
         tables = [power for b in self.program.powers for power in passes.powers(hyper[b])]
         self._h = np.array([*numbers, *tables, *(shape or ()), *[np.nan] * self.valued], float)
 
-    def __call__(self, fun=None, x0=None, /, args=(), **options):
-        """Rebind hyperparameters (keywords only), or minimise ``fun`` from ``x0`` as a SciPy custom method."""
-        if fun is None and x0 is None and args == ():
-            return Rule(self._stages, self.hyper | {k: checked(self, k, v) for k, v in options.items()}, self.shape)
-        if not callable(fun):
-            raise TypeError(f"{self.name}: hyperparameters are keywords, {self.name}(lr=...); {fun!r} is no function")
-        if x0 is None:
-            raise TypeError(f"{self.name}(fun, x0) minimises fun, from x0, which is missing")
-        from numbaopt.minimize import as_scipy_method
-
-        return as_scipy_method(self, fun, x0, args, **options)
+    def _rebound(self, keywords):
+        return Rule(self._stages, self.hyper | {k: checked(self, k, v) for k, v in keywords.items()}, self.shape)
 
     def __repr__(self):
         usual = {whole: math.hyper[own] for math, pairs in self._stages for own, whole in pairs if own in math.hyper}

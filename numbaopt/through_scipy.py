@@ -8,8 +8,8 @@ import numpy as np
 
 from numbaopt.bounds import refuse_complex
 from numbaopt.callbacks import wants_result
+from numbaopt.method import Method
 from numbaopt.objective import Objective
-from numbaopt.rule import Rule
 from numbaopt.structure import Structure
 
 METHODS = (
@@ -35,7 +35,7 @@ def is_scipys(method):
     """Tell whether a method is one of SciPy's, or a function by its protocol for custom methods."""
     if isinstance(method, str):
         return method.lower() in METHODS
-    return callable(method) and not (isinstance(method, Rule) or hasattr(method, "iterations"))
+    return callable(method) and not isinstance(method, Method)
 
 
 def through_scipy(fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options):

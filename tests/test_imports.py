@@ -30,8 +30,9 @@ MAY = {
     "cpu": CORE | {"interrupts"},
     "hyper": {"coordinates"},
     "state": set(),
-    "rule": CORE | {"coordinates", "cpu", "functions", "hyper", "memory", "state"},
-    "registry": {"hyper", "rule"},
+    "method": set(),
+    "rule": CORE | {"coordinates", "cpu", "functions", "hyper", "memory", "method", "state"},
+    "registry": {"hyper", "method"},
     "cuda": CORE | {"cpu", "state"},
     "schedules.decorator": CORE,
     "schedules.combined": {"schedules.decorator"},
@@ -46,10 +47,11 @@ MAY = {
 }
 # What may be imported inside a function, when needed: the other direction, or what is costly to import.
 LATE = {
-    "__init__": {"comparing", "comparison", "gradient_check", "many", "plot", "problems", "results", "schedules"}
-    | {"solvers", "transforms"},
+    "__init__": {"comparing", "comparison", "gradient_check", "hooks", "many", "plot", "problems", "results"}
+    | {"schedules", "solvers", "transforms"},
     "inside": {"entry"},
-    "rule": {"minimize", "cuda", "cpu"},
+    "method": {"minimize"},
+    "rule": {"cuda", "cpu"},
     "registry": {"rules"},
     "group": {"cuda"},
     "objective": {"autodiff", "compiled_objective", "estimates"},
@@ -59,7 +61,6 @@ LATE = {
     "many": {"gradient_check"},
     "comparison": {"plot"},
     "pooled": {"lanes"},
-    "solvers.solver": {"minimize"},
 }
 OUTSIDE = {"numpy", "numba", "llvmlite"}  # beside the standard library, at import
 

@@ -14,11 +14,12 @@ import numpy as np
 
 from numbaopt import cpu
 from numbaopt.hyper import nearest
+from numbaopt.method import Method
 from numbaopt.solvers.line_search import F0, F_LO
 from numbaopt.state import State, contiguous, fitting, parts
 
 
-class Solver:
+class Solver(Method):
     """A method with a step of its own making, its hyperparameters, and what follows from them.
 
     Called with keywords it gives a copy with other hyperparameters, ``lbfgs(history=20)``; called with an objective it
@@ -82,17 +83,8 @@ class Solver:
         new._bind(hyper)
         return new
 
-    def __call__(self, fun=None, x0=None, /, args=(), **options):
-        """Rebind hyperparameters (keywords only), or minimise ``fun`` from ``x0`` as a SciPy custom method."""
-        if fun is None and x0 is None and args == ():
-            return self._with(self.hyper | {k: self._checked(k, v) for k, v in options.items()})
-        if not callable(fun):
-            raise TypeError(f"{self.name}: hyperparameters are keywords, {self.name}(lr=...); {fun!r} is no function")
-        if x0 is None:
-            raise TypeError(f"{self.name}(fun, x0) minimises fun, from x0, which is missing")
-        from numbaopt.minimize import as_scipy_method
-
-        return as_scipy_method(self, fun, x0, args, **options)
+    def _rebound(self, keywords):
+        return self._with(self.hyper | {k: self._checked(k, v) for k, v in keywords.items()})
 
     def _checked(self, name, value):
         """Return ``value`` as the hyperparameter ``name`` takes it; TypeError or ValueError if it does not."""
