@@ -6,7 +6,6 @@ import linecache
 import os
 import sys
 import tempfile
-import threading
 from pathlib import Path
 from types import ModuleType
 
@@ -15,16 +14,16 @@ from numba import njit, types
 from numba.core.caching import FunctionCache
 
 from numbaopt import matrix, passes
+from numbaopt.files import Files
+from numbaopt.threads import forked, lock, once
 
 OPTIONS = {"nogil": True, "error_model": "numpy"}  # no fastmath: vector body, scalar tail, serial, parallel: same bits
 PARALLEL_FROM = 50_000  # entries; below, waking a second thread costs more than it brings
 BLOCK = 4096  # entries a thread takes at a time; fixed, so that sums do not depend on the number of threads
 # Names that `step` itself uses.
 TAKEN = {"t", "x", "g", "s", "h", "n", "T", "b", "lo", "hi", "blocks", "total", "in_order", "empty", "int64", "prange"}
-# What a compiled step raises for arguments that are not its own.
-REFUSED = (TypeError, ValueError, AttributeError, numba.core.errors.NumbaError)
-_lock = threading.RLock()
-_forked = False
+# What a compiled step raises for arguments that are not its own: RuntimeError while it is compiled for another dtype.
+REFUSED = (TypeError, ValueError, AttributeError, RuntimeError, numba.core.errors.NumbaError)
 
 
 @functools.cache
@@ -38,6 +37,10 @@ def fingerprint():
 class _Cache(FunctionCache):
     """Numba's cache, except that what cannot be read is compiled again and what cannot be written is let go."""
 
+    def __init__(self, function):
+        super().__init__(function)
+        self._cache_file = Files(self._cache_path, self._impl.filename_base, self._impl.locator.get_source_stamp())
+
     def _index_key(self, sig, codegen):
         return (*super()._index_key(sig, codegen), fingerprint())
 
@@ -45,10 +48,6 @@ class _Cache(FunctionCache):
         try:
             return super().load_overload(sig, target_context)
         except Exception:  # a truncated or foreign pickle, or machine code, raises what it likes
-            try:
-                self.flush()
-            except OSError:
-                pass
             return None
 
     def save_overload(self, sig, data):
@@ -71,7 +70,7 @@ def jit(function=None, *, cached=True, **options):
     if cached and hasattr(dispatcher, "_cache"):  # not so under NUMBA_DISABLE_JIT
         try:
             dispatcher._cache = _Cache(function)
-        except RuntimeError:  # no writable place
+        except (RuntimeError, OSError):  # no writable place, or a file that is gone
             pass
     return dispatcher
 
@@ -189,6 +188,8 @@ def _directory():
     base = os.environ.get("NUMBA_CACHE_DIR")
     if not base:
         base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+        if base.startswith("~"):  # a user without a home
+            return None
     path = Path(base) / "numbaopt"
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -206,16 +207,20 @@ def _file(text, name):
         try:
             if not path.exists() or path.read_bytes() != text.encode():
                 handle, temporary = tempfile.mkstemp(dir=directory)
-                with os.fdopen(handle, "wb") as file:
-                    file.write(text.encode())
-                os.replace(temporary, path)
+                try:
+                    with os.fdopen(handle, "wb") as file:
+                        file.write(text.encode())
+                    os.replace(temporary, path)
+                except OSError:  # no room
+                    os.unlink(temporary)
+                    raise
             return str(path), key
         except OSError:
             pass
     return f"<numbaopt {key}>", key
 
 
-@functools.cache
+@once
 def load(text, name, parallel=False, cached=True, **names):
     """Compile a text (lazily: at its first call or `signature`); return its function decorated with ``@step``.
 
@@ -247,8 +252,8 @@ def kernel(step, dtype):
     """Compile ``step`` for ``dtype`` now and for nothing else: what does not fit is a TypeError, not a compilation."""
     if not hasattr(step, "compile"):  # under NUMBA_DISABLE_JIT
         return step
-    with _lock:
-        if dtype not in step.__dict__.setdefault("ready", set()):
+    if dtype not in step.__dict__.setdefault("ready", set()):  # else there is nothing to wait for
+        with lock:
             only(step, signature(dtype))
             step.ready.add(dtype)
     return step
@@ -256,21 +261,19 @@ def kernel(step, dtype):
 
 def only(function, kinds):
     """Compile a jitted function for these types, and for no others at a later call."""
-    with _lock:
+    with lock:
         function.disable_compile(False)
-        function.compile(kinds)
-        function.disable_compile()
+        try:
+            function.compile(kinds)
+        finally:
+            if function.signatures:
+                function.disable_compile()
     return function
 
 
 def parallel_pays(n):
     """Tell whether to step ``n`` entries on several threads: enough work, a thread-safe layer, not a forked child."""
-    return n >= PARALLEL_FROM and not _forked and numba.get_num_threads() > 1 and _layer() in ("omp", "tbb")
-
-
-def forked():
-    """Tell whether this process is a forked child, in which a parallel kernel may die."""
-    return _forked
+    return n >= PARALLEL_FROM and not forked() and numba.get_num_threads() > 1 and _layer() in ("omp", "tbb")
 
 
 @functools.cache
@@ -281,12 +284,3 @@ def _layer():
         return numba.threading_layer()
     except (ValueError, ImportError):
         return "none"
-
-
-def _in_child():
-    global _forked
-    _forked = True
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_child)

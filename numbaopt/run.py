@@ -1,6 +1,5 @@
 """The memory of one minimisation, for whichever driver runs it."""
 
-import functools
 from time import perf_counter
 
 import numpy as np
@@ -31,6 +30,7 @@ from numbaopt.observe import (
     new_record,
     over,
 )
+from numbaopt.threads import lazy
 
 COMPILING = 10.0  # seconds that a run must have left to spend some of them on compiling
 
@@ -115,9 +115,9 @@ class Run:
             fixed = {name: values.reshape(rule.shape) for name, values in fixed.items()}
         return rule, x, self.block[G, part], rule.slots(x, **fixed), rule.h
 
-    @functools.cached_property
+    @lazy
     def step(self):
-        """What does ``step(t, x, g, s, h)`` to all of it; compiled only for a driver that calls it."""
+        """Return what does ``step(t, x, g, s, h)`` to all of it; compiled only for a driver that calls it."""
         kernels = [rule.kernel(x) for rule, x, *_ in self.leaves]
         if len(kernels) == 1:
             return kernels[0]

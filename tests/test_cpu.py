@@ -257,9 +257,9 @@ def test_serial_where_parallel_does_not_pay(monkeypatch):
     monkeypatch.setattr(cpu, "_layer", lambda: "omp")
     monkeypatch.setattr(cpu.numba, "get_num_threads", lambda: 2)
     assert cpu.parallel_pays(cpu.PARALLEL_FROM)
-    monkeypatch.setattr(cpu, "_forked", True)
+    monkeypatch.setattr(cpu, "forked", lambda: True)
     assert not cpu.parallel_pays(cpu.PARALLEL_FROM)
-    monkeypatch.setattr(cpu, "_forked", False)
+    monkeypatch.setattr(cpu, "forked", lambda: False)
     for layer in ("workqueue", "none"):
         monkeypatch.setattr(cpu, "_layer", lambda layer=layer: layer)
         assert not cpu.parallel_pays(10**9)
