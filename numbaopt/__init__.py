@@ -19,12 +19,13 @@ from numbaopt.state import State
 if TYPE_CHECKING:
     from numbaopt.many import minimize_many as minimize_many
     from numbaopt.results import ManyResult as ManyResult
+    from numbaopt.warm import warmup as warmup
 
 __version__ = "0.1.0"
 __all__ = ["ManyResult", "OptimizationInterrupted", "Optimizer", "Result", "Rule", "RuleError", "State", "chain"]
 __all__ += ["minimize", "minimize_many", "names", "problems", "rule", "schedules", "solvers", "transforms"]
-__all__ += ["workspace_size"]
-LATER = {"minimize_many": "many", "ManyResult": "results"}  # what not every user pays the import of
+__all__ += ["warmup", "workspace_size"]
+LATER = {"minimize_many": "many", "ManyResult": "results", "warmup": "warm"}  # what not every user pays the import of
 
 
 def __getattr__(name):

@@ -75,6 +75,11 @@ def jit(function=None, *, cached=True, **options):
     return dispatcher
 
 
+def kept(dispatcher):
+    """Tell whether what a dispatcher compiles is kept on disk."""
+    return isinstance(getattr(dispatcher, "_cache", None), FunctionCache)
+
+
 def emit(name, program, parallel=False):
     """Return the text of a lowered rule's CPU step: readable Python that compiles as it stands."""
     if program.matrix:
@@ -183,7 +188,7 @@ def _called(k, sweep, program, parallel):
     return out, lines + [f"{z} = in_order(parts_{z})" for z in summed]
 
 
-def _directory():
+def directory():
     """Return the directory where texts lie, beside which Numba puts what it made of them; None if there is none."""
     base = os.environ.get("NUMBA_CACHE_DIR")
     if not base:
@@ -201,12 +206,12 @@ def _directory():
 def _file(text, name):
     """Keep the text in a file named after its hash: Numba's cache is keyed by that file."""
     key = f"{name}_{hashlib.sha256(f'{numba.__version__}{text}'.encode()).hexdigest()[:16]}"
-    directory = _directory()
-    if directory is not None:
-        path = directory / f"{key}.py"
+    folder = directory()
+    if folder is not None:
+        path = folder / f"{key}.py"
         try:
             if not path.exists() or path.read_bytes() != text.encode():
-                handle, temporary = tempfile.mkstemp(dir=directory)
+                handle, temporary = tempfile.mkstemp(dir=folder)
                 try:
                     with os.fdopen(handle, "wb") as file:
                         file.write(text.encode())
@@ -273,11 +278,11 @@ def only(function, kinds):
 
 def parallel_pays(n):
     """Tell whether to step ``n`` entries on several threads: enough work, a thread-safe layer, not a forked child."""
-    return n >= PARALLEL_FROM and not forked() and numba.get_num_threads() > 1 and _layer() in ("omp", "tbb")
+    return n >= PARALLEL_FROM and not forked() and numba.get_num_threads() > 1 and threading_layer() in ("omp", "tbb")
 
 
 @functools.cache
-def _layer():
+def threading_layer():
     """Return Numba's threading layer; under workqueue two threads entering at once would abort the process."""
     try:
         numba.np.ufunc.parallel._launch_threads()

@@ -47,7 +47,8 @@ MAY = {
 }
 # What may be imported inside a function, when needed: the other direction, or what is costly to import.
 LATE = {
-    "__init__": {"many", "problems", "results", "schedules", "solvers", "transforms"},
+    "__init__": {"many", "problems", "results", "schedules", "solvers", "transforms", "warm"},
+    "__main__": {"info"},
     "inside": {"entry"},
     "rule": {"minimize", "cuda", "cpu"},
     "registry": {"rules"},
