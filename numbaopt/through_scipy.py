@@ -34,7 +34,7 @@ def is_scipys(method):
     """Tell whether a method is one of SciPy's, or a function by its protocol for custom methods."""
     if isinstance(method, str):
         return method.lower() in METHODS
-    return callable(method) and not isinstance(method, Rule)
+    return callable(method) and not isinstance(method, Rule) and not hasattr(method, "iterations")
 
 
 def through_scipy(fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options):
