@@ -11,7 +11,7 @@ from types import ModuleType
 
 import numba
 from numba import njit, types
-from numba.core.caching import FunctionCache
+from numba.core.caching import CompileResultCacheImpl, FunctionCache
 
 from numbaopt import matrix, passes
 from numbaopt.files import Files
@@ -34,8 +34,22 @@ def fingerprint():
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
+def _homeless():
+    """Tell whether the user has no home: expanding ``~`` then gives a relative path of that name."""
+    return not os.environ.get("XDG_CACHE_HOME") and os.path.expanduser("~").startswith("~")
+
+
+class _Places(CompileResultCacheImpl):
+    """Where Numba looks for a place to keep things, except in a home that there is not."""
+
+    if _homeless():
+        _locator_classes = [c for c in CompileResultCacheImpl._locator_classes if "UserWide" not in c.__name__]
+
+
 class _Cache(FunctionCache):
     """Numba's cache, except that what cannot be read is compiled again and what cannot be written is let go."""
+
+    _impl_class = _Places
 
     def __init__(self, function):
         super().__init__(function)
@@ -192,9 +206,9 @@ def directory():
     """Return the directory where texts lie, beside which Numba puts what it made of them; None if there is none."""
     base = os.environ.get("NUMBA_CACHE_DIR")
     if not base:
-        base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-        if base.startswith("~"):  # a user without a home
+        if _homeless():
             return None
+        base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     path = Path(base) / "numbaopt"
     try:
         path.mkdir(parents=True, exist_ok=True)
