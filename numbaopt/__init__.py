@@ -22,14 +22,15 @@ if TYPE_CHECKING:
     from numbaopt.gradient_check import check_grad as check_grad
     from numbaopt.many import minimize_many as minimize_many
     from numbaopt.results import ManyResult as ManyResult
+    from numbaopt.warm import warmup as warmup
 
 __version__ = "0.1.0"
 __all__ = ["Comparison", "ManyResult", "OptimizationInterrupted", "Optimizer", "Result", "Rule", "RuleError"]
 __all__ += ["State", "chain", "check_grad", "compare", "hooks", "minimize", "minimize_many", "names", "plot"]
-__all__ += ["problems", "rule", "schedules", "solvers", "transforms", "workspace_size"]
+__all__ += ["problems", "rule", "schedules", "solvers", "transforms", "warmup", "workspace_size"]
 # What not every user pays the import of.
 LATER = {"minimize_many": "many", "ManyResult": "results", "check_grad": "gradient_check"}
-LATER |= {"compare": "comparing", "Comparison": "comparison"}
+LATER |= {"compare": "comparing", "Comparison": "comparison", "warmup": "warm"}
 
 
 def __getattr__(name):

@@ -4,7 +4,6 @@ The driver is compiled once for all objectives, so what they differ in must not 
 the text of which `numbaopt.wrapper` writes. As in the plain driver, `fun` is given a copy of x, which it may overwrite.
 """
 
-import functools
 from typing import Any, NamedTuple
 
 import numba
@@ -18,6 +17,7 @@ from numbaopt.addresses import entry
 from numbaopt.cpu import only, uncached
 from numbaopt.differences import SCHEMES, first_class
 from numbaopt.spsa import estimate, perturb
+from numbaopt.threads import lock, once
 from numbaopt.wrapper import Wrapper
 
 
@@ -68,11 +68,13 @@ def compile_objective(objective, columns=None, each=None):
 def returns_float32(fun, given):
     """Tell whether a jitted function returns float32, which Python gets as a float, for these arguments."""
     kinds = tuple(map(numba.typeof, given))
-    return cpu_target.typing_context.resolve_function_type(numba.typeof(fun), kinds, {}).return_type == types.float32
+    with lock:  # which Numba takes only where it compiles
+        returned = cpu_target.typing_context.resolve_function_type(numba.typeof(fun), kinds, {}).return_type
+    return returned == types.float32
 
 
 # Bounded, for a wrapper keeps its function alive, and what that has captured.
-@functools.lru_cache(maxsize=64)
+@once(most=64)
 def _compile(fun, jac, text, parts, signature, values):
     """Return a wrapper compiled for its signature, or None."""
     for shown in dict.fromkeys((tuple(map(_as_it_is, parts)), parts)):  # what overwrites its x compiles only for a copy

@@ -6,27 +6,26 @@ import linecache
 import os
 import sys
 import tempfile
-import threading
 from pathlib import Path
 from types import ModuleType
 
 import numba
 from numba import njit, types
-from numba.core.caching import FunctionCache
+from numba.core.caching import CompileResultCacheImpl, FunctionCache
 from numba.core.registry import cpu_target
 
 from numbaopt import matrix, passes
+from numbaopt.files import Files
 from numbaopt.interrupts import held
+from numbaopt.threads import forked, lock, once
 
 OPTIONS = {"nogil": True, "error_model": "numpy"}  # no fastmath: vector body, scalar tail, serial, parallel: same bits
 PARALLEL_FROM = 50_000  # entries; below, waking a second thread costs more than it brings
 BLOCK = 4096  # entries a thread takes at a time; fixed, so that sums do not depend on the number of threads
 # Names that `step` itself uses.
 TAKEN = {"t", "x", "g", "s", "h", "n", "T", "b", "lo", "hi", "blocks", "total", "in_order", "empty", "int64", "prange"}
-# What a compiled step raises for arguments that are not its own.
-REFUSED = (TypeError, ValueError, AttributeError, numba.core.errors.NumbaError)
-_lock = threading.RLock()
-_forked = False
+# What a compiled step raises for arguments that are not its own: RuntimeError while it is compiled for another dtype.
+REFUSED = (TypeError, ValueError, AttributeError, RuntimeError, numba.core.errors.NumbaError)
 
 
 @functools.cache
@@ -37,8 +36,26 @@ def fingerprint():
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
+def _homeless():
+    """Tell whether the user has no home: expanding ``~`` then gives a relative path of that name."""
+    return not os.environ.get("XDG_CACHE_HOME") and os.path.expanduser("~").startswith("~")
+
+
+class _Places(CompileResultCacheImpl):
+    """Where Numba looks for a place to keep things, except in a home that there is not."""
+
+    if _homeless():
+        _locator_classes = [c for c in CompileResultCacheImpl._locator_classes if "UserWide" not in c.__name__]
+
+
 class _Cache(FunctionCache):
     """Numba's cache, except that what cannot be read is compiled again and what cannot be written is let go."""
+
+    _impl_class = _Places
+
+    def __init__(self, function):
+        super().__init__(function)
+        self._cache_file = Files(self._cache_path, self._impl.filename_base, self._impl.locator.get_source_stamp())
 
     def _index_key(self, sig, codegen):
         return (*super()._index_key(sig, codegen), fingerprint())
@@ -47,10 +64,6 @@ class _Cache(FunctionCache):
         try:
             return super().load_overload(sig, target_context)
         except Exception:  # a truncated or foreign pickle, or machine code, raises what it likes
-            try:
-                self.flush()
-            except OSError:
-                pass
             return None
 
     def save_overload(self, sig, data):
@@ -73,9 +86,14 @@ def jit(function=None, *, cached=True, **options):
     if cached and hasattr(dispatcher, "_cache"):  # not so under NUMBA_DISABLE_JIT
         try:
             dispatcher._cache = _Cache(function)
-        except RuntimeError:  # no writable place
+        except (RuntimeError, OSError):  # no writable place, or a file that is gone
             pass
     return dispatcher
+
+
+def kept(dispatcher):
+    """Tell whether what a dispatcher compiles is kept on disk."""
+    return isinstance(getattr(dispatcher, "_cache", None), FunctionCache)
 
 
 def emit(name, program, parallel=False):
@@ -186,10 +204,12 @@ def _called(k, sweep, program, parallel):
     return out, lines + [f"{z} = in_order(parts_{z})" for z in summed]
 
 
-def _directory():
+def directory():
     """Return the directory where texts lie, beside which Numba puts what it made of them; None if there is none."""
     base = os.environ.get("NUMBA_CACHE_DIR")
     if not base:
+        if _homeless():
+            return None
         base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     path = Path(base) / "numbaopt"
     try:
@@ -202,22 +222,26 @@ def _directory():
 def _file(text, name):
     """Keep the text in a file named after its hash: Numba's cache is keyed by that file."""
     key = f"{name}_{hashlib.sha256(f'{numba.__version__}{text}'.encode()).hexdigest()[:16]}"
-    directory = _directory()
-    if directory is not None:
-        path = directory / f"{key}.py"
+    folder = directory()
+    if folder is not None:
+        path = folder / f"{key}.py"
         try:
             if not path.exists() or path.read_bytes() != text.encode():
-                handle, temporary = tempfile.mkstemp(dir=directory)
-                with os.fdopen(handle, "wb") as file:
-                    file.write(text.encode())
-                os.replace(temporary, path)
+                handle, temporary = tempfile.mkstemp(dir=folder)
+                try:
+                    with os.fdopen(handle, "wb") as file:
+                        file.write(text.encode())
+                    os.replace(temporary, path)
+                except OSError:  # no room
+                    os.unlink(temporary)
+                    raise
             return str(path), key
         except OSError:
             pass
     return f"<numbaopt {key}>", key
 
 
-@functools.cache
+@once
 def load(text, name, parallel=False, cached=True, **names):
     """Compile a text (lazily: at its first call or `signature`); return its function decorated with ``@step``.
 
@@ -249,8 +273,8 @@ def kernel(step, dtype):
     """Compile ``step`` for ``dtype`` now and for nothing else: what does not fit is a TypeError, not a compilation."""
     if not hasattr(step, "compile"):  # under NUMBA_DISABLE_JIT
         return step
-    with _lock:
-        if dtype not in step.__dict__.setdefault("ready", set()):
+    if dtype not in step.__dict__.setdefault("ready", set()):  # else there is nothing to wait for
+        with lock:
             only(step, signature(dtype))
             step.ready.add(dtype)
     return step
@@ -258,40 +282,29 @@ def kernel(step, dtype):
 
 def only(function, kinds):
     """Compile a jitted function for these types, and for no others at a later call."""
-    with _lock:
+    with lock:
         with held():  # what is registered by halves stays so: after that nothing compiles any more
             cpu_target.typing_context.refresh()
             cpu_target.target_context.refresh()
         function.disable_compile(False)
-        function.compile(kinds)
-        function.disable_compile()
+        try:
+            function.compile(kinds)
+        finally:
+            if function.signatures:
+                function.disable_compile()
     return function
 
 
 def parallel_pays(n):
     """Tell whether to step ``n`` entries on several threads: enough work, a thread-safe layer, not a forked child."""
-    return n >= PARALLEL_FROM and not _forked and numba.get_num_threads() > 1 and _layer() in ("omp", "tbb")
-
-
-def forked():
-    """Tell whether this process is a forked child, in which a parallel kernel may die."""
-    return _forked
+    return n >= PARALLEL_FROM and not forked() and numba.get_num_threads() > 1 and threading_layer() in ("omp", "tbb")
 
 
 @functools.cache
-def _layer():
+def threading_layer():
     """Return Numba's threading layer; under workqueue two threads entering at once would abort the process."""
     try:
         numba.np.ufunc.parallel._launch_threads()
         return numba.threading_layer()
     except (ValueError, ImportError):
         return "none"
-
-
-def _in_child():
-    global _forked
-    _forked = True
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_child)

@@ -33,13 +33,13 @@ args : anything
 They are not kept on disk: a function among the arguments makes each use of them one of its own. `first_class` is.
 """
 
-import functools
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
 
 from numbaopt.cpu import jit, only, uncached
+from numbaopt.threads import once
 
 
 @jit
@@ -158,7 +158,7 @@ def complex_step(value, x, f, g, z, points, lower, upper, rel_step, scale, args)
         z[i] = x[i]
 
 
-@functools.cache
+@once
 def first_class(function, value, *kinds):
     """Compile one of these functions, once, for any compiled ``value`` of a type; kept on disk.
 

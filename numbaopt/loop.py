@@ -57,6 +57,7 @@ from numbaopt.observe import (
     spoiled,
 )
 from numbaopt.splice import splice
+from numbaopt.threads import once
 from numbaopt.tiers import tier
 
 _TABLE = types.int64[::1]  # how a compiled objective gets its args and data
@@ -285,7 +286,7 @@ def jitted_batches(run, compiled):
         run.objective.nfev, run.objective.njev = nfev, steps + (nfev > steps * compiled.cost)
 
 
-@functools.cache
+@once
 def driver(function, program, marks, dtype, objective, rest):
     """Compile a driver for this dtype and rule, once; kept on disk. It takes any objective."""
     real = numba.from_dtype(dtype)

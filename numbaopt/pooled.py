@@ -1,6 +1,5 @@
 """Whether problems can be solved side by side, and what that takes: the compiled loop, and the memory of a thread."""
 
-import functools
 import re
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from numbaopt.loop import memory as kinds
 from numbaopt.observe import BEST, BEST_G, BEST_X, LATEST, NFEV, NIT, NORM, PREVIOUS, G, X
 from numbaopt.pool import STEP
 from numbaopt.splice import marks, splice
+from numbaopt.threads import once
 from numbaopt.wrapper import STORE
 
 LANES = 64  # bytes: as many numbers stand side by side as a wide vector register holds
@@ -55,7 +55,7 @@ def swimmer(run, rows, args):
     return _compiled(objective.fun, jac, rule, run.limits is not None, kind)
 
 
-@functools.lru_cache(64)
+@once(most=64)
 def _compiled(*given):
     """Compile the loop, once; that there is none takes as long to find out, and is kept, too."""
     try:

@@ -40,6 +40,7 @@ from numbaopt.lower import Lowering
 from numbaopt.memory import Memory
 from numbaopt.method import Method
 from numbaopt.parse import RuleError, read
+from numbaopt.remade import remade, text_of
 from numbaopt.state import State, adopt, contiguous, fitting, of_parts, parts, valued
 from numbaopt.words import PER_COORDINATE
 
@@ -112,7 +113,7 @@ class Rule(Method, Memory):
         return hash(self._stages)
 
     def __reduce__(self):
-        homes = tuple((math.function.__module__, math.function.__qualname__) for math, _ in self._stages)
+        homes = tuple((m.function.__module__, m.function.__qualname__, text_of(m)) for m, _ in self._stages)
         return _unpickled, (homes, dict(self.hyper), self.shape)
 
     def __copy__(self):
@@ -346,8 +347,7 @@ def rule(function=None, *, report=None, evaluations=1):
     """
     if function is None:
         return functools.partial(rule, report=report, evaluations=evaluations)
-    text = read(function, report, evaluations)
-    return Rule(((text, tuple((name, name) for name in [*text.slots, *text.numbers, *text.hyper])),), text.hyper)
+    return _alone(read(function, report, evaluations))
 
 
 def chain(*rules):
@@ -380,6 +380,22 @@ def chain(*rules):
 
 
 def _unpickled(homes, hyper, shape=None):
-    parts = [functools.reduce(getattr, name.split("."), importlib.import_module(module)) for module, name in homes]
+    parts = [_found(*home) for home in homes]
     joined = parts[0] if len(parts) == 1 else chain(*parts)
     return Rule(joined._stages, hyper, shape)
+
+
+def _found(module, name, text=None):
+    """Return the rule of that name, or one made from its text."""
+    try:
+        return functools.reduce(getattr, name.split("."), importlib.import_module(module))
+    except AttributeError:
+        if text is None:
+            raise
+    math = remade(name, *text)
+    return _alone(math)
+
+
+def _alone(math):
+    """Return the rule that is one function."""
+    return Rule(((math, tuple((name, name) for name in [*math.slots, *math.numbers, *math.hyper])),), math.hyper)

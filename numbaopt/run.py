@@ -1,6 +1,5 @@
 """The memory of one minimisation, for whichever driver runs it."""
 
-import functools
 from time import perf_counter
 
 import numpy as np
@@ -36,6 +35,7 @@ from numbaopt.observe import (
 )
 from numbaopt.options import NONFINITE
 from numbaopt.splice import marks
+from numbaopt.threads import lazy
 
 COMPILING = 10.0  # seconds that a run must have left to spend some of them on compiling
 
@@ -135,9 +135,9 @@ class Run:
         own = marks(self.rule, self.record) + self.recorder.marks
         return own + ("history forgiving",) * ("history" in own and "forgiving" in own)
 
-    @functools.cached_property
+    @lazy
     def step(self):
-        """What does ``step(t, x, g, s, h)`` to all of it; compiled only for a driver that calls it."""
+        """Return what does ``step(t, x, g, s, h)`` to all of it; compiled only for a driver that calls it."""
         kernels = [rule.kernel(x) for rule, x, *_ in self.leaves]
         if len(kernels) == 1:
             return kernels[0]

@@ -6,17 +6,15 @@ an iteration of two coordinates. Both give the same bits, and all that a run is 
 two calls.
 """
 
-import functools
 import re
-import threading
 
 import numba
 from numba import types
 
 from numbaopt.cpu import load, only, signature
+from numbaopt.threads import lazy, lock, once
 
 PATIENCE = 0.5  # seconds that an objective's runs take in all before a driver is compiled for it alone
-_lock = threading.Lock()
 # Instructions that may be carried out otherwise in other surroundings.
 _LOOSE = re.compile(r"= (?:tail )?(?:f\w+|call|select|phi)(?: \w+)*? (?:fast|reassoc|contract|arcp|afn)\b")
 
@@ -53,12 +51,12 @@ class Tier:
 
     def specialise(self):
         """Compile a driver for this objective alone, if there is none yet."""
-        with _lock:
+        with lock:
             if not self._tried:
                 self._tried = True
                 self._specialise()
 
-    @functools.cached_property
+    @lazy
     def exact(self):
         """Whether the objective has the same bits in other surroundings: neither it nor what it calls has fastmath."""
         function = self._given[0]
@@ -71,13 +69,13 @@ class Tier:
         self._driver = only(own, (*map(numba.typeof, self._given), *self._rest))
 
 
-@functools.lru_cache(64)
+@once(most=64)
 def tier(text, function, step, rest):
     """Return the `Tier` of an objective: one for each, so that the time of all its runs counts."""
     return Tier(text, function, step, rest)
 
 
-@functools.cache
+@once
 def _general(text, kind, rest, stepped):
     real = kind.args[0].dtype
     step = [types.FunctionType(types.void(*signature(numba.np.numpy_support.as_dtype(real))))] * stepped

@@ -254,16 +254,16 @@ def test_the_number_of_threads_changes_no_bit(large, threads):
 
 def test_serial_where_parallel_does_not_pay(monkeypatch):
     assert not cpu.parallel_pays(cpu.PARALLEL_FROM - 1)
-    monkeypatch.setattr(cpu, "_layer", lambda: "omp")
+    monkeypatch.setattr(cpu, "threading_layer", lambda: "omp")
     monkeypatch.setattr(cpu.numba, "get_num_threads", lambda: 2)
     assert cpu.parallel_pays(cpu.PARALLEL_FROM)
-    monkeypatch.setattr(cpu, "_forked", True)
+    monkeypatch.setattr(cpu, "forked", lambda: True)
     assert not cpu.parallel_pays(cpu.PARALLEL_FROM)
-    monkeypatch.setattr(cpu, "_forked", False)
+    monkeypatch.setattr(cpu, "forked", lambda: False)
     for layer in ("workqueue", "none"):
-        monkeypatch.setattr(cpu, "_layer", lambda layer=layer: layer)
+        monkeypatch.setattr(cpu, "threading_layer", lambda layer=layer: layer)
         assert not cpu.parallel_pays(10**9)
-    monkeypatch.setattr(cpu, "_layer", lambda: "tbb")
+    monkeypatch.setattr(cpu, "threading_layer", lambda: "tbb")
     monkeypatch.setattr(cpu.numba, "get_num_threads", lambda: 1)
     assert not cpu.parallel_pays(10**9)
 

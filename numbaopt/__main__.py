@@ -1,0 +1,54 @@
+"""``python -m numbaopt``: what is installed here, and compiling ahead."""
+
+import argparse
+import sys
+
+import numbaopt
+from numbaopt.warm import COMMON, warmup
+
+
+def main(given=None):
+    """Do what the command line says; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m numbaopt", description="First-order optimizers compiled by Numba.")
+    parser.add_argument("--version", action="version", version=f"numbaopt {numbaopt.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    commands.add_parser(
+        "info",
+        help="print versions, threads, cache and CUDA, for a bug report; exit status 1 if something is wrong",
+    )
+    warm = commands.add_parser("warmup", help="compile ahead what minimize and its kin will need, and keep it on disk")
+    methods = f"names, or all; {' '.join(COMMON)} by default"
+    warm.add_argument("--methods", nargs="+", default=list(COMMON), metavar="NAME", help=methods)
+    warm.add_argument("--dtypes", nargs="+", default=["float64"], metavar="DTYPE", help="float64 (default), float32")
+    warm.add_argument("--large", action="store_true", help="also for arrays that are stepped by several threads")
+    warm.add_argument("--jobs", type=int, default=1, metavar="N", help="processes that compile at once (default 1)")
+    arguments = parser.parse_args(given)
+    if arguments.command == "info":
+        from numbaopt.info import text
+
+        told, faults = text()
+        print(told)
+        return int(faults > 0)
+    if arguments.command == "warmup":
+        return _warm(arguments)
+    parser.print_help()
+    return 0
+
+
+def _warm(arguments):
+    methods = "all" if arguments.methods == ["all"] else arguments.methods
+
+    def progress(done, total, what, seconds):
+        print(f"[{done}/{total}] {what}: {seconds:.1f} s", flush=True)
+
+    try:
+        compiled = warmup(methods, arguments.dtypes, large=arguments.large, jobs=arguments.jobs, progress=progress)
+    except (TypeError, ValueError, OSError) as error:
+        print(f"python -m numbaopt warmup: {error}", file=sys.stderr)
+        return 2
+    print(f"{compiled} kernels compiled." if compiled else "All was there: nothing had to be compiled.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
