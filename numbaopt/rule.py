@@ -10,6 +10,8 @@ import functools
 import importlib
 import inspect
 import types
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -35,12 +37,16 @@ from numbaopt.functions import (
     sum,
     where,
 )
+from numbaopt.helptext import HelpText
 from numbaopt.hyper import checked, is_schedule
 from numbaopt.lower import Lowering
 from numbaopt.memory import Memory
 from numbaopt.parse import RuleError, read
 from numbaopt.state import State, adopt, contiguous, fitting, valued
 from numbaopt.words import PER_COORDINATE
+
+if TYPE_CHECKING:
+    from numbaopt.result import Result
 
 __all__ = ["Rule", "RuleError", "chain", "rule", "skip"]
 __all__ += ["abs", "exp", "isfinite", "log", "max", "mean", "min", "norm", "normal", "sign", "sqrt", "sum", "where"]
@@ -59,6 +65,7 @@ class Rule(Memory):
     Attributes
     ----------
     name : str
+        What it is called: the function's name; of a chain, the names of its stages.
     hyper : mapping
         Hyperparameters by name: numbers, or schedules. To change one, call the rule: ``adam(lr=1e-2)``.
     slots_of : tuple of str
@@ -75,13 +82,34 @@ class Rule(Memory):
         How many steps in a row take gradients of the same batch.
     tolerant : bool
         Whether the rule, or a stage of its chain, looks after gradients that are not finite.
+    shape : (int, int) or None
+        The matrix that x is seen as, for a rule that takes matrices as such; see `shaped`.
+    program
+        What the function was lowered to: see `source`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from numbaopt import adam
+    >>> rule = adam(lr=0.1)
+    >>> x = np.array([1.0, -2.0])
+    >>> state = rule.init(x)
+    >>> rule.step(x, 2 * x, state)
+    >>> x, state.t
+    (array([ 0.9, -1.9]), 1)
     """
+
+    elementwise: bool
+    layerwise: bool
+    joint: bool
+    valued: bool
+    evaluations: int
+    tolerant: bool
 
     def __init__(self, stages, hyper, shape=None):
         self._stages = stages  # ((Math, ((author's name, name in the whole), ...)), ...)
         self.hyper = types.MappingProxyType(hyper)
         self.name = self.__name__ = "_".join(math.name for math, _ in stages)
-        self.__doc__ = inspect.getdoc(stages[0][0].function)
         on = tuple((k, _kind(v)) for k, v in hyper.items())
         self.program, self.shape, self._shaped = _lowered(stages, on, shape is not None), shape, {}
         self.slots_of, self.numbers_of = tuple(self.program.slots), tuple(self.program.carried)
@@ -96,10 +124,15 @@ class Rule(Memory):
         tables = [power for b in self.program.powers for power in passes.powers(hyper[b])]
         self._h = np.array([*numbers, *tables, *(shape or ()), *[np.nan] * self.valued], float)
 
-    def __call__(self, fun=None, x0=None, /, args=(), **options):
+    @overload
+    def __call__(self, /, **hyper: Any) -> "Rule": ...
+    @overload
+    def __call__(self, fun: Callable[..., Any], x0: Any, /, args: Any = (), **options: Any) -> "Result": ...
+    def __call__(self, fun: Any = None, x0: Any = None, /, args: Any = (), **options: Any) -> Any:
         """Rebind hyperparameters (keywords only), or minimise ``fun`` from ``x0`` as a SciPy custom method."""
         if fun is None and x0 is None and args == ():
-            return Rule(self._stages, self.hyper | {k: checked(self, k, v) for k, v in options.items()}, self.shape)
+            hyper = dict(self.hyper) | {k: checked(self, k, v) for k, v in options.items()}
+            return Rule(self._stages, hyper, self.shape)
         if not callable(fun):
             raise TypeError(f"{self.name}: hyperparameters are keywords, {self.name}(lr=...); {fun!r} is no function")
         if x0 is None:
@@ -130,12 +163,12 @@ class Rule(Memory):
         return self
 
     @property
-    def __signature__(self):
+    def __signature__(self) -> inspect.Signature:
         kind = inspect.Parameter.KEYWORD_ONLY
         return inspect.Signature([inspect.Parameter(k, kind, default=v) for k, v in self.hyper.items()])
 
     @property
-    def math(self):
+    def math(self) -> Callable[..., Any]:
         """The function as its author wrote it, for NumPy arrays.
 
         ``x, *slots, *numbers = rule.math(x, g, *slots, t, *numbers, *hyperparameters)``.
@@ -143,7 +176,7 @@ class Rule(Memory):
         return self._stages[0][0].function
 
     @property
-    def h(self):
+    def h(self) -> np.ndarray:
         """The hyperparameters as a compiled step takes them: a new float64 array, in the order of the signature.
 
         A schedule takes a place for each of its numbers. Behind lie the numbers that the step carries on, at their
@@ -153,14 +186,28 @@ class Rule(Memory):
         """
         return self._h.copy()
 
-    def source(self, backend="cpu"):
-        """Return the text that the rule is lowered to, for ``"cpu"`` or ``"cuda"``."""
+    def source(self, backend: str = "cpu") -> str:
+        """Return the text that the rule is lowered to.
+
+        Parameters
+        ----------
+        backend : {"cpu", "cuda"}
+
+        Returns
+        -------
+        str
+
+        Raises
+        ------
+        ValueError
+            For another backend.
+        """
         if backend not in ("cpu", "cuda"):
             raise ValueError(f"backend is 'cpu' or 'cuda', not {backend!r}")
         return importlib.import_module(f"numbaopt.{backend}").emit(self.name, self.program)
 
     @property
-    def jit(self):
+    def jit(self) -> Any:
         """The compiled step ``step(t, x, g, s, h)``, to be called from your own ``@njit`` code.
 
         t : int, the step number, from 1. x, g : (n,) float arrays. s : (k, n), from ``rule.slots(x)``.
@@ -168,10 +215,17 @@ class Rule(Memory):
         """
         return _jit(self.name, self.program)
 
-    def shaped(self, shape):
+    def shaped(self, shape: tuple[int, ...]) -> "Rule":
         """Return the rule for an array of this shape: itself, unless it sees matrices as such.
 
-        One of more than two dimensions is seen as a matrix of its first dimension by all others.
+        Parameters
+        ----------
+        shape : tuple of int
+            One of more than two dimensions is seen as a matrix of its first dimension by all others.
+
+        Returns
+        -------
+        Rule
         """
         if len(shape) < 2 or not any(math.calls("matrix") for math, _ in self._stages):
             return self
@@ -182,10 +236,20 @@ class Rule(Memory):
             self._shaped[as_matrix] = Rule(self._stages, dict(self.hyper), as_matrix)
         return self._shaped[as_matrix]
 
-    def split(self):
+    def split(self) -> "list[Rule]":
         """Return the chain in two: stages before the rule with sums over all arrays, and what is done array by array.
 
         The first is stepped like a rule; it changes the gradient that it is given, in place.
+
+        Returns
+        -------
+        list of Rule
+            The two.
+
+        Raises
+        ------
+        ValueError
+            If a stage is done array by array before sums over all arrays are.
         """
         sums = [k for k, (math, _) in enumerate(self._stages) if _joining(math)]
         head, rest = self._stages[: sums[-1] + 1], self._stages[sums[-1] + 1 :]
@@ -201,15 +265,37 @@ class Rule(Memory):
             parts.append(Rule(stages, {k: v for k, v in self.hyper.items() if k in names}))
         return parts
 
-    def gate(self, h, t):
-        """Return how many steps have passed the gates of a `split` part, None where this one has not."""
+    def gate(self, h: np.ndarray, t: int) -> int | None:
+        """Return how many steps have passed the gates of a `split` part, None where this one has not.
+
+        Parameters
+        ----------
+        h : ndarray
+            After the step.
+        t : int
+            Its number.
+
+        Returns
+        -------
+        int or None
+        """
         if self.program.gate is None:
             return t
         flag, counted = self.program.gate
         return int(self.number(h, counted)) if self.number(h, flag) else None
 
-    def kernel(self, x):
-        """Return the compiled step that suits x's dtype and size; it takes no other types."""
+    def kernel(self, x: np.ndarray) -> Callable[..., None]:
+        """Return the compiled step that suits x's dtype and size; it takes no other types.
+
+        Parameters
+        ----------
+        x : ndarray, shape (n,)
+
+        Returns
+        -------
+        function
+            ``step(t, x, g, s, h)``, as `jit`.
+        """
         return cpu.kernel(_step(self.name, self.program, cpu.parallel_pays(x.size)), x.dtype)
 
     def _survivor(self, x):
@@ -220,7 +306,7 @@ class Rule(Memory):
             return step
         return lambda *args: (cpu.kernel(serial, dtype) if cpu.forked() else step)(*args)
 
-    def init(self, x):
+    def init(self, x: Any) -> State:
         """Return the state to start from.
 
         Parameters
@@ -242,7 +328,7 @@ class Rule(Memory):
         flat, rule = contiguous(x, "x", writable=True), self.shaped(np.shape(x))
         return State(rule, rule.slots(flat), np.shape(x), rule._survivor(flat))
 
-    def step(self, x, g, state, f=None):
+    def step(self, x: Any, g: Any, state: State, f: float | None = None) -> None:
         """Do one step in place: ``x`` and ``state`` change, nothing else.
 
         Parameters
@@ -280,6 +366,9 @@ class Rule(Memory):
         state.t = t
 
 
+Rule.__doc__ = HelpText(Rule.__doc__)  # type: ignore[assignment]
+
+
 @functools.lru_cache(512)
 def _lowered(stages, on, matrix):
     return Lowering(stages, dict(on), matrix)
@@ -310,7 +399,13 @@ def _jit(name, program):
     return cpu.load.__wrapped__(cpu.emit(name, program), name)
 
 
-def rule(function=None, *, report=None, evaluations=1):
+@overload
+def rule(function: Callable[..., Any], *, report: Callable[..., Any] | None = None, evaluations: int = 1) -> Rule: ...
+@overload
+def rule(
+    function: None = None, *, report: Callable[..., Any] | None = None, evaluations: int = 1
+) -> Callable[[Callable[..., Any]], Rule]: ...
+def rule(function: Any = None, *, report: Any = None, evaluations: int = 1) -> Any:
     """Make a method of a function that states one step as in the paper.
 
     Parameters
@@ -355,7 +450,7 @@ def rule(function=None, *, report=None, evaluations=1):
     return Rule(((text, tuple((name, name) for name in [*text.slots, *text.numbers, *text.hyper])),), text.hyper)
 
 
-def chain(*rules):
+def chain(*rules: Rule) -> Rule:
     """Join stages into one rule: what one returns, the next one sees; all in one pass over memory.
 
     Exactly one of them is a rule ``(x, g, ...)``. A stage ``(g, ...)`` returns a new gradient and stands before it
@@ -363,8 +458,35 @@ def chain(*rules):
     it, and may ask for ``before``, x as it was before the step. A stage that returns ``g if test else skip`` is a gate:
     what stands behind does nothing, and counts no step, where the test fails. A name that several stages use is told
     apart by the stage's own, ``box_lower``.
+
+    Parameters
+    ----------
+    *rules : Rule
+        Stages and one rule, in the order in which they are done; a chain is a rule, and may be part of one.
+
+    Returns
+    -------
+    Rule
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is no rule, and for another order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from numbaopt import chain, sgd
+    >>> from numbaopt.transforms import clip
+    >>> rule = chain(clip(max_delta=1.0), sgd(lr=0.5))
+    >>> x = np.zeros(2)
+    >>> rule.step(x, np.array([0.2, -9.0]), rule.init(x))
+    >>> x
+    array([-0.1,  0.5])
     """
-    stages, hyper, taken, kinds = [], {}, {"x", "g", "t"}, ""
+    stages: list[Any] = []
+    hyper: dict[str, Any] = {}
+    taken, kinds = {"x", "g", "t"}, ""
     for part in rules:
         if not isinstance(part, Rule):
             raise TypeError(f"chain joins rules, made with @rule; {part!r} is not one")

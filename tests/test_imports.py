@@ -26,10 +26,12 @@ MAY = {
     "differences": {"cpu"},
     "spsa": {"cpu", "noise"},
     "coordinates": set(),
+    "glossary": set(),
+    "helptext": {"hyper"},
     "cpu": CORE,
     "hyper": {"coordinates"},
     "state": set(),
-    "rule": CORE | {"coordinates", "cpu", "functions", "hyper", "memory", "state"},
+    "rule": CORE | {"coordinates", "cpu", "functions", "helptext", "hyper", "memory", "state"},
     "registry": {"hyper", "rule"},
     "cuda": CORE | {"cpu", "state"},
     "schedules.decorator": CORE,
@@ -46,6 +48,7 @@ MAY = {
 # What may be imported inside a function, when needed: the other direction, or what is costly to import.
 LATE = {
     "__init__": {"many", "problems", "results", "schedules", "solvers", "transforms"},
+    "helptext": {"glossary", "rule", "rules.sgd"},
     "inside": {"entry"},
     "rule": {"minimize", "cuda", "cpu"},
     "registry": {"rules"},
@@ -63,7 +66,11 @@ def imports(tree):
     """Yield (module, late) for every import statement in a tree: late ones are in functions."""
     functions = (f for f in ast.walk(tree) if isinstance(f, ast.FunctionDef))
     inside = {id(node) for function in functions for node in ast.walk(function)}
+    tests = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
+    typing = {id(node) for test in tests for part in test.body for node in ast.walk(part)}  # never run
     for node in ast.walk(tree):
+        if id(node) in typing:
+            continue
         if isinstance(node, ast.Import):
             found = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

@@ -9,13 +9,19 @@ import inspect
 import math
 import numbers
 import types
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from numbaopt import cpu
+from numbaopt.helptext import HelpText
 from numbaopt.hyper import nearest
 from numbaopt.solvers.line_search import F0
 from numbaopt.state import State, contiguous, fitting
+
+if TYPE_CHECKING:
+    from numbaopt.result import Result
 
 
 class Solver:
@@ -50,20 +56,26 @@ class Solver:
         Hyperparameters by name. To change one, call the solver.
     slots_of : tuple of str
         The names of the rows of s, bounds left out.
+    text : str
+        What its author says of it: the docstring of `step`.
     """
+
+    name: str
+    hyper: Mapping[str, Any]
+    slots_of: tuple[str, ...]
 
     elementwise = layerwise = joint = reports = False  # all coordinates are stepped as one, x is the answer
     program = shape = None  # nothing was lowered
     valued = tolerant = True  # f is asked for, and where it is not finite the line search knows what to do
     evaluations, numbers_of = 1, ()
 
-    def shaped(self, shape):
+    def shaped(self, shape: tuple[int, ...]) -> "Solver":
         """Return the solver for an array of this shape: itself."""
         return self
 
     def __init__(self, name, step, *, rows, numbers, bounded=False, **hyper):
         self.name = self.__name__ = name
-        self.__module__, self.__doc__ = step.__module__, inspect.getdoc(step)
+        self.__module__, self.text = step.__module__, inspect.getdoc(step)
         self.bounded = bounded
         self._step, self._rows, self._numbers = step, rows, numbers
         self._allowed = types.MappingProxyType({key: (type(value), allowed) for key, (value, allowed) in hyper.items()})
@@ -82,10 +94,14 @@ class Solver:
         new._bind(hyper)
         return new
 
-    def __call__(self, fun=None, x0=None, /, args=(), **options):
+    @overload
+    def __call__(self, /, **hyper: Any) -> "Solver": ...
+    @overload
+    def __call__(self, fun: Callable[..., Any], x0: Any, /, args: Any = (), **options: Any) -> "Result": ...
+    def __call__(self, fun: Any = None, x0: Any = None, /, args: Any = (), **options: Any) -> Any:
         """Rebind hyperparameters (keywords only), or minimise ``fun`` from ``x0`` as a SciPy custom method."""
         if fun is None and x0 is None and args == ():
-            return self._with(self.hyper | {k: self._checked(k, v) for k, v in options.items()})
+            return self._with(dict(self.hyper) | {k: self._checked(k, v) for k, v in options.items()})
         if not callable(fun):
             raise TypeError(f"{self.name}: hyperparameters are keywords, {self.name}(lr=...); {fun!r} is no function")
         if x0 is None:
@@ -117,9 +133,13 @@ class Solver:
             raise ValueError(f"{self.name}: {name} lies in {allowed}; {value!r} does not")
         return kind(value)
 
+    def allowed(self, name):
+        """Return what a hyperparameter may be: an interval as it is written, or the words."""
+        return self._allowed[name][1]
+
     def interval(self, name):
         """Return what a number may be: lowest, highest, and the brackets that say whether these may be."""
-        _, allowed = self._allowed[name]
+        allowed = self.allowed(name)
         low, high = map(float, allowed[1:-1].split(","))
         return low, high, allowed[0] + allowed[-1]
 
@@ -188,12 +208,12 @@ class Solver:
         """Return the compiled step for x's dtype; it takes no other types."""
         return cpu.kernel(self._step, x.dtype)
 
-    def init(self, x):
+    def init(self, x: Any) -> "SolverState":
         """Return the state to start from; x is a float32 or float64 array, C-contiguous, of any shape."""
         flat = contiguous(x, "x", writable=True)
         return SolverState(self, self.slots(flat), np.shape(x), self.kernel(flat))
 
-    def step(self, x, g, state, f):
+    def step(self, x: Any, g: Any, state: State, f: float) -> None:
         """Consume the value ``f`` and the gradient ``g`` at ``x``; put the next point to evaluate into ``x``.
 
         TypeError or ValueError says what does not fit; nothing has changed then.
@@ -214,6 +234,9 @@ class Solver:
             state.h[-1] = f
             state._step(state.t + 1, x, g, state.s, state.h)
         state.t += 1
+
+
+Solver.__doc__ = HelpText(Solver.__doc__)  # type: ignore[assignment]
 
 
 class SolverState(State):
