@@ -16,9 +16,11 @@ from numbaopt.result import OptimizationInterrupted, Result
 from numbaopt.rule import Rule, RuleError, chain, rule
 from numbaopt.state import State
 
-if TYPE_CHECKING:
-    from numbaopt.many import minimize_many as minimize_many
-    from numbaopt.results import ManyResult as ManyResult
+if TYPE_CHECKING:  # where names come from that are imported when first asked for
+    from numbaopt import problems, schedules, solvers, transforms
+    from numbaopt.many import minimize_many
+    from numbaopt.results import ManyResult
+    from numbaopt.typed import *  # noqa: F403
 
 __version__ = "0.1.0"
 __all__ = ["ManyResult", "OptimizationInterrupted", "Optimizer", "Result", "Rule", "RuleError", "State", "chain"]
@@ -27,15 +29,17 @@ __all__ += ["workspace_size"]
 LATER = {"minimize_many": "many", "ManyResult": "results"}  # what not every user pays the import of
 
 
-def __getattr__(name):
-    if name in LATER:
-        return getattr(importlib.import_module(f"numbaopt.{LATER[name]}"), name)
-    if name in ("problems", "schedules", "solvers", "transforms"):
-        return importlib.import_module(f"numbaopt.{name}")
-    if name in names() or name in names("solvers"):
-        return get(name)
-    raise AttributeError(f"module 'numbaopt' has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker would take any name then
+
+    def __getattr__(name):
+        if name in LATER:
+            return getattr(importlib.import_module(f"numbaopt.{LATER[name]}"), name)
+        if name in ("problems", "schedules", "solvers", "transforms"):
+            return importlib.import_module(f"numbaopt.{name}")
+        if name in names() or name in names("solvers"):
+            return get(name)
+        raise AttributeError(f"module 'numbaopt' has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *__all__, *names(), *names("solvers")})

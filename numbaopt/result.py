@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from scipy.optimize import OptimizeResult as Base
+    from scipy.optimize._minimize import OptimizeResult as Base  # what scipy-stubs asks of a custom method
 else:
     Base = dict
 
