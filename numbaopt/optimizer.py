@@ -182,10 +182,10 @@ class Optimizer:
                 (g["rule"], dict(g["hyper"]), list(g["t"]), *(list(map(dict, g[key])) for key in ("slots", "numbers")))
                 for g in saved["groups"]
             ]
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"this is not what state_dict() returns: {error!r}") from None
+        except (KeyError, TypeError, ValueError):
+            raise ValueError(f"this is not what state_dict() returns: {describe(saved)}") from None
         if len(groups) != len(self.groups):
-            raise ValueError(f"the state has {len(groups)} groups; this optimizer has {len(self.groups)}")
+            raise ValueError(f"the state is of {len(groups)} group(s); this optimizer has {len(self.groups)}")
         ready: list[Any] = []
         for i, (group, (name, hyper, t, slots, numbers)) in enumerate(zip(self.groups, groups, strict=True)):
             where = f"group {i} of the state"
@@ -209,8 +209,6 @@ class Optimizer:
                 if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 0:
                     raise ValueError(f"{where} has the step number {steps!r}; it is an integer from 0")
                 values = [np.asarray(own[k]) for k in state.rule.slots_of]
-                if any(value.dtype.kind not in "fiub" for value in values):
-                    raise ValueError(f"{where} has slots that are not real numbers, but {[v.dtype for v in values]}")
                 flat = np.zeros(state.s.size, state.s.dtype)
                 filled = [flat[:0], *(value.reshape(-1) for value in values)]
                 flat[: sum(part.size for part in filled)] = np.concatenate(filled)

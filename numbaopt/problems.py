@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from numbaopt.cpu import jit
+from numbaopt.hyper import closest
 
 __all__ = ["Problem", "beale", "booth", "brown_badly_scaled", "get", "himmelblau", "logistic_regression", "names"]
 __all__ += ["powell_singular", "quadratic", "ravine", "rosenbrock", "styblinski_tang", "three_hump_camel"]
@@ -120,7 +121,9 @@ def get(name: str, **parameters: Any) -> Problem:
     array([-1.2,  1. , -1.2,  1. ])
     """
     if name not in _constructors:
-        raise ValueError(f"There is no problem {name!r}; there are {', '.join(_constructors)}.")
+        near = closest(str(name), _constructors)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"There is no problem {name!r}; there are {', '.join(_constructors)}.{hint}")
     return _constructors[name](**parameters)
 
 

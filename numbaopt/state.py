@@ -136,10 +136,10 @@ def fitting(rule, x, g, state):
         raise ValueError(f"x has shape {np.shape(x)} and g {np.shape(g)}; this state is for shape {state.shape}")
     flat = contiguous(x, "x", writable=True)
     if flat.dtype != state.s.dtype:
-        raise TypeError(f"x is {flat.dtype}; this state is for {state.s.dtype}")
+        raise TypeError(f"x is {flat.dtype}; this state is for {state.s.dtype}: make one for x with init(x)")
     kind = np.asarray(g).dtype
     if kind.kind not in "fiub":
-        raise TypeError(f"g holds real numbers, not {kind}")
+        raise TypeError(f"g holds real numbers, one for each entry of x, not {kind}")
     if np.ma.is_masked(g):
         raise ValueError("g has masked entries: fill them, with g.filled(0) to leave their parameters to the slots")
     return flat, np.require(np.asarray(g).reshape(-1), flat.dtype, ["C", "A", "W"])

@@ -40,7 +40,7 @@ MAY = {
     "schedules.recipes": {"schedules.decorator", "schedules.combined", "schedules.curves"},
     **{name: {"rule", "matrices"} for name in FILES if name.startswith("transforms.") and name != "transforms.__init__"},
     "result": set(),
-    "problems": {"cpu"},
+    "problems": {"cpu", "hyper"},
     "group": {"coordinates", "rule", "state", "structure"},
     "optimizer": {"group", "registry", "state", "checks"},
     **{name: {"rule", "matrices"} for name in FILES if name.startswith("rules.") and name != "rules.__init__"},

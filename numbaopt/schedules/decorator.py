@@ -171,7 +171,8 @@ def schedule(function: Any = None, /, **bounds: str) -> Any:
         if isinstance(node, ast.Name) and node.id not in known | set(parameters):
             names = ", ".join(sorted(known))
             raise RuleError(f"schedule {function.__name__}: unknown name {node.id!r}; known are {names}")
-    signature = inspect.Signature(list(inspect.signature(function).parameters.values())[1:])
+    own = list(inspect.signature(function).parameters.values())[1:]
+    signature = inspect.Signature([parameter.replace(annotation=parameter.empty) for parameter in own])
     bounds = {"steps": "positive", "rate": "positive"} | bounds
 
     @functools.wraps(function)

@@ -194,7 +194,7 @@ class Solver:
         """Return the rows to start from, for a flat ``x``; with bounds, which are arrays like x, two more."""
         limits = [] if lower is None and upper is None else [(lower, -math.inf), (upper, math.inf)]
         if limits and not self.bounded:
-            raise ValueError(f"{self.name} takes no bounds")
+            raise ValueError(f"{self.name} takes no bounds: leave lower and upper out")
         s = np.zeros((len(self.slots_of) + len(limits), x.size), x.dtype)
         for row, (limit, none) in zip(s[len(self.slots_of) :], limits, strict=True):
             row[:] = none if limit is None else limit
