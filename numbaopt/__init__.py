@@ -16,13 +16,15 @@ from numbaopt.result import OptimizationInterrupted, Result
 from numbaopt.rule import Rule, RuleError, chain, rule
 from numbaopt.state import State
 
-if TYPE_CHECKING:
-    from numbaopt.comparing import compare as compare
-    from numbaopt.comparison import Comparison as Comparison
-    from numbaopt.gradient_check import check_grad as check_grad
-    from numbaopt.many import minimize_many as minimize_many
-    from numbaopt.results import ManyResult as ManyResult
-    from numbaopt.warm import warmup as warmup
+if TYPE_CHECKING:  # where names come from that are imported when first asked for
+    from numbaopt import hooks, plot, problems, schedules, solvers, transforms
+    from numbaopt.comparing import compare
+    from numbaopt.comparison import Comparison
+    from numbaopt.gradient_check import check_grad
+    from numbaopt.many import minimize_many
+    from numbaopt.results import ManyResult
+    from numbaopt.typed import *  # noqa: F403
+    from numbaopt.warm import warmup
 
 __version__ = "0.1.0"
 __all__ = ["Comparison", "ManyResult", "OptimizationInterrupted", "Optimizer", "Result", "Rule", "RuleError"]
@@ -33,15 +35,17 @@ LATER = {"minimize_many": "many", "ManyResult": "results", "check_grad": "gradie
 LATER |= {"compare": "comparing", "Comparison": "comparison", "warmup": "warm"}
 
 
-def __getattr__(name):
-    if name in LATER:
-        return getattr(importlib.import_module(f"numbaopt.{LATER[name]}"), name)
-    if name in ("hooks", "plot", "problems", "schedules", "solvers", "transforms"):
-        return importlib.import_module(f"numbaopt.{name}")
-    if name in names() or name in names("solvers"):
-        return get(name)
-    raise AttributeError(f"module 'numbaopt' has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker would take any name then
+
+    def __getattr__(name):
+        if name in LATER:
+            return getattr(importlib.import_module(f"numbaopt.{LATER[name]}"), name)
+        if name in ("hooks", "plot", "problems", "schedules", "solvers", "transforms"):
+            return importlib.import_module(f"numbaopt.{name}")
+        if name in names() or name in names("solvers"):
+            return get(name)
+        raise AttributeError(f"module 'numbaopt' has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *__all__, *names(), *names("solvers")})

@@ -30,5 +30,6 @@ class Coordinates:
     def fill(self, row, rule, name):
         """Write the values into a slot."""
         if self.values.size != row.size:
-            raise ValueError(f"{rule}: {name} has {self.values.size} values, for {row.size} coordinates")
+            given = f"{rule}: {name} has {self.values.size} values, for {row.size} coordinates"
+            raise ValueError(f"{given}: give one for each, or one number")
         row[...] = self.values.reshape(row.shape)

@@ -5,7 +5,7 @@ loop and the objective are compiled into one. The loop is the one that `minimize
 """
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
@@ -104,7 +104,7 @@ def _entry(given, context):
     return Entry(dict(given), context, Minimum).compiled()
 
 
-def workspace_size(n, method="adam", bounds=False, jac=None):
+def workspace_size(n: int, method: Any = "adam", bounds: bool = False, jac: Any = None) -> int:
     """Return how long an array of float64 must be that `minimize` in compiled code can do with.
 
     Parameters
@@ -112,6 +112,7 @@ def workspace_size(n, method="adam", bounds=False, jac=None):
     n : int
         Entries of x0.
     method : str, Rule or Solver
+        As `minimize` will be given it.
     bounds : bool
         Whether there will be bounds.
     jac : callable, True, "inplace", "2-point", "3-point", "cs" or None
@@ -120,6 +121,19 @@ def workspace_size(n, method="adam", bounds=False, jac=None):
     Returns
     -------
     int
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an unknown method, or one that takes no bounds where there are to be bounds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from numbaopt import workspace_size
+    >>> workspace = np.empty(workspace_size(10, "lbfgs", jac="inplace"))
+    >>> workspace.size >= 24 * 10
+    True
     """
     from numbaopt.entry import memory
 

@@ -246,7 +246,8 @@ class Lowering:
                 self.kind[f"{env[b]}_t"] = "number"
                 return ast.Name(f"{env[b]}_t")
             case ast.BinOp(op=op) if not isinstance(op, OPERATORS) or (isinstance(op, ast.MatMult) and not self.matrix):
-                raise self.math.error(node, f"the operator {type(op).__name__} is not accepted")
+                text = f"the operator {type(op).__name__} is not accepted; + - * / % ** & | are, and @ of matrices"
+                raise self.math.error(node, text)
             case ast.Call(func=func, args=args, keywords=keywords):
                 known = CALLS | MATRICES if self.matrix else CALLS
                 if not isinstance(func, ast.Name) or func.id not in known:

@@ -1,7 +1,9 @@
 """Thousands of problems of one kind in one call: in parallel, in compiled code, each with an end of its own."""
 
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
@@ -10,33 +12,36 @@ from numbaopt.bounds import read_bounds
 from numbaopt.checks import describe, real_array, whole
 from numbaopt.crowd import Crowd
 from numbaopt.loop import SLICE
-from numbaopt.minimize import bounded, find, is_spsa, run
+from numbaopt.minimize import Gradient, bounded, find, is_spsa, run
 from numbaopt.objective import Objective
 from numbaopt.observe import BAD_X, MAXTIME, RAISED, STOPPED
 from numbaopt.options import refuse, settle, split
 from numbaopt.passes import TABLE, layout, powers
 from numbaopt.progress import Bar
 from numbaopt.result import OptimizationInterrupted, Result
-from numbaopt.results import Ends
+from numbaopt.results import Ends, ManyResult
 from numbaopt.rule import Rule
 from numbaopt.run import Run
 from numbaopt.through_scipy import is_scipys
 
+if TYPE_CHECKING:
+    from numbaopt.solvers.solver import Solver
+
 
 def minimize_many(
-    fun,
-    X0,
-    args=(),
-    data=(),
-    method="adam",
-    jac=None,
-    bounds=None,
-    tol=None,
-    callback=None,
-    options=None,
+    fun: Callable[..., Any],
+    X0: Any,
+    args: Any = (),
+    data: Any = (),
+    method: "str | Rule | Solver | None" = "adam",
+    jac: Gradient = None,
+    bounds: Any = None,
+    tol: float | None = None,
+    callback: Callable[..., Any] | None = None,
+    options: Mapping[str, Any] | None = None,
     *,
-    threads=None,
-):
+    threads: int | None = None,
+) -> ManyResult:
     """Minimise many functions that differ in their start and their data: thousands of small fits, say.
 
     Problem ``b`` is ``minimize(fun, X0[b], args=(data[0][b], data[1][b], ..., *args), method, jac, ...)``, and has

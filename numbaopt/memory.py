@@ -1,6 +1,8 @@
 """How what a rule remembers lies in the arrays s and h of its compiled step."""
 
 import inspect
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +16,14 @@ SHAPES = {"zeros": lambda a, b: np.zeros((a, b)), "identity": np.eye}
 
 class Memory:
     """The part of a rule that knows where slots and carried numbers lie."""
+
+    name: str
+    hyper: Mapping[str, Any]
+    slots_of: tuple[str, ...]
+    numbers_of: tuple[str, ...]
+    shape: tuple[int, int] | None
+    program: Any
+    _stages: tuple[Any, ...]
 
     def _start(self, name, x):
         """Return what a slot or number starts from; None for zero."""
@@ -37,15 +47,38 @@ class Memory:
             at += shape[0] * shape[1]
         return places
 
-    def slot(self, s, name):
-        """Return one slot as a view of s: a row, or where x is seen as a matrix, a matrix."""
+    def slot(self, s: np.ndarray, name: str) -> np.ndarray:
+        """Return one slot as a view of s: a row, or where x is seen as a matrix, a matrix.
+
+        Parameters
+        ----------
+        s : ndarray, shape (k, n)
+            The slots, as from `slots`.
+        name : str
+
+        Returns
+        -------
+        ndarray
+        """
         if self.shape is None:
             return s[self.slots_of.index(name)]
         lo, hi, shape = self._places(s.shape[1])[name]
         return s.reshape(-1)[lo:hi].reshape(shape)
 
-    def slots(self, x, **fixed):
-        """Return the slots to start from, for a flat ``x``: shape (k, x.size), x's dtype; ``fixed`` sets some."""
+    def slots(self, x: np.ndarray, **fixed: Any) -> np.ndarray:
+        """Return the slots to start from.
+
+        Parameters
+        ----------
+        x : ndarray, shape (n,)
+            The parameters, flat.
+        **fixed
+            Slots that start otherwise, by name.
+
+        Returns
+        -------
+        ndarray, shape (k, n), of x's dtype
+        """
         rows = len(self.slots_of)
         if self.shape is not None:
             rows = -(-max(hi for _, hi, _ in self._places(x.size).values()) // x.size) if rows else 0
@@ -61,15 +94,28 @@ class Memory:
                 row[...] = value
         return s
 
-    def reported(self, x, s, h, t):
-        """Return the point to report after step t, flat: x, or what the rule names instead (an average, say)."""
+    def reported(self, x: np.ndarray, s: np.ndarray, h: np.ndarray, t: int) -> np.ndarray:
+        """Return the point to report: x, or what the rule names instead (an average, say).
+
+        Parameters
+        ----------
+        x : ndarray, shape (n,)
+        s, h : ndarray
+            As the step has left them.
+        t : int
+            The number of the step.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+        """
         for math_, pairs in reversed(self._stages):
             if math_.report is None:
                 continue
             own = {author: whole for author, whole in pairs}
             given = {"x": x if self.shape is None else x.reshape(self.shape), "t": t}
             for name in inspect.signature(math_.report).parameters:
-                whole = own.get(name)
+                whole = own.get(name, "")
                 if whole in self.slots_of:
                     given[name] = self.slot(s, whole)
                 elif whole in self.numbers_of:
@@ -82,18 +128,47 @@ class Memory:
         return x
 
     @property
-    def reports(self):
+    def reports(self) -> bool:
         """Whether the point to report is another than x."""
         return any(math.report is not None for math, _ in self._stages)
 
-    def place(self, name):
-        """Return where a carried number lies in h, or a hyperparameter that is one."""
+    def place(self, name: str) -> int:
+        """Return where a carried number lies in h, or a hyperparameter that is one.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        int
+        """
         return int(passes.layout(self.program)[0][name][2:-1])
 
-    def table(self, name):
-        """Return where the table of a hyperparameter's powers begins in h."""
+    def table(self, name: str) -> int:
+        """Return where the table of a hyperparameter's powers begins in h.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        int
+        """
         return int(passes.layout(self.program)[0][f"{name}_t"].split("h[")[1].split(" ")[0])
 
-    def number(self, h, name):
-        """Return a carried number."""
+    def number(self, h: np.ndarray, name: str) -> float:
+        """Return a carried number.
+
+        Parameters
+        ----------
+        h : ndarray
+            As the step has left it.
+        name : str
+
+        Returns
+        -------
+        float
+        """
         return float(h[self.place(name)])

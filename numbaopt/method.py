@@ -1,5 +1,11 @@
 """How rules and solvers are called: with keywords, for other hyperparameters, or with an objective, to minimise it."""
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self, overload
+
+if TYPE_CHECKING:
+    from numbaopt.result import Result
+
 
 class Method:
     """What SciPy, and whoever follows its protocol for custom methods, calls; base of rules and solvers.
@@ -9,7 +15,11 @@ class Method:
 
     name: str
 
-    def __call__(self, fun=None, x0=None, args=(), **options):
+    @overload
+    def __call__(self, **hyper: Any) -> Self: ...
+    @overload
+    def __call__(self, fun: Callable[..., Any], x0: Any, args: Any = (), **options: Any) -> "Result": ...
+    def __call__(self, fun: Any = None, x0: Any = None, args: Any = (), **options: Any) -> Any:
         """Rebind hyperparameters (keywords only), or minimise ``fun`` from ``x0`` as a SciPy custom method.
 
         Some callers give ``fun`` and ``x0`` by position, some by name.

@@ -186,7 +186,7 @@ def _things(data):
         return (data,)
     if isinstance(data, (tuple, list)):
         if not data:
-            raise ValueError("data is empty.")
+            raise ValueError("data is empty: it has no batches.")
         if isinstance(data, tuple) or all(hasattr(thing, "shape") for thing in data):
             return data
         if not all(isinstance(batch, tuple) for batch in data):

@@ -1,8 +1,10 @@
 """The SciPy-shaped facade: read what was given, choose a driver, return a result."""
 
 import importlib
+import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -18,38 +20,43 @@ from numbaopt.options import RECORDS, refuse, settle, split
 from numbaopt.outcome import FIXED, display, outcome, unbounded
 from numbaopt.progress import Progress
 from numbaopt.registry import get, names
-from numbaopt.result import OptimizationInterrupted
+from numbaopt.result import OptimizationInterrupted, Result
 from numbaopt.rule import Rule, chain
 from numbaopt.run import Run
 from numbaopt.spsa import Spsa
 from numbaopt.structure import flatten
 from numbaopt.through_scipy import METHODS, is_scipys, through_scipy
 
+if TYPE_CHECKING:
+    from numbaopt.solvers.solver import Solver
+
+Gradient = Callable[..., Any] | bool | Literal["inplace", "2-point", "3-point", "cs", "spsa", "autograd"] | None
+
 
 def minimize(
-    fun,
-    x0,
-    args=(),
-    method="adam",
-    jac=None,
-    hess=None,
-    hessp=None,
-    bounds=None,
-    constraints=(),
-    tol=None,
-    callback=None,
-    options=None,
+    fun: Callable[..., Any],
+    x0: Any,
+    args: Any = (),
+    method: "str | Rule | Solver | None" = "adam",
+    jac: Gradient = None,
+    hess: Any = None,
+    hessp: Any = None,
+    bounds: Any = None,
+    constraints: Any = (),
+    tol: float | None = None,
+    callback: Callable[..., Any] | None = None,
+    options: Mapping[str, Any] | None = None,
     *,
-    data=None,
-    batch_size=None,
-    epochs=None,
-    shuffle=True,
-    seed=None,
-    drop_last=False,
-    checkpoint=None,
-    checkpoint_every=EVERY,
-    resume=None,
-):
+    data: Any = None,
+    batch_size: int | None = None,
+    epochs: int | None = None,
+    shuffle: bool = True,
+    seed: Any = None,
+    drop_last: bool = False,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: float = EVERY,
+    resume: str | os.PathLike[str] | bool | None = None,
+) -> Result:
     """Minimise a function of one or more variables, on all data at once or by minibatches.
 
     A drop-in for `scipy.optimize.minimize`, with first-order methods that need no line search.
@@ -75,7 +82,7 @@ def minimize(
         For methods of SciPy.
     bounds : sequence of (lower, upper), `scipy.optimize.Bounds`, or None
         None for an open side. A start outside is moved to the bounds; each step ends with a projection.
-    constraints
+    constraints : sequence
         For methods of SciPy.
     tol : float
         The same as ``options["gtol"]``.
@@ -102,7 +109,7 @@ def minimize(
         sides of each entry, so spsa_c is about as large as the noise of fun over its slope.
     data : tuple of arrays, or an iterable of batches
         What minibatches are taken of: see `numbaopt.minibatch.Batches`.
-    batch_size, epochs, shuffle, seed, drop_last
+    batch_size, epochs, shuffle, seed, drop_last : int, int, bool, int, bool
         Rows a batch; passes over the data (1); whether each takes the rows in a new order, and by which seed;
         whether a shorter last batch is left out. The estimates of "spsa" follow from seed, too.
     checkpoint : path, optional

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
@@ -10,6 +11,9 @@ from numbaopt.checks import describe
 from numbaopt.group import Group, assign, contents
 from numbaopt.registry import get
 from numbaopt.state import valued
+
+if TYPE_CHECKING:
+    from numbaopt.rule import Rule
 
 
 class Optimizer:
@@ -27,10 +31,13 @@ class Optimizer:
 
     Attributes
     ----------
-    grads
+    params : as given
+        The parameters.
+    grads : as params
         Gradients in the structure of ``params`` (a list of such with groups): views of one flat buffer, to accumulate
         into, which `step` reads where it is given nothing.
     groups : list of Group
+        Rule, parameters and states of each group; one where ``params`` is no list of groups.
 
     Raises
     ------
@@ -49,7 +56,9 @@ class Optimizer:
            [0.5, 0.5, 0.5]])
     """
 
-    def __init__(self, rule, params):
+    groups: list[Group]
+
+    def __init__(self, rule: "str | Rule", params: Any):
         rule = get(rule)
         self._grouped = isinstance(params, list) and bool(params) and all(_is_group(p) for p in params)
         self.groups = []
@@ -63,21 +72,21 @@ class Optimizer:
         _apart(leaves, names)
 
     @property
-    def params(self):
+    def params(self) -> Any:
         """The parameters as they were given."""
         return [g.params for g in self.groups] if self._grouped else self.groups[0].params
 
     @property
-    def grads(self):
+    def grads(self) -> Any:
         """Gradients to accumulate into, in the structure of the parameters."""
         return [g.grads for g in self.groups] if self._grouped else self.groups[0].grads
 
-    def zero_grad(self):
+    def zero_grad(self) -> None:
         """Set the gradient buffer to zero."""
         for group in self.groups:
             assign(group._flat, 0)
 
-    def step(self, grads=None, f=None):
+    def step(self, grads: Any = None, f: float | None = None) -> None:
         """Do one step of every parameter that has a gradient.
 
         Parameters
@@ -105,22 +114,44 @@ class Optimizer:
         for group, triples in work:
             group.step(triples, f)
 
-    def reported(self):
+    def reported(self) -> Any:
         """Return copies of the points to report, in the structure of ``params``.
 
         They are the parameters themselves for most rules; an average of them where a rule or a stage of its chain
         keeps one (`schedule_free_adamw`, `transforms.ema`).
+
+        Returns
+        -------
+        array, dict, list or tuple of arrays
+            New arrays; with groups, a list of such.
         """
         points = [group.reported() for group in self.groups]
         return points if self._grouped else points[0]
 
-    def set(self, **hyper):
-        """Set hyperparameters in all groups: ``opt.set(lr=1e-4)``."""
+    def set(self, **hyper: Any) -> None:
+        """Set hyperparameters in all groups: ``opt.set(lr=1e-4)``.
+
+        Parameters
+        ----------
+        **hyper
+            By name; for one group, ``opt.groups[0].rule = ...``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For what a group's rule does not take. Nothing has changed then.
+        """
         for group, rule in [(group, group.accepted(group.rule(**hyper))) for group in self.groups]:
             group.rule = rule
 
-    def state_dict(self):
-        """Return a copy of all that is needed to go on later: rules' names, hyperparameters, step numbers, slots."""
+    def state_dict(self) -> dict[str, Any]:
+        """Return a copy of all that is needed to go on later: rules' names, hyperparameters, step numbers, slots.
+
+        Returns
+        -------
+        dict
+            Of lists, dicts, numbers, schedules and NumPy arrays, device arrays copied to the host: it pickles.
+        """
         return {
             "groups": [
                 {
@@ -134,8 +165,13 @@ class Optimizer:
             ]
         }
 
-    def load_state_dict(self, saved):
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Go on from what `state_dict` returned. All of it is checked before anything changes.
+
+        Parameters
+        ----------
+        saved : dict
+            From `state_dict` of an optimizer of the same methods, for parameters of the same shapes.
 
         Raises
         ------
@@ -147,11 +183,11 @@ class Optimizer:
                 (g["rule"], dict(g["hyper"]), list(g["t"]), *(list(map(dict, g[key])) for key in ("slots", "numbers")))
                 for g in saved["groups"]
             ]
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"this is not what state_dict() returns: {error!r}") from None
+        except (KeyError, TypeError, ValueError):
+            raise ValueError(f"this is not what state_dict() returns: {describe(saved)}") from None
         if len(groups) != len(self.groups):
-            raise ValueError(f"the state has {len(groups)} groups; this optimizer has {len(self.groups)}")
-        ready = []
+            raise ValueError(f"the state is of {len(groups)} group(s); this optimizer has {len(self.groups)}")
+        ready: list[Any] = []
         for i, (group, (name, hyper, t, slots, numbers)) in enumerate(zip(self.groups, groups, strict=True)):
             where = f"group {i} of the state"
             if name != group.rule.name:
@@ -174,8 +210,6 @@ class Optimizer:
                 if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 0:
                     raise ValueError(f"{where} has the step number {steps!r}; it is an integer from 0")
                 values = [np.asarray(own[k]) for k in state.rule.slots_of]
-                if any(value.dtype.kind not in "fiub" for value in values):
-                    raise ValueError(f"{where} has slots that are not real numbers, but {[v.dtype for v in values]}")
                 flat = np.zeros(state.s.size, state.s.dtype)
                 filled = [flat[:0], *(value.reshape(-1) for value in values)]
                 flat[: sum(part.size for part in filled)] = np.concatenate(filled)

@@ -56,7 +56,7 @@ def refuse(rule, unknown):
     name = next(iter(unknown))
     known = [*rule.hyper, *DEFAULTS]
     if name in ("data", "batch_size", "epochs", "shuffle", "seed", "drop_last"):
-        raise ValueError(f"{name!r} is an argument of minimize, not an option")
+        raise ValueError(f"{name!r} is an argument of minimize, not an option: give it beside options")
     raise ValueError(f"{rule.name} has no option {name!r}; it has {', '.join(known)}.{nearest(name, known)}")
 
 
@@ -125,5 +125,5 @@ def _number(name, value):
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} is a number, not {describe(value)}")
     if math.isnan(value):
-        raise ValueError(f"{name} is NaN")
+        raise ValueError(f"{name} is NaN: give a number, or leave it out")
     return float(value)

@@ -12,7 +12,17 @@ INPUTS = ("x", "g", "before")  # coordinates that are no slots; `before` is x as
 
 
 class RuleError(SyntaxError):
-    """A rule that cannot be lowered; the message says what is not accepted, the location is the rule's own line."""
+    """A rule that cannot be lowered; the message says what is not accepted, the location is the rule's own line.
+
+    Examples
+    --------
+    >>> from numbaopt import RuleError, rule
+    >>> try:
+    ...     rule(lambda x, g, t, lr=0.1: x - lr * g)
+    ... except RuleError as error:
+    ...     error.msg
+    '<lambda>: a rule is a function written with `def`'
+    """
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,11 +7,15 @@ Where the literature gives no start, ours lies so that the way downhill ends at 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from numbaopt.cpu import jit
+from numbaopt.hyper import closest
+
+__all__ = ["Problem", "beale", "booth", "brown_badly_scaled", "get", "himmelblau", "logistic_regression", "names"]
+__all__ += ["powell_singular", "quadratic", "ravine", "rosenbrock", "styblinski_tang", "three_hump_camel"]
 
 _SUMS = {"reassoc", "contract", "nsz"}  # lets a long sum vectorise, and keeps NaN and infinity
 _constructors: dict[str, Callable[..., "Problem"]] = {}
@@ -38,7 +42,9 @@ class Problem:
 
     Examples
     --------
-    >>> p, grad = get("booth"), np.empty(2)
+    >>> import numpy as np
+    >>> from numbaopt import problems
+    >>> p, grad = problems.booth(), np.empty(2)
     >>> p.fun(p.x0, grad), grad, p.minimizers, p.minimum
     (74.0, array([-34., -38.]), array([[1., 3.]]), 0.0)
     """
@@ -55,26 +61,106 @@ class Problem:
     def _found(self) -> tuple[np.ndarray, float]:
         return self.optimum() if callable(self.optimum) else self.optimum
 
-    minimizers = property(lambda self: self._found[0], doc="Every global minimiser, one a row: shape (k, n).")
-    minimum = property(lambda self: self._found[1], doc="The value at the minimisers.")
+    @property
+    def minimizers(self) -> np.ndarray:
+        """Every global minimiser, one a row: a float64 array of shape (k, n)."""
+        return self._found[0]
+
+    @property
+    def minimum(self) -> float:
+        """The value at the minimisers."""
+        return self._found[1]
+
+
+class Constructor(Protocol):
+    """What makes a problem of a number of variables."""
+
+    def __call__(self, n: int = ...) -> Problem:
+        """Return the problem with n variables."""
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of all problems."""
+    """Return the names of all problems.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> from numbaopt import problems
+    >>> problems.names()[:3]
+    ('ravine', 'booth', 'beale')
+    """
     return tuple(_constructors)
 
 
-def get(name: str, **parameters) -> Problem:
-    """Return the problem of that name, ``get("rosenbrock", n=10)`` for one; ValueError if there is none."""
+def get(name: str, **parameters: Any) -> Problem:
+    """Return the problem of that name.
+
+    Parameters
+    ----------
+    name : str
+        One of `names`.
+    **parameters
+        What its constructor takes: ``n``, the number of variables, for most.
+
+    Returns
+    -------
+    Problem
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no such problem, or not of this size.
+
+    Examples
+    --------
+    >>> from numbaopt import problems
+    >>> problems.get("rosenbrock", n=4).x0
+    array([-1.2,  1. , -1.2,  1. ])
+    """
     if name not in _constructors:
-        raise ValueError(f"There is no problem {name!r}; there are {', '.join(_constructors)}.")
+        near = closest(str(name), _constructors)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"There is no problem {name!r}; there are {', '.join(_constructors)}.{hint}")
     return _constructors[name](**parameters)
 
 
-def _problem(x0, minimizers, minimum=0.0, domain=None, scalable=False):
-    """Turn an objective into the constructor of its problem; a larger one repeats the coordinates given."""
+_HELP = """{source}
 
-    def declare(objective):
+Parameters
+----------
+n : int, default {least}
+    Variables: {least}{more}.
+
+Returns
+-------
+Problem
+    Its objective fills the gradient: ``minimize(p.fun, p.x0, jac="inplace")``.
+
+Raises
+------
+ValueError
+    For another n.
+
+Examples
+--------
+>>> import numpy as np
+>>> from numbaopt import problems
+>>> p = problems.{name}()
+>>> round(p.fun(p.x0, np.empty({least})), 6)
+{start}
+"""
+
+
+def _problem(x0, minimizers, minimum=0.0, domain=None, scalable=False, *, start) -> Callable[[Any], Constructor]:
+    """Turn an objective, which is ``start`` at x0, into the constructor of its problem.
+
+    A larger problem repeats the coordinates given.
+    """
+
+    def declare(objective) -> Constructor:
         fun, name, least = jit(objective), objective.__name__, len(x0)
 
         def constructor(n: int = least) -> Problem:
@@ -85,20 +171,21 @@ def _problem(x0, minimizers, minimum=0.0, domain=None, scalable=False):
             return Problem(name, fun, np.resize(x0, n).astype(float), optimum, (), box, objective.__doc__)
 
         constructor.__name__ = constructor.__qualname__ = name
-        constructor.__doc__ = objective.__doc__
+        more = " or more" * scalable
+        constructor.__doc__ = _HELP.format(source=objective.__doc__, least=least, more=more, name=name, start=start)
         return _constructors.setdefault(name, constructor)
 
     return declare
 
 
-@_problem([-5, -2], [[0, 0]], domain=((-6, 3), (-3, 3)))
+@_problem([-5, -2], [[0, 0]], domain=((-6, 3), (-3, 3)), start=10.5)
 def ravine(x, grad):
     """Zhang et al. 2023, Dive into Deep Learning, section 12.6: twenty times steeper across than along."""
     grad[0], grad[1] = 0.2 * x[0], 4.0 * x[1]
     return 0.1 * x[0] ** 2 + 2.0 * x[1] ** 2
 
 
-@_problem([0, 0], [[1, 3]], domain=(-10, 10))
+@_problem([0, 0], [[1, 3]], domain=(-10, 10), start=74.0)
 def booth(x, grad):
     """Jamil & Yang 2013, arXiv:1308.4008."""
     p, q = x[0] + 2.0 * x[1] - 7.0, 2.0 * x[0] + x[1] - 5.0
@@ -106,7 +193,7 @@ def booth(x, grad):
     return p**2 + q**2
 
 
-@_problem([1, 1], [[3, 0.5]], domain=(-4.5, 4.5))
+@_problem([1, 1], [[3, 0.5]], domain=(-4.5, 4.5), start=14.203125)
 def beale(x, grad):
     """Beale 1958; Moré, Garbow & Hillstrom 1981, problem 5."""
     a, b = x[0], x[1]
@@ -120,7 +207,7 @@ _FIRST = 3, -2.8051180869527449, -3.7793102533777469, 3.5844283403304917
 _SECOND = 2, 3.1313125182505730, -3.2831859912861694, -1.8481265269644036
 
 
-@_problem([0, 0], np.c_[_FIRST, _SECOND], domain=(-5, 5))
+@_problem([0, 0], np.c_[_FIRST, _SECOND], domain=(-5, 5), start=170.0)
 def himmelblau(x, grad):
     """Himmelblau 1972, Applied Nonlinear Programming: four minima of equal depth."""
     a, b = x[0], x[1]
@@ -129,7 +216,7 @@ def himmelblau(x, grad):
     return p**2 + q**2
 
 
-@_problem([1, 1], [[0, 0]], domain=(-2.5, 2.5))
+@_problem([1, 1], [[0, 0]], domain=(-2.5, 2.5), start=3.116667)
 def three_hump_camel(x, grad):
     """Jamil & Yang 2013, arXiv:1308.4008: a higher minimum on either side of the lowest."""
     a, b = x[0], x[1]
@@ -137,7 +224,7 @@ def three_hump_camel(x, grad):
     return 2.0 * a**2 - 1.05 * a**4 + a**6 / 6 + a * b + b**2
 
 
-@_problem([1, 1], [[1e6, 2e-6]])
+@_problem([1, 1], [[1e6, 2e-6]], start=999998000003.0)
 def brown_badly_scaled(x, grad):
     """Moré, Garbow & Hillstrom 1981, problem 4: the answer is (1e6, 2e-6)."""
     a, b = x[0], x[1]
@@ -146,7 +233,7 @@ def brown_badly_scaled(x, grad):
     return p**2 + q**2 + r**2
 
 
-@_problem([3, -1, 0, 1], [[0, 0, 0, 0]])
+@_problem([3, -1, 0, 1], [[0, 0, 0, 0]], start=215.0)
 def powell_singular(x, grad):
     """Powell 1962; Moré, Garbow & Hillstrom 1981, problem 13: a singular Hessian at the minimiser."""
     p, q, r, s = x[0] + 10.0 * x[1], x[2] - x[3], x[1] - 2.0 * x[2], x[0] - x[3]
@@ -155,7 +242,7 @@ def powell_singular(x, grad):
     return p**2 + 5.0 * q**2 + r**4 + 10.0 * s**4
 
 
-@_problem([-1.2, 1], [[1, 1]], domain=((-2, 2), (-1, 3)), scalable=True)
+@_problem([-1.2, 1], [[1, 1]], domain=((-2, 2), (-1, 3)), scalable=True, start=24.2)
 def rosenbrock(x, grad):
     """Rosenbrock 1960; the chained form for n > 2, as `scipy.optimize.rosen` has it."""
     f = grad[0] = 0.0
@@ -167,7 +254,7 @@ def rosenbrock(x, grad):
     return f
 
 
-@_problem([0, 0], [[-2.9035340277711771] * 2], -78.332331407542831, domain=(-5, 5), scalable=True)
+@_problem([0, 0], [[-2.9035340277711771] * 2], -78.332331407542831, domain=(-5, 5), scalable=True, start=0.0)
 def styblinski_tang(x, grad):
     """Styblinski & Tang 1990: of 2**n minima one is lowest."""
     f = 0.0
@@ -194,6 +281,28 @@ def quadratic(n: int = 10, cond: float = 100.0, seed: int = 0) -> Problem:
     """Return a convex quadratic whose Hessian has eigenvalues from 1 to `cond`, in geometric progression.
 
     Its axes and its minimiser are random: no method gains from axes along the coordinates or a minimum at 0.
+
+    Parameters
+    ----------
+    n : int
+        Variables.
+    cond : float
+        The Hessian's condition number.
+    seed : int
+        What axes and minimiser follow from.
+
+    Returns
+    -------
+    Problem
+        Its `args` are the Hessian, shape (n, n), and the minimiser, shape (n,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from numbaopt.problems import quadratic
+    >>> p = quadratic(n=3, cond=10.0)
+    >>> np.linalg.eigvalsh(p.args[0]).round(6)
+    array([ 1.      ,  3.162278, 10.      ])
     """
     rng = np.random.default_rng(seed)
     Q, center = np.linalg.qr(rng.standard_normal((n, n)))[0], rng.standard_normal(n)
@@ -238,6 +347,27 @@ def logistic_regression(n_samples: int = 200, n_features: int = 8, l2: float = 0
 
     `args` are X (n_samples, n_features), y (+-1, drawn from the model itself) and l2; for minibatches pass
     ``data=args[:2], args=args[2:]``. Newton's method finds the minimiser when it is first asked for.
+
+    Parameters
+    ----------
+    n_samples, n_features : int
+        Rows and columns of X.
+    l2 : float
+        Weight of the penalty.
+    seed : int
+        What X, y and the model that y is drawn from follow from.
+
+    Returns
+    -------
+    Problem
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from numbaopt.problems import logistic_regression
+    >>> p = logistic_regression(n_samples=50, n_features=3)
+    >>> round(p.fun(p.x0, np.empty(3), *p.args), 6), round(np.log(2).item(), 6)
+    (0.693147, 0.693147)
     """
     rng = np.random.default_rng(seed)
     X, w = rng.standard_normal((n_samples, n_features)), rng.standard_normal(n_features)

@@ -3,24 +3,41 @@
 import functools
 import importlib
 import pkgutil
+from typing import Any
 
 from numbaopt.hyper import closest
 from numbaopt.method import Method
 
 
-def names(package="rules"):
-    """Return the names of all rules: the files of ``numbaopt.rules``; or of all solvers, with ``"solvers"``."""
+def names(package: str = "rules") -> list[str]:
+    """Return the names of all rules, or of all solvers.
+
+    Parameters
+    ----------
+    package : {"rules", "solvers"}
+
+    Returns
+    -------
+    list of str
+        In the order of the alphabet; each is an attribute of `numbaopt`, and a ``method`` of `numbaopt.minimize`.
+
+    Examples
+    --------
+    >>> import numbaopt
+    >>> numbaopt.names()[:3], numbaopt.names("solvers")
+    (['accsgd', 'acprop', 'adabelief'], ['barzilai_borwein', 'lbfgs', 'nonlinear_cg'])
+    """
     return list(_files(package))
 
 
 @functools.cache
-def _files(package):
+def _files(package: str) -> list[str]:
     home = importlib.import_module(f"numbaopt.{package}")
     parts = getattr(home, "PARTS", ())
     return sorted({module.name for module in pkgutil.iter_modules(home.__path__)}.difference(parts))
 
 
-def get(method):
+def get(method: Any) -> Any:
     """Return the method that ``method`` names (case does not matter), or ``method`` itself when it is one."""
     if isinstance(method, Method):
         return method

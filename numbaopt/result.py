@@ -5,15 +5,21 @@ Numba, and a run that needs nothing else of SciPy should not pay for it.
 """
 
 import sys
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from scipy.optimize._minimize import OptimizeResult as Base  # what scipy-stubs asks of a custom method
+else:
+    Base = dict
 
 _ORDER = ("message", "success", "status", "fun", "x", "nit")
 MOST_LINES = 12  # that an entry of a result is printed on
 WIDTH = 76
 
 
-class Result(dict):
+class Result(Base):
     """What a minimisation came to: a dict whose keys are attributes too.
 
     ``isinstance(result, scipy.optimize.OptimizeResult)`` holds.
@@ -29,9 +35,7 @@ class Result(dict):
     success : bool
         Whether a tolerance was met, or the epochs asked for are done.
     status : int
-        0 success; 1 maxiter or maxfev; 2 maxtime; 3 objective or gradient not finite; 4 broken off by Ctrl-C or
-        an exception; 5 a tolerance was met, but at a worse point than x; 8 x is outside of bounds
-        that a caller gave to a method that takes none; 99 stopped by the callback.
+        Why it ended, as a number: see the table.
     message : str
         Why it ended, in a sentence.
     nit, nfev, njev : int
@@ -41,17 +45,47 @@ class Result(dict):
 
     Notes
     -----
+    ======  =======  ==========================================================================================
+    status  success  message, and what it means
+    ======  =======  ==========================================================================================
+    0       True     "The gradient's largest entry is ..., within gtol=...": or that of the projected gradient
+    0       True     "The last step changed the objective, relative to its size, by less than ftol=..."
+    0       True     "The epoch is done", "All ... epochs are done": of minibatches
+    0       True     "All independent variables were fixed by bounds."
+    1       False    "Maximum number of iterations has been exceeded": options maxiter
+    1       False    "Maximum number of function evaluations has been exceeded": options maxfev
+    2       False    "The time is over": options maxtime
+    3       False    "The objective is nan after ...", "The gradient's entry ... is ...", "x is not finite ..."
+    4       False    "Broken off after ...", "Not begun, or broken off": by Ctrl-C, or what a function raised
+    5       False    As of 0, "But that is at the last iterate, and a better point, x, was met on the way"
+    6       False    "No lower point was found along the last direction": a solver at working precision
+    7       False    "The objective raised ...": of one of many problems
+    8       False    "... But x lies outside the bounds, of which this method takes none": given by a caller
+    99      False    "`callback` raised `StopIteration`."
+    ======  =======  ==========================================================================================
+
     It prints as SciPy's do. Of what would take more than twelve lines, arrays in a dict for one, only shapes and
     ranges are printed.
 
     Examples
     --------
+    >>> from numbaopt import Result
     >>> result = Result(x=[1.0], fun=0.5, nit=3)
     >>> result.fun, result["nit"]
     (0.5, 3)
     """
 
-    def __getattr__(self, name):
+    x: Any
+    fun: float
+    jac: Any
+    success: bool
+    status: int
+    message: str
+    nit: int
+    nfev: int
+    njev: int
+
+    def __getattr__(self, name: str) -> Any:
         try:
             return self[name]
         except KeyError:
@@ -88,9 +122,24 @@ class OptimizationInterrupted(KeyboardInterrupt):
     ----------
     result : Result
         The run as it stood.
+
+    Examples
+    --------
+    >>> from numbaopt import OptimizationInterrupted, minimize
+    >>> def fun(x):
+    ...     if x < 0.5:
+    ...         raise KeyboardInterrupt  # as Ctrl-C does
+    ...     return x**2
+    >>> try:
+    ...     minimize(fun, 1.0, method="sgd", options={"lr": 0.1})
+    ... except OptimizationInterrupted as interrupt:
+    ...     bool(interrupt.result.x < 1.0)
+    True
     """
 
-    def __init__(self, result):
+    result: Result
+
+    def __init__(self, result: Result):
         super().__init__(result)
         self.result = result
 

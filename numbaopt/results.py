@@ -1,6 +1,7 @@
 """The result of many problems: arrays with one entry each, and one result on request."""
 
 from types import SimpleNamespace
+from typing import Any, overload
 
 import numpy as np
 
@@ -104,12 +105,34 @@ class ManyResult(Result):
         How many ended how.
     errors : dict
         What the objective raised, by the number of the problem.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from numbaopt import minimize_many
+    >>> def fun(x, centre):
+    ...     return ((x - centre) ** 2).sum(), 2 * (x - centre)
+    >>> result = minimize_many(fun, np.zeros((2, 1)), data=np.array([[1.0], [2.0]]), method="lbfgs", jac=True)
+    >>> result.message, result.status, result[1].x
+    ('All 2 problems met a tolerance.', array([0, 0]), array([2.]))
     """
 
-    def __len__(self):
+    fun: np.ndarray  # type: ignore[assignment]
+    success: np.ndarray  # type: ignore[assignment]
+    status: np.ndarray  # type: ignore[assignment]
+    nit: np.ndarray  # type: ignore[assignment]
+    nfev: np.ndarray  # type: ignore[assignment]
+    njev: np.ndarray  # type: ignore[assignment]
+    errors: dict[int, Exception]
+
+    def __len__(self) -> int:
         return len(self["status"]) if "status" in self else 0
 
-    def __getitem__(self, key):
+    @overload
+    def __getitem__(self, key: int) -> Result: ...
+    @overload
+    def __getitem__(self, key: str) -> Any: ...
+    def __getitem__(self, key: Any) -> Any:
         if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
             b = range(len(self))[key]
             shown = {name: value[b] for name, value in self.items() if name not in ("message", "errors")}

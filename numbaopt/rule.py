@@ -10,6 +10,8 @@ import functools
 import importlib
 import inspect
 import types
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -35,6 +37,7 @@ from numbaopt.functions import (
     sum,
     where,
 )
+from numbaopt.helptext import HelpText
 from numbaopt.hyper import checked, is_schedule
 from numbaopt.lower import Lowering
 from numbaopt.memory import Memory
@@ -43,6 +46,9 @@ from numbaopt.parse import RuleError, read
 from numbaopt.remade import remade, text_of
 from numbaopt.state import State, adopt, contiguous, fitting, of_parts, parts, valued
 from numbaopt.words import PER_COORDINATE
+
+if TYPE_CHECKING:
+    pass
 
 __all__ = ["Rule", "RuleError", "chain", "rule", "skip"]
 __all__ += ["abs", "exp", "isfinite", "log", "max", "mean", "min", "norm", "normal", "sign", "sqrt", "sum", "where"]
@@ -61,6 +67,7 @@ class Rule(Method, Memory):
     Attributes
     ----------
     name : str
+        What it is called: the function's name; of a chain, the names of its stages.
     hyper : mapping
         Hyperparameters by name: numbers, or schedules. To change one, call the rule: ``adam(lr=1e-2)``.
     slots_of : tuple of str
@@ -77,13 +84,34 @@ class Rule(Method, Memory):
         How many steps in a row take gradients of the same batch.
     tolerant : bool
         Whether the rule, or a stage of its chain, looks after gradients that are not finite.
+    shape : (int, int) or None
+        The matrix that x is seen as, for a rule that takes matrices as such; see `shaped`.
+    program
+        What the function was lowered to: see `source`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from numbaopt import adam
+    >>> rule = adam(lr=0.1)
+    >>> x = np.array([1.0, -2.0])
+    >>> state = rule.init(x)
+    >>> rule.step(x, 2 * x, state)
+    >>> x, state.t
+    (array([ 0.9, -1.9]), 1)
     """
+
+    elementwise: bool
+    layerwise: bool
+    joint: bool
+    valued: bool
+    evaluations: int
+    tolerant: bool
 
     def __init__(self, stages, hyper, shape=None):
         self._stages = stages  # ((Math, ((author's name, name in the whole), ...)), ...)
         self.hyper = types.MappingProxyType(hyper)
         self.name = self.__name__ = "_".join(math.name for math, _ in stages)
-        self.__doc__ = inspect.getdoc(stages[0][0].function)
         on = tuple((k, _kind(v)) for k, v in hyper.items())
         self.program, self.shape, self._shaped = _lowered(stages, on, shape is not None), shape, {}
         self.slots_of, self.numbers_of = tuple(self.program.slots), tuple(self.program.carried)
@@ -123,12 +151,12 @@ class Rule(Method, Memory):
         return self
 
     @property
-    def __signature__(self):
+    def __signature__(self) -> inspect.Signature:
         kind = inspect.Parameter.KEYWORD_ONLY
         return inspect.Signature([inspect.Parameter(k, kind, default=v) for k, v in self.hyper.items()])
 
     @property
-    def math(self):
+    def math(self) -> Callable[..., Any]:
         """The function as its author wrote it, for NumPy arrays.
 
         ``x, *slots, *numbers = rule.math(x, g, *slots, t, *numbers, *hyperparameters)``.
@@ -136,7 +164,7 @@ class Rule(Method, Memory):
         return self._stages[0][0].function
 
     @property
-    def h(self):
+    def h(self) -> np.ndarray:
         """The hyperparameters as a compiled step takes them: a new float64 array, in the order of the signature.
 
         A schedule takes a place for each of its numbers. Behind lie the numbers that the step carries on, at their
@@ -146,14 +174,28 @@ class Rule(Method, Memory):
         """
         return self._h.copy()
 
-    def source(self, backend="cpu"):
-        """Return the text that the rule is lowered to, for ``"cpu"`` or ``"cuda"``."""
+    def source(self, backend: str = "cpu") -> str:
+        """Return the text that the rule is lowered to.
+
+        Parameters
+        ----------
+        backend : {"cpu", "cuda"}
+
+        Returns
+        -------
+        str
+
+        Raises
+        ------
+        ValueError
+            For another backend.
+        """
         if backend not in ("cpu", "cuda"):
             raise ValueError(f"backend is 'cpu' or 'cuda', not {backend!r}")
         return importlib.import_module(f"numbaopt.{backend}").emit(self.name, self.program)
 
     @property
-    def jit(self):
+    def jit(self) -> Any:
         """The compiled step ``step(t, x, g, s, h)``, to be called from your own ``@njit`` code.
 
         t : int, the step number, from 1. x, g : (n,) float arrays. s : (k, n), from ``rule.slots(x)``.
@@ -161,10 +203,17 @@ class Rule(Method, Memory):
         """
         return _jit(self.name, self.program)
 
-    def shaped(self, shape):
+    def shaped(self, shape: tuple[int, ...]) -> "Rule":
         """Return the rule for an array of this shape: itself, unless it sees matrices as such.
 
-        One of more than two dimensions is seen as a matrix of its first dimension by all others.
+        Parameters
+        ----------
+        shape : tuple of int
+            One of more than two dimensions is seen as a matrix of its first dimension by all others.
+
+        Returns
+        -------
+        Rule
         """
         if len(shape) < 2 or not any(math.calls("matrix") for math, _ in self._stages):
             return self
@@ -175,10 +224,20 @@ class Rule(Method, Memory):
             self._shaped[as_matrix] = Rule(self._stages, dict(self.hyper), as_matrix)
         return self._shaped[as_matrix]
 
-    def split(self):
+    def split(self) -> "list[Rule]":
         """Return the chain in two: stages before the rule with sums over all arrays, and what is done array by array.
 
         The first is stepped like a rule; it changes the gradient that it is given, in place.
+
+        Returns
+        -------
+        list of Rule
+            The two.
+
+        Raises
+        ------
+        ValueError
+            If a stage is done array by array before sums over all arrays are.
         """
         sums = [k for k, (math, _) in enumerate(self._stages) if _joining(math)]
         head, rest = self._stages[: sums[-1] + 1], self._stages[sums[-1] + 1 :]
@@ -194,15 +253,37 @@ class Rule(Method, Memory):
             parts.append(Rule(stages, {k: v for k, v in self.hyper.items() if k in names}))
         return parts
 
-    def gate(self, h, t):
-        """Return how many steps have passed the gates of a `split` part, None where this one has not."""
+    def gate(self, h: np.ndarray, t: int) -> int | None:
+        """Return how many steps have passed the gates of a `split` part, None where this one has not.
+
+        Parameters
+        ----------
+        h : ndarray
+            After the step.
+        t : int
+            Its number.
+
+        Returns
+        -------
+        int or None
+        """
         if self.program.gate is None:
             return t
         flag, counted = self.program.gate
         return int(self.number(h, counted)) if self.number(h, flag) else None
 
-    def kernel(self, x):
-        """Return the compiled step that suits x's dtype and size; it takes no other types."""
+    def kernel(self, x: np.ndarray) -> Callable[..., None]:
+        """Return the compiled step that suits x's dtype and size; it takes no other types.
+
+        Parameters
+        ----------
+        x : ndarray, shape (n,)
+
+        Returns
+        -------
+        function
+            ``step(t, x, g, s, h)``, as `jit`.
+        """
         return cpu.kernel(_step(self.name, self.program, cpu.parallel_pays(x.size)), x.dtype)
 
     def _survivor(self, x):
@@ -213,7 +294,7 @@ class Rule(Method, Memory):
             return step
         return lambda *args: (cpu.kernel(serial, dtype) if cpu.forked() else step)(*args)
 
-    def init(self, x):
+    def init(self, x: Any) -> State:
         """Return the state to start from.
 
         Parameters
@@ -238,7 +319,7 @@ class Rule(Method, Memory):
         rule = self.shaped(shape)
         return State(rule, rule.slots(flat), shape, of_parts(rule._survivor(flat), x.dtype))
 
-    def step(self, x, g, state, f=None):
+    def step(self, x: Any, g: Any, state: State, f: float | None = None) -> None:
         """Do one step in place: ``x`` and ``state`` change, nothing else.
 
         Parameters
@@ -276,6 +357,9 @@ class Rule(Method, Memory):
         state.t = t
 
 
+Rule.__doc__ = HelpText(Rule.__doc__)  # type: ignore[assignment]
+
+
 @functools.lru_cache(512)
 def _lowered(stages, on, matrix):
     return Lowering(stages, dict(on), matrix)
@@ -306,7 +390,13 @@ def _jit(name, program):
     return cpu.load.__wrapped__(cpu.emit(name, program), name)
 
 
-def rule(function=None, *, report=None, evaluations=1):
+@overload
+def rule(function: Callable[..., Any], *, report: Callable[..., Any] | None = None, evaluations: int = 1) -> Rule: ...
+@overload
+def rule(
+    function: None = None, *, report: Callable[..., Any] | None = None, evaluations: int = 1
+) -> Callable[[Callable[..., Any]], Rule]: ...
+def rule(function: Any = None, *, report: Any = None, evaluations: int = 1) -> Any:
     """Make a method of a function that states one step as in the paper.
 
     Parameters
@@ -350,7 +440,7 @@ def rule(function=None, *, report=None, evaluations=1):
     return _alone(read(function, report, evaluations))
 
 
-def chain(*rules):
+def chain(*rules: Rule) -> Rule:
     """Join stages into one rule: what one returns, the next one sees; all in one pass over memory.
 
     Exactly one of them is a rule ``(x, g, ...)``. A stage ``(g, ...)`` returns a new gradient and stands before it
@@ -358,8 +448,35 @@ def chain(*rules):
     it, and may ask for ``before``, x as it was before the step. A stage that returns ``g if test else skip`` is a gate:
     what stands behind does nothing, and counts no step, where the test fails. A name that several stages use is told
     apart by the stage's own, ``box_lower``.
+
+    Parameters
+    ----------
+    *rules : Rule
+        Stages and one rule, in the order in which they are done; a chain is a rule, and may be part of one.
+
+    Returns
+    -------
+    Rule
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is no rule, and for another order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from numbaopt import chain, sgd
+    >>> from numbaopt.transforms import clip
+    >>> rule = chain(clip(max_delta=1.0), sgd(lr=0.5))
+    >>> x = np.zeros(2)
+    >>> rule.step(x, np.array([0.2, -9.0]), rule.init(x))
+    >>> x
+    array([-0.1,  0.5])
     """
-    stages, hyper, taken, kinds = [], {}, {"x", "g", "t"}, ""
+    stages: list[Any] = []
+    hyper: dict[str, Any] = {}
+    taken, kinds = {"x", "g", "t"}, ""
     for part in rules:
         if not isinstance(part, Rule):
             raise TypeError(f"chain joins rules, made with @rule; {part!r} is not one")

@@ -1,10 +1,16 @@
 """What a rule remembers between steps, and what must hold of x, g and state before a compiled step sees them."""
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from numbaopt.rule import Rule
 
 
 class State:
-    """What a rule remembers between steps.
+    """What a rule remembers between steps; `Rule.init` makes it.
 
     Attributes
     ----------
@@ -15,14 +21,35 @@ class State:
         complex x they are real: ``state["m"].view(complex)`` has x's shape.
     h : ndarray
         Hyperparameters and carried numbers, as the compiled step takes them.
+    rule : Rule
+        The rule, with the hyperparameters of the latest step.
+    shape : tuple of int
+        That of x.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from numbaopt import sgd
+    >>> x = np.zeros(2)
+    >>> state = sgd(momentum=0.9).init(x)
+    >>> sgd(momentum=0.9).step(x, np.array([1.0, 2.0]), state)
+    >>> state.t, state["b"]
+    (1, array([1., 2.]))
     """
 
     __slots__ = ("t", "s", "h", "rule", "shape", "_step")
 
-    def __init__(self, rule, s, shape, step):
+    t: int
+    s: Any
+    h: np.ndarray
+    rule: "Rule"
+    shape: tuple[int, ...]
+    _step: Any
+
+    def __init__(self, rule: Any, s: Any, shape: tuple[int, ...], step: Any):
         self.t, self.s, self.h, self.rule, self.shape, self._step = 0, s, rule.h, rule, shape, step
 
-    def __getitem__(self, slot):
+    def __getitem__(self, slot: str) -> Any:
         """Return one slot by its name, in x's shape: a view; or one carried number."""
         known = *self.rule.slots_of, *self.rule.numbers_of
         if slot not in known:
@@ -32,14 +59,25 @@ class State:
         view = self.rule.slot(self.s, slot)
         return view.reshape(self.shape) if view.shape in ((self.s.shape[1],), self.rule.shape) else view
 
-    def fetched(self):
-        """Return h, with what a device has carried on."""
+    def fetched(self) -> np.ndarray:
+        """Return h, with what a device has carried on.
+
+        Returns
+        -------
+        ndarray
+        """
         if hasattr(self._step, "fetch"):
             self._step.fetch(self.h)
         return self.h
 
-    def carry(self, numbers):
-        """Set carried numbers."""
+    def carry(self, numbers: Mapping[str, float]) -> None:
+        """Set carried numbers.
+
+        Parameters
+        ----------
+        numbers : mapping
+            By name.
+        """
         h = self.fetched().copy()
         for name, value in numbers.items():
             h[self.rule.place(name)] = value
@@ -102,7 +140,7 @@ def fitting(rule, x, g, state):
         raise ValueError(f"x has shape {np.shape(x)} and g {np.shape(g)}; this state is for shape {state.shape}")
     flat = contiguous(x, "x", writable=True)
     if flat.dtype != state.s.dtype:
-        raise TypeError(f"x is {flat.dtype}; this state is for {state.s.dtype}")
+        raise TypeError(f"x is {flat.dtype}; this state is for {state.s.dtype}: make one for x with init(x)")
     g = _holding(g, "fiub", "real numbers")
     return flat, np.require(g.reshape(-1), flat.dtype, ["C", "A", "W"])
 

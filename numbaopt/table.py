@@ -23,7 +23,7 @@ def row(name):
     """Return the name of a rule, its paper, slots a parameter, bytes a step and parameter in float32, and its use."""
     rule = get(name)
     home = importlib.import_module(f"numbaopt.rules.{name}")
-    paper = re.search(r"\(([^()]*\b(?:19|20)\d\d\b[^()]*)\)", " ".join(rule.__doc__.split()))
+    paper = re.search(r"\(([^()]*\b(?:19|20)\d\d\b[^()]*)\)", " ".join(rule.math.__doc__.split()))
     source = paper[1] if paper else ""
     arxiv = re.search(r"arXiv:(\d{4}\.\d{4,5})", source)
     source = re.split(r", (?:Algorithm|Figure|eq|arXiv|JMLR|Section|lecture)", source)[0]

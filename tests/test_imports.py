@@ -29,11 +29,13 @@ MAY = {
     "interrupts": set(),
     "threads": set(),
     "files": set(),
+    "glossary": set(),
+    "helptext": {"hyper"},
     "cpu": CORE | {"files", "interrupts", "threads"},
     "hyper": {"coordinates"},
     "state": set(),
     "method": set(),
-    "rule": CORE | {"coordinates", "cpu", "functions", "hyper", "memory", "method", "remade", "state"},
+    "rule": CORE | {"coordinates", "cpu", "functions", "helptext", "hyper", "memory", "method", "remade", "state"},
     "remade": {"functions", "parse", "threads"},
     "registry": {"hyper", "method"},
     "cuda": CORE | {"cpu", "state"},
@@ -43,7 +45,7 @@ MAY = {
     "schedules.recipes": {"schedules.decorator", "schedules.combined", "schedules.curves"},
     **{name: {"rule", "matrices"} for name in FILES if name.startswith("transforms.") and name != "transforms.__init__"},
     "result": set(),
-    "problems": {"cpu"},
+    "problems": {"cpu", "hyper"},
     "group": {"coordinates", "rule", "state", "structure"},
     "optimizer": {"group", "registry", "state", "checks"},
     **{name: {"rule", "matrices"} for name in FILES if name.startswith("rules.") and name != "rules.__init__"},
@@ -53,6 +55,7 @@ LATE = {
     "__init__": {"comparing", "comparison", "gradient_check", "hooks", "many", "plot", "problems", "results"}
     | {"schedules", "solvers", "transforms", "warm"},
     "__main__": {"info"},
+    "helptext": {"glossary", "rule", "rules.sgd"},
     "inside": {"entry"},
     "method": {"minimize"},
     "rule": {"cuda", "cpu"},
@@ -73,7 +76,11 @@ def imports(tree):
     """Yield (module, late) for every import statement in a tree: late ones are in functions."""
     functions = (f for f in ast.walk(tree) if isinstance(f, ast.FunctionDef))
     inside = {id(node) for function in functions for node in ast.walk(function)}
+    tests = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
+    typing = {id(node) for test in tests for part in test.body for node in ast.walk(part)}  # never run
     for node in ast.walk(tree):
+        if id(node) in typing:
+            continue
         if isinstance(node, ast.Import):
             found = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

@@ -117,7 +117,7 @@ def test_repr_is_what_makes_the_rule():
 def test_signature_help_and_names():
     assert str(inspect.signature(adam(lr=0.5))).startswith("(*, lr=0.5, b1=0.9, b2=0.999, eps=1e-08, ")
     assert list(inspect.signature(adam).parameters) == list(adam.hyper)
-    assert adam.__doc__.startswith("Adam (Kingma & Ba 2015") and adam.name == adam.__name__ == "adam"
+    assert "\n\nAdam (Kingma & Ba 2015" in adam.__doc__ and adam.name == adam.__name__ == "adam"
     assert adam.math(1.0, 2.0, 0.0, 0.0, 1, 0.5)[0] == pytest.approx(0.5)
     assert adam.elementwise and not lamb.elementwise
 
@@ -169,7 +169,7 @@ def test_a_rule_of_ones_own_is_a_method_like_any_other():
     x = np.array([1.0, 2.0])
     halves(rate=0.25).step(x, np.ones(2), state := halves.init(x))
     np.testing.assert_array_equal(x, [0.75, 1.75])
-    assert halves.__doc__ == "Half of the way." and state.rule == halves(rate=0.25) and issubclass(RuleError, SyntaxError)
+    assert "Half of the way." in halves.__doc__ and state.rule == halves(rate=0.25) and issubclass(RuleError, SyntaxError)
 
 
 def test_a_chain_has_one_rule_between_its_stages():

@@ -5,36 +5,76 @@ import functools
 import inspect
 import numbers
 import textwrap
+from collections.abc import Callable
 from math import isfinite
+from typing import Any, Concatenate, ParamSpec, overload
 
 from numbaopt.parse import RuleError
+
+P = ParamSpec("P")
 
 CALLS = {"abs", "cos", "exp", "log", "max", "min", "sqrt"}
 BOUNDS = {"positive": lambda v: v > 0, "at least 0": lambda v: v >= 0, "at least 1": lambda v: v >= 1}
 
 
 class Schedule:
-    """A function of the number of steps done, with its parameters bound.
+    """A function of the number of steps done, with its parameters bound: what goes in the place of a hyperparameter.
 
     Attributes
     ----------
+    kind : callable
+        What makes it of its parameters: `numbaopt.schedules.cosine`, say.
     values : tuple of float
         The parameters.
+
+    Examples
+    --------
+    >>> from numbaopt import adam, schedules
+    >>> rule = adam(lr=schedules.cosine(0.1, 1000))
+    >>> rule.hyper["lr"](500)
+    0.05
     """
 
     def __init__(self, kind, values):
         self.kind, self.values = kind, values
 
-    def __call__(self, k):
-        """Return the value after ``k`` steps."""
+    def __call__(self, k: float) -> float:
+        """Return the value after ``k`` steps.
+
+        Parameters
+        ----------
+        k : int
+            Steps done, from 0.
+
+        Returns
+        -------
+        float
+        """
         return self.kind.math(k, *self.values)
 
-    def texts(self):
-        """Return {name: source} of the functions that `text` calls."""
+    def texts(self) -> dict[str, str]:
+        """Return {name: source} of the functions that `text` calls.
+
+        Returns
+        -------
+        dict of str
+        """
         return {self.kind.label: self.kind.text}
 
-    def text(self, k, at):
-        """Return an expression for the value at the count ``k``, its parameters lying in h from place ``at``."""
+    def text(self, k: str, at: int) -> str:
+        """Return an expression for the value, in the words of compiled steps.
+
+        Parameters
+        ----------
+        k : str
+            The count.
+        at : int
+            Where in h its numbers begin.
+
+        Returns
+        -------
+        str
+        """
         return f"{self.kind.label}({', '.join([k, *(f'h[{at + i}]' for i in range(len(self.values)))])})"
 
     def __repr__(self):
@@ -73,7 +113,11 @@ def checked(label, name, value, bound=None):
     return float(value)
 
 
-def schedule(function=None, **bounds):
+@overload
+def schedule(function: Callable[Concatenate[float, P], float], /) -> Callable[P, Schedule]: ...
+@overload
+def schedule(**bounds: str) -> Callable[[Callable[Concatenate[float, P], float]], Callable[P, Schedule]]: ...
+def schedule(function: Any = None, /, **bounds: str) -> Any:
     """Make a schedule of a function ``f(k, *parameters)`` of the number k of steps done, from 0.
 
     Its body may use arithmetic, conditions, pi, and abs, cos, exp, log, max, min, sqrt. Calling it with the
@@ -85,8 +129,21 @@ def schedule(function=None, **bounds):
     **bounds : {"positive", "at least 0", "at least 1"}
         What a parameter must be, by its name, ``@schedule(power="positive")``. Those named steps and rate are positive.
 
+    Returns
+    -------
+    function
+        Of the parameters: it returns a `Schedule`.
+
+    Raises
+    ------
+    RuleError
+        A SyntaxError, for what the body may not say.
+    TypeError
+        For a bound that is none, or of no parameter.
+
     Examples
     --------
+    >>> from numbaopt.schedules import schedule
     >>> @schedule
     ... def inverse_sqrt(k, init, steps):
     ...     return init / (1 + k / steps) ** 0.5
@@ -114,7 +171,8 @@ def schedule(function=None, **bounds):
         if isinstance(node, ast.Name) and node.id not in known | set(parameters):
             names = ", ".join(sorted(known))
             raise RuleError(f"schedule {function.__name__}: unknown name {node.id!r}; known are {names}")
-    signature = inspect.Signature(list(inspect.signature(function).parameters.values())[1:])
+    own = list(inspect.signature(function).parameters.values())[1:]
+    signature = inspect.Signature([parameter.replace(annotation=parameter.empty) for parameter in own])
     bounds = {"steps": "positive", "rate": "positive"} | bounds
 
     @functools.wraps(function)
@@ -127,5 +185,6 @@ def schedule(function=None, **bounds):
         given = bound.arguments.items()
         return Schedule(kind, tuple(checked(function.__name__, name, v, bounds.get(name)) for name, v in given))
 
-    kind.math, kind.label, kind.text, kind.__signature__ = function, label, ast.unparse(tree), signature
-    return kind
+    made: Any = kind
+    made.math, made.label, made.text, made.__signature__ = function, label, ast.unparse(tree), signature
+    return made

@@ -1,27 +1,44 @@
 """The field's schedules that are joined from others; they print as what they are made of."""
 
 import operator
+from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
+from typing import Any, Literal
 
 from numbaopt.schedules.combined import joined
 from numbaopt.schedules.curves import constant, cosine, exponential, linear, square_root
 from numbaopt.schedules.decorator import Schedule, checked
 
-CURVES = {"linear": linear, "cosine": lambda a, b, steps: cosine(a, steps, b), "1-sqrt": square_root}
+Curve = Literal["linear", "cosine", "1-sqrt"]
+CURVES: dict[str, Callable[[Any, Any, Any], Schedule]] = {
+    "linear": linear,
+    "cosine": lambda a, b, steps: cosine(a, steps, b),
+    "1-sqrt": square_root,
+}
 
 
-def delayed(schedule, steps):
+def delayed(schedule: Schedule, steps: float) -> Schedule:
     """Return a schedule that starts ``steps`` later and until then stays where it starts.
+
+    Parameters
+    ----------
+    schedule : Schedule
+    steps : int
+
+    Returns
+    -------
+    Schedule
 
     Examples
     --------
+    >>> from numbaopt.schedules import delayed, linear
     >>> delayed(linear(1, 0, 10), 100)(105)
     0.5
     """
     return warmup(schedule, steps, _first("delayed", schedule))
 
 
-def warmup(schedule, steps, init=0.0):
+def warmup(schedule: Schedule, steps: float, init: float = 0.0) -> Schedule:
     """Return a line from ``init`` to where a schedule starts, over ``steps`` steps, then that schedule.
 
     Parameters
@@ -31,9 +48,15 @@ def warmup(schedule, steps, init=0.0):
     steps : int
         0 for none.
     init : float
+        Where the line begins.
+
+    Returns
+    -------
+    Schedule
 
     Examples
     --------
+    >>> from numbaopt.schedules import cosine, warmup
     >>> warmup(cosine(0.1, 900), 100)
     joined([linear(0, 0.1, 100), cosine(0.1, 900)], [100])
     """
@@ -41,7 +64,7 @@ def warmup(schedule, steps, init=0.0):
     return joined([linear(init, first, steps), schedule], [steps]) if steps else schedule
 
 
-def multistep(init, milestones, rate=0.1):
+def multistep(init: float, milestones: Sequence[float], rate: float | Sequence[float] = 0.1) -> Schedule:
     """Return ``init``, multiplied by ``rate`` at each of the milestones.
 
     At the milestone itself already, as torch and optax do; Keras's ``PiecewiseConstantDecay`` waits one step more.
@@ -53,8 +76,13 @@ def multistep(init, milestones, rate=0.1):
     rate : float or list of float
         One for all (torch's gamma), or one for each (optax's scales).
 
+    Returns
+    -------
+    Schedule
+
     Examples
     --------
+    >>> from numbaopt.schedules import multistep
     >>> lr = multistep(1.0, [30, 80], 0.5)
     >>> lr(29), lr(30), lr(80)
     (1.0, 0.5, 0.25)
@@ -68,7 +96,7 @@ def multistep(init, milestones, rate=0.1):
     return joined([constant(level) for level in levels], milestones)
 
 
-def interpolated(values, boundaries, curve="linear"):
+def interpolated(values: Sequence[float], boundaries: Sequence[float], curve: Curve = "linear") -> Schedule:
     """Return a curve through values: the first at step 0, the others at the boundaries, the last one ever after.
 
     Parameters
@@ -78,8 +106,13 @@ def interpolated(values, boundaries, curve="linear"):
     boundaries : list of int, one fewer than values, increasing
     curve : {"linear", "cosine", "1-sqrt"}
 
+    Returns
+    -------
+    Schedule
+
     Examples
     --------
+    >>> from numbaopt.schedules import interpolated
     >>> lr = interpolated([0.0, 1.0, 0.5], [10, 30])
     >>> lr(0), lr(5), lr(10), lr(20), lr(1000)
     (0.0, 0.5, 1.0, 0.75, 0.5)
@@ -93,7 +126,15 @@ def interpolated(values, boundaries, curve="linear"):
     return joined([*parts, constant(values[-1])], boundaries)
 
 
-def onecycle(peak, steps, rise=0.3, curve="cosine", div=25.0, final_div=1e4, three_phase=False):
+def onecycle(
+    peak: float,
+    steps: float,
+    rise: float = 0.3,
+    curve: Curve = "cosine",
+    div: float = 25.0,
+    final_div: float = 1e4,
+    three_phase: bool = False,
+) -> Schedule:
     """Return one cycle: from ``peak / div`` up to ``peak``, and down to ``peak / div / final_div`` (arXiv:1708.07120).
 
     As torch's ``OneCycleLR``, which names ``rise`` pct_start: the last of ``steps`` steps, k = steps - 1, has the
@@ -114,8 +155,13 @@ def onecycle(peak, steps, rise=0.3, curve="cosine", div=25.0, final_div=1e4, thr
     div, final_div : float
     three_phase : bool
 
+    Returns
+    -------
+    Schedule
+
     Examples
     --------
+    >>> from numbaopt.schedules import onecycle
     >>> lr = onecycle(1.0, 100, rise=0.5, div=4, final_div=8)
     >>> lr(0), lr(49), lr(99)
     (0.25, 1.0, 0.03125)
@@ -129,11 +175,27 @@ def onecycle(peak, steps, rise=0.3, curve="cosine", div=25.0, final_div=1e4, thr
     return interpolated([low, peak, *[low] * bool(three_phase), lowest], turns, curve)
 
 
-def warmup_cosine(init, peak, warmup_steps, steps, final=0.0, exponent=1.0):
+def warmup_cosine(
+    init: float, peak: float, warmup_steps: float, steps: float, final: float = 0.0, exponent: float = 1.0
+) -> Schedule:
     """Return a line from ``init`` to ``peak``, then half a cosine to ``final``, ``steps`` steps in all.
+
+    Parameters
+    ----------
+    init, peak, final : float
+        Values at the first step, after the warm-up, and at the end.
+    warmup_steps, steps : int
+        Length of the warm-up, and of both together.
+    exponent : float
+        Power that the half cosine is raised to.
+
+    Returns
+    -------
+    Schedule
 
     Examples
     --------
+    >>> from numbaopt.schedules import warmup_cosine
     >>> warmup_cosine(0, 0.1, 100, 1000)
     joined([linear(0, 0.1, 100), cosine(0.1, 900)], [100])
     """
@@ -143,18 +205,44 @@ def warmup_cosine(init, peak, warmup_steps, steps, final=0.0, exponent=1.0):
     return warmup(cosine(peak, rest, final, exponent), warmup_steps, init)
 
 
-def warmup_exponential(init, peak, warmup_steps, rate, steps=1.0, final=0.0):
+def warmup_exponential(
+    init: float, peak: float, warmup_steps: float, rate: float, steps: float = 1.0, final: float = 0.0
+) -> Schedule:
     """Return a line from ``init`` to ``peak`` over ``warmup_steps``, then ``exponential(peak, rate, steps, final)``.
+
+    Parameters
+    ----------
+    init, peak : float
+        Values at the first step, and after the warm-up.
+    warmup_steps : int
+    rate : float
+        Factor every ``steps`` steps.
+    steps : float
+    final : float
+        Where it stops; 0 for nowhere.
+
+    Returns
+    -------
+    Schedule
 
     Examples
     --------
+    >>> from numbaopt.schedules import warmup_exponential
     >>> warmup_exponential(0, 0.1, 100, 0.5, 10)
     joined([linear(0, 0.1, 100), exponential(0.1, 0.5, 10)], [100])
     """
     return warmup(exponential(peak, rate, steps, final), warmup_steps, init)
 
 
-def warmup_stable_decay(peak, warmup_steps, stable_steps, decay_steps, init=0.0, final=0.0, curve="linear"):
+def warmup_stable_decay(
+    peak: float,
+    warmup_steps: float,
+    stable_steps: float,
+    decay_steps: float,
+    init: float = 0.0,
+    final: float = 0.0,
+    curve: Curve = "linear",
+) -> Schedule:
     """Return a line from ``init`` to ``peak``, ``peak`` for a while, then a curve to ``final`` (WSD, arXiv:2404.06395).
 
     Parameters
@@ -166,8 +254,13 @@ def warmup_stable_decay(peak, warmup_steps, stable_steps, decay_steps, init=0.0,
     curve : {"linear", "cosine", "1-sqrt"}
         Of the decay.
 
+    Returns
+    -------
+    Schedule
+
     Examples
     --------
+    >>> from numbaopt.schedules import warmup_stable_decay
     >>> lr = warmup_stable_decay(1.0, 10, 80, 10)
     >>> lr(0), lr(10), lr(90), lr(95), lr(100)
     (0.0, 1.0, 1.0, 0.5, 0.0)

@@ -9,14 +9,20 @@ import inspect
 import math
 import numbers
 import types
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from numbaopt import cpu
+from numbaopt.helptext import HelpText
 from numbaopt.hyper import nearest
 from numbaopt.method import Method
 from numbaopt.solvers.line_search import F0, F_LO
 from numbaopt.state import State, contiguous, fitting, parts
+
+if TYPE_CHECKING:
+    pass
 
 
 class Solver(Method):
@@ -51,20 +57,26 @@ class Solver(Method):
         Hyperparameters by name. To change one, call the solver.
     slots_of : tuple of str
         The names of the rows of s, bounds left out.
+    text : str
+        What its author says of it: the docstring of `step`.
     """
+
+    name: str
+    hyper: Mapping[str, Any]
+    slots_of: tuple[str, ...]
 
     elementwise = layerwise = joint = reports = False  # all coordinates are stepped as one, x is the answer
     program = shape = None  # nothing was lowered
     valued = tolerant = True  # f is asked for, and where it is not finite the line search knows what to do
     evaluations, numbers_of = 1, ()
 
-    def shaped(self, shape):
+    def shaped(self, shape: tuple[int, ...]) -> "Solver":
         """Return the solver for an array of this shape: itself."""
         return self
 
     def __init__(self, name, step, *, rows, numbers, bounded=False, **hyper):
         self.name = self.__name__ = name
-        self.__module__, self.__doc__ = step.__module__, inspect.getdoc(step)
+        self.__module__, self.text = step.__module__, inspect.getdoc(step)
         self.bounded = bounded
         self._step, self._rows, self._numbers = step, rows, numbers
         self._allowed = types.MappingProxyType({key: (type(value), allowed) for key, (value, allowed) in hyper.items()})
@@ -109,9 +121,13 @@ class Solver(Method):
             raise ValueError(f"{self.name}: {name} lies in {allowed}; {value!r} does not")
         return kind(value)
 
+    def allowed(self, name):
+        """Return what a hyperparameter may be: an interval as it is written, or the words."""
+        return self._allowed[name][1]
+
     def interval(self, name):
         """Return what a number may be: lowest, highest, and the brackets that say whether these may be."""
-        _, allowed = self._allowed[name]
+        allowed = self.allowed(name)
         low, high = map(float, allowed[1:-1].split(","))
         return low, high, allowed[0] + allowed[-1]
 
@@ -171,7 +187,7 @@ class Solver(Method):
         """Return the rows to start from, for a flat ``x``; with bounds, which are arrays like x, two more."""
         limits = [] if lower is None and upper is None else [(lower, -math.inf), (upper, math.inf)]
         if limits and not self.bounded:
-            raise ValueError(f"{self.name} takes no bounds")
+            raise ValueError(f"{self.name} takes no bounds: leave lower and upper out")
         s = np.zeros((len(self.slots_of) + len(limits), x.size), x.dtype)
         for row, (limit, none) in zip(s[len(self.slots_of) :], limits, strict=True):
             row[:] = none if limit is None else limit
@@ -185,12 +201,12 @@ class Solver(Method):
         """Return the compiled step for x's dtype; it takes no other types."""
         return cpu.kernel(self._step, x.dtype)
 
-    def init(self, x):
+    def init(self, x: Any) -> "SolverState":
         """Return the state to start from; x is a float32 or float64 array, C-contiguous, of any shape."""
         flat = contiguous(x, "x", writable=True)
         return SolverState(self, self.slots(flat), parts(x).shape, self.kernel(flat))
 
-    def step(self, x, g, state, f):
+    def step(self, x: Any, g: Any, state: State, f: float) -> None:
         """Consume the value ``f`` and the gradient ``g`` at ``x``; put the next point to evaluate into ``x``.
 
         TypeError or ValueError says what does not fit; nothing has changed then.
@@ -211,6 +227,9 @@ class Solver(Method):
             state.h[-1] = f
             state._step(state.t + 1, x, g, state.s, state.h)
         state.t += 1
+
+
+Solver.__doc__ = HelpText(Solver.__doc__)  # type: ignore[assignment]
 
 
 class SolverState(State):

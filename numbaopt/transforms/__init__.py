@@ -28,6 +28,7 @@ softshrink, proximal steps                   `prox_l1`, `prox_group_l1`, `prox_l
 """
 
 import importlib
+from typing import TYPE_CHECKING
 
 # Each is read, and lowered, only where it is asked for: a run with bounds needs no more than the box.
 _FILES = {
@@ -46,12 +47,16 @@ _FILES = {
 __all__ = sorted(name for names in _FILES.values() for name in names)
 
 
-def __getattr__(name):
-    for file, names in _FILES.items():
-        if name in names:
-            return getattr(importlib.import_module(f"{__name__}.{file}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if TYPE_CHECKING:
+    from numbaopt.transforms.typed import *  # noqa: F403
+else:
+
+    def __getattr__(name):
+        for file, names in _FILES.items():
+            if name in names:
+                return getattr(importlib.import_module(f"{__name__}.{file}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

@@ -5,7 +5,20 @@ from numbaopt.rule import abs, max, min, rule, sign, simplex_threshold, sqrt, su
 
 @rule
 def box(x, lower, upper, t):
-    """Projection on the box ``lower <= x <= upper``; the slots hold the bounds, infinite where there is none."""
+    """Projection on the box ``lower <= x <= upper``; the slots hold the bounds, infinite where there is none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from numbaopt import chain, sgd
+    >>> from numbaopt.transforms import box
+    >>> rule, x = chain(sgd(lr=1.0), box), np.array([1.0, 2.0])
+    >>> state = rule.init(x)
+    >>> state["lower"][:], state["upper"][:] = 0.0, np.inf
+    >>> rule.step(x, np.array([3.0, 0.5]), state)
+    >>> x
+    array([0. , 1.5])
+    """
     return min(max(x, lower), upper), lower, upper
 
 
