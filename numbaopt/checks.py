@@ -1,5 +1,6 @@
 """What a user gave, as what is needed; or an error that says what is needed, and what was given."""
 
+import math
 import operator
 
 import numpy as np
@@ -31,6 +32,14 @@ def whole(number, name, least, otherwise=""):
     return number
 
 
+def rounded(number):
+    """Return a real number as a float; one that is beyond all floats is infinite."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+
+
 def real_array(value, name):
     """Return a value as an array of real numbers, without a copy where it is one."""
     try:
@@ -57,7 +66,7 @@ def as_float(f):
         raise TypeError(f"fun must return a number, not {len(f)} things; if (f, gradient), say jac=True.")
     if f is None:
         raise TypeError("fun must return a number, not None; does it end without a return statement?")
-    return float(_scalar(f, "fiub", "a real number"))
+    return rounded(_scalar(f, "fiub", "a real number"))
 
 
 def as_complex(f):

@@ -6,6 +6,7 @@ import numbers
 import numpy as np
 from numpy import inf
 
+from numbaopt.checks import rounded
 from numbaopt.coordinates import Coordinates
 
 # What a hyperparameter of this name may be: lowest, highest, and whether these are allowed themselves. What means
@@ -79,7 +80,7 @@ def checked(rule, name, value):
     if flag or isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         wanted = "True or False" if flag else "a real number or a schedule"
         raise TypeError(f"{rule.name}: {name} is {wanted}, not {value!r} of type {type(value).__name__}")
-    return inside(rule, name, float(value))
+    return inside(rule, name, rounded(value))
 
 
 def inside(rule, name, value):

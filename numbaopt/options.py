@@ -4,7 +4,7 @@ import math
 import numbers
 from collections.abc import Mapping
 
-from numbaopt.checks import describe
+from numbaopt.checks import describe, rounded
 from numbaopt.hyper import nearest
 
 DEFAULTS = {
@@ -106,6 +106,7 @@ def _number(name, value):
     """Return a real number that is not NaN as a float."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} is a number, not {describe(value)}")
+    value = rounded(value)
     if math.isnan(value):
         raise ValueError(f"{name} is NaN")
-    return float(value)
+    return value
