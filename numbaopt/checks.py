@@ -1,6 +1,7 @@
 """What a user gave, as what is needed; or an error that says what is needed, and what was given."""
 
 import math
+import numbers
 import operator
 
 import numpy as np
@@ -30,6 +31,11 @@ def whole(number, name, least, otherwise=""):
     if number < least:
         raise ValueError(f"{name} must be at least {least}, not {number}.")
     return number
+
+
+def is_real(value):
+    """Tell whether a value is one real number; NumPy counts a timedelta64 among the integers."""
+    return isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_, np.timedelta64))
 
 
 def rounded(number):
@@ -66,7 +72,11 @@ def as_float(f):
         raise TypeError(f"fun must return a number, not {len(f)} things; if (f, gradient), say jac=True.")
     if f is None:
         raise TypeError("fun must return a number, not None; does it end without a return statement?")
-    return rounded(_scalar(f, "fiub", "a real number"))
+    number = _scalar(f, "fiub", "a real number")
+    try:
+        return rounded(number)
+    except (TypeError, ValueError) as error:  # of an object that only says that it is one
+        raise TypeError(f"fun must return a real number, not {describe(f)}: {error}") from None
 
 
 def as_complex(f):

@@ -267,7 +267,11 @@ class Rule(Memory):
                 adopt(self, x, state)
             if self.valued:
                 state.h[-1] = f
-            flat = (x, g) if len(state.shape) == 1 or not isinstance(x, np.ndarray) else fitting(self, x, g, state)
+            # Numba takes foreign byte order for its own once it has seen an unaligned array.
+            native = not isinstance(x, np.ndarray) or (
+                len(state.shape) == 1 and x.dtype.isnative and g.dtype.isnative
+            )
+            flat = (x, g) if native else fitting(self, x, g, state)
             state._step(t, *flat, state.s, state.h)
         except cpu.REFUSED:
             if isinstance(state, State) and hasattr(state._step, "view"):

@@ -149,7 +149,8 @@ def flatten(tree, name="x0"):
 
 def _is_typed(array, leaf):
     """Tell floats of a chosen dtype from Python's, and from integers."""
-    return array.dtype.kind == "f" and (hasattr(leaf, "dtype") or array.dtype.itemsize == 4)
+    chosen = array.dtype.itemsize == 4 or hasattr(leaf, "dtype") or not isinstance(leaf, (float, list, tuple))
+    return array.dtype.kind == "f" and chosen
 
 
 def _is_array(node):
