@@ -267,11 +267,10 @@ class Rule(Memory):
                 adopt(self, x, state)
             if self.valued:
                 state.h[-1] = f
-            # Numba takes foreign byte order for its own once it has seen an unaligned array.
-            native = not isinstance(x, np.ndarray) or (
-                len(state.shape) == 1 and x.dtype.isnative and g.dtype.isnative
-            )
-            flat = (x, g) if native else fitting(self, x, g, state)
+            flat = x, g
+            # One row of the state's very dtype: Numba takes foreign bytes for native once it has seen unaligned ones.
+            if isinstance(x, np.ndarray) and not (x.dtype is g.dtype is state.s.dtype and len(state.shape) == 1):
+                flat = fitting(self, x, g, state)
             state._step(t, *flat, state.s, state.h)
         except cpu.REFUSED:
             if isinstance(state, State) and hasattr(state._step, "view"):
