@@ -50,7 +50,7 @@ def real_array(value, name):
     """Return a value as an array of real numbers, without a copy where it is one."""
     try:
         array = np.asarray(value)
-    except ValueError as error:  # a ragged list
+    except (TypeError, ValueError) as error:  # a ragged list, or one of dates and numbers
         raise ValueError(f"{name} is not an array: {error}") from None
     kind = array.dtype.kind
     if kind == "c":
@@ -87,7 +87,7 @@ def as_complex(f):
 def _scalar(f, kinds, wanted):
     try:
         array = np.asarray(f)
-    except ValueError:  # a ragged list
+    except (TypeError, ValueError):  # a ragged list, or one of dates and numbers
         array = np.empty(0)
     if array.size != 1:
         raise ValueError(f"fun must return {wanted}, not {describe(f)}.")

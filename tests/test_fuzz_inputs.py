@@ -2,7 +2,6 @@
 
 import array
 import datetime
-import decimal
 import fractions
 import tempfile
 import warnings
@@ -321,15 +320,14 @@ def test_a_learning_rate_of_any_size(lr, dtype):
 
 
 @tries(250)
-@given(st.sampled_from(["lr", "b1", *DEFAULTS]), HOSTILE)
+@given(st.sampled_from(["lr", "b1", *sorted(DEFAULTS.keys() - {"disp"})]), HOSTILE)
 def test_options(name, value):
-    if name == "disp" and not isinstance(value, (bool, int, float, str, type(None))):
-        return  # its truth is asked for
     if name == "maxtime" and isinstance(value, float) and 0 < value < 1e9:
         return  # how far it comes is by chance
-    options = {"maxiter": 3, "lr": 0.1}
-    x0 = np.array([1.0, -2.0])
-    result = run(x0, options=options | {name: value}, jac=True if name not in ("spsa_c", "spsa_gamma") else "spsa", fun=bowl if name not in ("spsa_c", "spsa_gamma") else lambda x: bowl(x)[0])
+    x0, form = np.array([1.0, -2.0]), {"options": {"maxiter": 3, "lr": 0.1, name: value}}
+    if name.startswith("spsa"):
+        form |= {"jac": "spsa", "fun": lambda x: bowl(x)[0]}
+    result = run(x0, **form)
     if isinstance(result, Exception):
         refuses(result, name)
     np.testing.assert_array_equal(x0, [1, -2])
@@ -609,9 +607,9 @@ def test_steps_of_foreign_bytes_after_unaligned_ones():
     """Numba knows arrays by a fingerprint that says nothing of alignment or byte order."""
     rule, g = numbaopt.sgd(lr=0.5), np.array([1.0, -2.0])
     swapped = g.astype(g.dtype.newbyteorder())
-    for given in (g, unaligned(g), swapped):
+    for gradient in (g, unaligned(g), swapped):
         x = np.zeros(2)
-        rule.step(x, given, rule.init(x))
+        rule.step(x, gradient, rule.init(x))
         np.testing.assert_array_equal(x, [-0.5, 1.0])
     x = np.zeros(2)
     state = rule.init(x)
