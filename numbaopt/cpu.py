@@ -39,7 +39,8 @@ class _Cache(FunctionCache):
     """Numba's cache, except that what cannot be read is compiled again and what cannot be written is let go."""
 
     def _index_key(self, sig, codegen):
-        return (*super()._index_key(sig, codegen), fingerprint())
+        checked = bool(numba.config.BOUNDSCHECK)  # which Numba's own key leaves out
+        return (*super()._index_key(sig, codegen), fingerprint(), checked)
 
     def load_overload(self, sig, target_context):
         try:
