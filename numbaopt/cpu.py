@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import numba
+import numpy as np
 from numba import njit, types
 from numba.core.caching import FunctionCache
 
@@ -69,7 +70,9 @@ def jit(function=None, *, cached=True, **options):
     if function is None:
         return functools.partial(jit, cached=cached, **options)
     dispatcher = uncached(function, **options)
-    if cached and hasattr(dispatcher, "_cache"):  # not so under NUMBA_DISABLE_JIT
+    if dispatcher is function:  # under NUMBA_DISABLE_JIT
+        return np.errstate(all="ignore")(function)  # what is compiled does not warn
+    if cached:
         try:
             dispatcher._cache = _Cache(function)
         except RuntimeError:  # no writable place

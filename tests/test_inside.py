@@ -7,13 +7,15 @@ import sys
 
 import numpy as np
 import pytest
-from numba import float64, get_num_threads, get_thread_id, njit, prange, types
+from numba import config, float64, get_num_threads, get_thread_id, njit, prange, types
 from numba.core.errors import TypingError
 from numba.core.runtime import _nrt_python, rtsys
 
 import numbaopt
 from numbaopt import adam, chain, lbfgs, minimize, workspace_size
 from numbaopt.transforms import clip_by_global_norm, ema
+
+pytestmark = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is compiled")
 
 START = np.array([-1.2, 1.0, 0.7])
 WEIGHTS = np.array([1.0, 10.0, 3.0])
