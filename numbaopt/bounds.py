@@ -23,11 +23,13 @@ def read_bounds(bounds, n, dtype):
     pairs = [bounds.lb, bounds.ub] if hasattr(bounds, "lb") else _columns(bounds)
     try:
         with np.errstate(over="ignore"):
+            if any(np.asarray(side).dtype.kind == "c" for side in pairs):
+                raise TypeError  # NumPy would only warn, and drop the imaginary part
             exact = [np.atleast_1d(np.asarray(side, float)) for side in pairs]
             lower, upper = (side.astype(dtype) for side in exact)
             lower = np.where(lower < exact[0], np.nextafter(lower, dtype.type(np.inf)), lower)  # rounding
             upper = np.where(upper > exact[1], np.nextafter(upper, dtype.type(-np.inf)), upper)  # stays inside
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise TypeError(f"bounds are pairs of numbers or None, not {describe(bounds)}") from None
     try:
         lower, upper = (np.array(np.broadcast_to(side, n)) for side in (lower, upper))

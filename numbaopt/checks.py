@@ -1,5 +1,7 @@
 """What a user gave, as what is needed; or an error that says what is needed, and what was given."""
 
+import math
+import numbers
 import operator
 
 import numpy as np
@@ -32,11 +34,24 @@ def whole(number, name, least, otherwise=""):
     return number
 
 
+def is_real(value):
+    """Tell whether a value is one real number; NumPy counts a timedelta64 among the integers."""
+    return isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_, np.timedelta64))
+
+
+def rounded(number):
+    """Return a real number as a float; one that is beyond all floats is infinite."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+
+
 def real_array(value, name, complexes=False):
     """Return a value as an array of real numbers (or of complex ones), without a copy where it is one."""
     try:
         array = np.asarray(value)
-    except ValueError as error:  # a ragged list
+    except (TypeError, ValueError) as error:  # a ragged list, or one of dates and numbers
         raise ValueError(f"{name} is not an array: {error}") from None
     kind = array.dtype.kind
     if kind == "c":
@@ -61,7 +76,11 @@ def as_float(f):
         raise TypeError(f"fun must return a number, not {len(f)} things; if (f, gradient), say jac=True.")
     if f is None:
         raise TypeError("fun must return a number, not None; does it end without a return statement?")
-    return float(_scalar(f, "fiub", "a real number"))
+    number = _scalar(f, "fiub", "a real number")
+    try:
+        return rounded(number)
+    except (TypeError, ValueError) as error:  # of an object that only says that it is one
+        raise TypeError(f"fun must return a real number, not {describe(f)}: {error}") from None
 
 
 def as_complex(f):
@@ -72,7 +91,7 @@ def as_complex(f):
 def _scalar(f, kinds, wanted):
     try:
         array = np.asarray(f)
-    except ValueError:  # a ragged list
+    except (TypeError, ValueError):  # a ragged list, or one of dates and numbers
         array = np.empty(0)
     if array.size != 1:
         raise ValueError(f"fun must return {wanted}, not {describe(f)}.")

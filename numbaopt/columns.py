@@ -26,11 +26,11 @@ class Column:
     """
 
     def __init__(self, thing, name):
-        if isinstance(thing, (list, range)):
+        if isinstance(thing, (list, tuple, range)):
             try:
                 thing = np.asarray(thing)
-            except ValueError as error:
-                raise ValueError(f"{name} is a list that makes no array: {error}") from None
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{name} is a {type(thing).__name__} that makes no array: {error}") from None
         sequence = hasattr(thing, "__len__") and hasattr(thing, "__getitem__")
         if isinstance(thing, (str, bytes, Mapping)) or not (hasattr(thing, "shape") or sequence):
             raise TypeError(f"{name} must be an array, or have a length and a slice, not {describe(thing)}.")

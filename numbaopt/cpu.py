@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import numba
+import numpy as np
 from numba import njit, types
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
 from numba.core.registry import cpu_target
@@ -58,7 +59,8 @@ class _Cache(FunctionCache):
         self._cache_file = Files(self._cache_path, self._impl.filename_base, self._impl.locator.get_source_stamp())
 
     def _index_key(self, sig, codegen):
-        return (*super()._index_key(sig, codegen), fingerprint())
+        checked = bool(numba.config.BOUNDSCHECK)  # which Numba's own key leaves out
+        return (*super()._index_key(sig, codegen), fingerprint(), checked)
 
     def load_overload(self, sig, target_context):
         try:
@@ -83,7 +85,9 @@ def jit(function=None, *, cached=True, **options):
     if function is None:
         return functools.partial(jit, cached=cached, **options)
     dispatcher = uncached(function, **options)
-    if cached and hasattr(dispatcher, "_cache"):  # not so under NUMBA_DISABLE_JIT
+    if dispatcher is function:  # under NUMBA_DISABLE_JIT
+        return np.errstate(all="ignore")(function)  # what is compiled does not warn
+    if cached:
         try:
             dispatcher._cache = _Cache(function)
         except (RuntimeError, OSError):  # no writable place, or a file that is gone

@@ -1,11 +1,11 @@
 """What the hyperparameters of a rule may be."""
 
 import difflib
-import numbers
 
 import numpy as np
 from numpy import inf
 
+from numbaopt.checks import is_real, rounded
 from numbaopt.coordinates import Coordinates
 
 # What a hyperparameter of this name may be: lowest, highest, and whether these are allowed themselves. What means
@@ -76,10 +76,10 @@ def checked(rule, name, value):
         raise TypeError(f"{rule.name}: {name} is a schedule without its parameters: call it, {value.__name__}(...)")
     if isinstance(value, Coordinates) or (isinstance(value, np.ndarray) and value.ndim and not flag):
         return coordinates(rule, name, value)
-    if flag or isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+    if flag or not is_real(value):
         wanted = "True or False" if flag else "a real number or a schedule"
         raise TypeError(f"{rule.name}: {name} is {wanted}, not {value!r} of type {type(value).__name__}")
-    return inside(rule, name, float(value))
+    return inside(rule, name, rounded(value))
 
 
 def inside(rule, name, value):

@@ -1,12 +1,11 @@
 """The options of a minimisation: hyperparameters of the method, and when to stop."""
 
 import math
-import numbers
 from collections.abc import Mapping
 
 import numpy as np
 
-from numbaopt.checks import describe
+from numbaopt.checks import describe, is_real, rounded
 from numbaopt.hyper import nearest
 
 DEFAULTS = {
@@ -122,8 +121,9 @@ def _meaningful(given, tol, minibatch, spsa):
 
 def _number(name, value):
     """Return a real number that is not NaN as a float."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+    if not is_real(value):
         raise TypeError(f"{name} is a number, not {describe(value)}")
+    value = rounded(value)
     if math.isnan(value):
         raise ValueError(f"{name} is NaN: give a number, or leave it out")
-    return float(value)
+    return value

@@ -344,7 +344,10 @@ class Rule(Method, Memory):
                 adopt(self, x, state)
             if self.valued:
                 state.h[-1] = f
-            flat = (x, g) if len(state.shape) == 1 or not isinstance(x, np.ndarray) else fitting(self, x, g, state)
+            flat = x, g
+            # One row of the state's very dtype: Numba takes foreign bytes for native once it has seen unaligned ones.
+            if isinstance(x, np.ndarray) and not (x.dtype is g.dtype is state.s.dtype and len(state.shape) == 1):
+                flat = fitting(self, x, g, state)
             state._step(t, *flat, state.s, state.h)
         except cpu.REFUSED:
             if isinstance(state, State) and hasattr(state._step, "view"):

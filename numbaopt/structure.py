@@ -184,7 +184,8 @@ def flatten(tree, name="x0"):
 
 def _is_typed(array, leaf):
     """Tell floats of a chosen dtype from Python's, and from integers."""
-    return array.dtype.kind in "fc" and (hasattr(leaf, "dtype") or _part(array) == 4)
+    chosen = _part(array) == 4 or hasattr(leaf, "dtype") or not isinstance(leaf, (float, complex, list, tuple))
+    return array.dtype.kind in "fc" and chosen
 
 
 def _doubled(shape):

@@ -7,7 +7,7 @@ import textwrap
 
 import numpy as np
 import pytest
-from numba import njit
+from numba import config, njit
 from scipy import optimize
 
 import numbaopt
@@ -342,7 +342,7 @@ def test_scipys_errors_are_scipys():
 SCRIPT = textwrap.dedent(
     """
     import numpy as np
-    from numba import njit
+    from numba import config, njit
     from numbaopt import minimize
 
     @njit
@@ -369,6 +369,7 @@ def run(code, **environ):
     return process.stdout
 
 
+@pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is compiled")
 def test_damaged_cache_files_are_compiled_again(tmp_path):
     first = run(SCRIPT, NUMBA_CACHE_DIR=str(tmp_path))
     files = [path for path in tmp_path.rglob("*.nb?") if path.is_file()]

@@ -44,6 +44,7 @@ def start(code, cache, package=PACKAGE, **env):
         "NUMBA_CACHE_DIR",
         "NUMBA_NUM_THREADS",
         "NUMBA_THREADING_LAYER",
+        "NUMBA_BOUNDSCHECK",
         "NUMBA_DISABLE_JIT",
         "NUMBA_ENABLE_CUDASIM",
     )
@@ -326,6 +327,21 @@ opt.grads["w"][:] = 1
 opt.step()
 told["type"] = type(numbaopt.adam.kernel(x)).__name__
 """
+
+
+BEYOND = """
+from numbaopt.evaluation import free
+try:
+    free(np.zeros((1, 3)))  # it has two rows
+    told["raised"] = None
+except IndexError as error:
+    told["raised"] = str(error)
+"""
+
+
+def test_what_was_kept_without_bounds_checks_is_not_taken_with_them(tmp_path):
+    assert run(BEYOND, tmp_path)["raised"] is None
+    assert "out of bounds" in run(BEYOND, tmp_path, NUMBA_BOUNDSCHECK="1")["raised"]
 
 
 def test_disabled_jit(tmp_path):

@@ -11,6 +11,7 @@ import numba
 import numpy as np
 import pytest
 from numba import njit
+from numba.core.dispatcher import Dispatcher
 from scipy.optimize import Bounds, OptimizeResult
 
 import numbaopt
@@ -109,7 +110,8 @@ def of(value, b):
 
 
 def alone(b, fun, X0, args=(), data=(), method="adam", jac=None, bounds=None, tol=None, options=None, **rest):
-    """Minimise problem b by itself; what it raises is returned."""
+    """Minimise problem b by itself, step by step in Python, so that it needs no driver; what it raises is returned."""
+    fun = in_python(fun) if isinstance(fun, Dispatcher) else fun
     options = {name: of(value, b) for name, value in (options or {}).items()}
     args = (*(array[b].copy()[()] for array in data), *args)
     try:
@@ -721,6 +723,7 @@ def test_fastmath_further_down_keeps_an_objective_out_of_lanes(monkeypatch):
 SCRIPT = """
 import numpy as np
 from numba import njit
+from numba.core.dispatcher import Dispatcher
 from numbaopt import minimize, minimize_many, sgd, tiers
 
 tiers.PATIENCE = 0.0
