@@ -19,6 +19,9 @@ settings.register_profile(
 settings.load_profile("numbaopt")
 
 
+collect_ignore = ["typing/usage.py"]  # for type checkers: it is not run
+
+
 def pytest_generate_tests(metafunc):
     """Shorten the names of parametrised tests: every worker of pytest-xdist must see the same."""
     for mark in metafunc.definition.iter_markers("parametrize"):
