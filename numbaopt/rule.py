@@ -344,11 +344,12 @@ class Rule(Method, Memory):
                 adopt(self, x, state)
             if self.valued:
                 state.h[-1] = f
-            flat = x, g
-            # One row of the state's very dtype: Numba takes foreign bytes for native once it has seen unaligned ones.
-            if isinstance(x, np.ndarray) and not (x.dtype is g.dtype is state.s.dtype and len(state.shape) == 1):
-                flat = fitting(self, x, g, state)
-            state._step(t, *flat, state.s, state.h)
+            # One row of the very dtype: Numba takes foreign bytes for native once it has seen unaligned ones.
+            if x.dtype is g.dtype is state._kind:
+                state._step(t, x, g, state.s, state.h)
+            else:
+                flat = fitting(self, x, g, state) if isinstance(x, np.ndarray) else (x, g)
+                state._step(t, *flat, state.s, state.h)
         except cpu.REFUSED:
             if isinstance(state, State) and hasattr(state._step, "view"):
                 raise  # the device's own step has said what is wrong

@@ -37,7 +37,7 @@ class State:
     (1, array([1., 2.]))
     """
 
-    __slots__ = ("t", "s", "h", "rule", "shape", "_step")
+    __slots__ = ("t", "s", "h", "rule", "shape", "_step", "_kind")
 
     t: int
     s: Any
@@ -45,9 +45,12 @@ class State:
     rule: "Rule"
     shape: tuple[int, ...]
     _step: Any
+    _kind: np.dtype | None
 
     def __init__(self, rule: Any, s: Any, shape: tuple[int, ...], step: Any):
         self.t, self.s, self.h, self.rule, self.shape, self._step = 0, s, rule.h, rule, shape, step
+        one_row = isinstance(s, np.ndarray) and len(shape) == 1
+        self._kind = np.dtype(s.dtype.char) if one_row else None  # what x and g are of that need no look
 
     def __getitem__(self, slot: str) -> Any:
         """Return one slot by its name, in x's shape: a view; or one carried number."""

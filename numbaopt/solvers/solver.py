@@ -214,7 +214,7 @@ class Solver(Method):
         if not (isinstance(f, numbers.Real) or (isinstance(f, np.ndarray) and f.ndim == 0 and f.dtype.kind in "fiu")):
             raise TypeError(f"f is the objective's value at x, a number, not {f!r}")
         known = isinstance(state, SolverState) and state.rule is self
-        if not known or len(state.shape) != 1:
+        if not known or not (getattr(x, "dtype", None) is getattr(g, "dtype", None) is state._kind is not None):
             x, g = fitting(self, x, g, state)
         if not known:
             state.rule, state.h[: len(self.hyper)] = self, self._hyper_numbers()
