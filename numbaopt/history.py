@@ -46,7 +46,7 @@ class History(dict):
     """A run step by step: a dict of equally long arrays, whose keys are attributes too.
 
     There is an entry for the start and one for each step (of a solver: for each iteration). With data there is one for
-    each step only: a batch is evaluated before it.
+    each step only: a batch is evaluated before it. A run that went on from a checkpoint has the entries since then.
 
     Attributes
     ----------
@@ -62,8 +62,8 @@ class History(dict):
     seconds : ndarray of float64, shape (k,)
         Since the run began, compiling included. In compiled runs the clock is read some twenty times a second, in plain
         ones once a millisecond; in between they are interpolated.
-    x : ndarray of x0's dtype, shape (k, n)
-        The points, flat; with ``options={"history": "x"}``.
+    x : ndarray of float32 or float64, shape (k, n)
+        The points, flat, complex numbers as real and imaginary part; with ``options={"history": "x"}``.
 
     Examples
     --------
@@ -81,8 +81,9 @@ class History(dict):
     __getattr__, __dir__ = Result.__getattr__, Result.__dir__
 
     def __repr__(self):
-        steps = int(self["nit"][-1]) if len(self["nit"]) else 0
-        return f"History of {steps} step{'s' * (steps != 1)}: {', '.join(self)}"
+        first, steps = map(int, self["nit"][[0, -1]]) if len(self["nit"]) else (0, 0)
+        which = f"steps {first} to {steps}" if first > 1 else f"{steps} step{'s' * (steps != 1)}"
+        return f"History of {which}: {', '.join(self)}"
 
 
 @jit
@@ -213,7 +214,7 @@ class Recorder:
 
     def _seconds(self, size):
         """Return the seconds since the run began: within a slice, as if all its entries had taken equally long."""
-        seconds, end = np.empty(size), 0
+        seconds, end = np.zeros(size), 0  # the point that a run is taken up at lies in no slice
         for begin, began, end, ended in self.slices:
             part = seconds[begin:end]
             part[:] = np.arange(1, part.size + 1)
