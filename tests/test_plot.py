@@ -10,6 +10,7 @@ import scipy.optimize
 
 import numbaopt
 from numbaopt import Result, minimize, plot, problems
+from numbaopt.history import History
 
 
 @pytest.fixture(autouse=True)
@@ -115,8 +116,9 @@ def test_more_curves_than_colours():
         ([], {}, ValueError, "no results to draw"),
         ([3], {}, TypeError, r"results\[0\] is a Result, not 3"),
         (3, {}, TypeError, "results are a Result, a list of them or a dict"),
+        (History(run().history), {}, TypeError, r"give the Result, not its \.history"),
     ],
-    ids=range(7),
+    ids=range(8),
 )
 def test_what_cannot_be_drawn(results, keywords, error, text):
     with pytest.raises(error, match=text):
@@ -191,6 +193,11 @@ def test_a_path_without_bounds():
 def test_paths_that_cannot_be_drawn(result, keywords, text):
     with pytest.raises(ValueError, match=text):
         plot.path(lambda x: x @ x, result, **keywords)
+
+
+def test_a_path_of_what_returns_its_gradient_too():
+    with pytest.raises(TypeError, match=r"fun returned a tuple.*jac=True"):
+        plot.path(lambda x: (x @ x, 2 * x), walked())
 
 
 def test_a_path_where_nothing_is_finite():
