@@ -48,7 +48,6 @@ SHARE = 20  # and so many times longer than a copy takes
 # Options that a run taken up must share with the one that it goes on from.
 LASTING = ("return", "finite_diff_rel_step", "spsa_c", "spsa_gamma")
 SETTINGS = [GTOL, FTOL, LATEST, MOST_NIT, MOST_NFEV, MORE, LESS, ITERATIONS, VALUE, DONE_FTOL, NONFINITE]  # of a record
-METHOD, HYPER, DIGEST = "the method", "hyperparameter ", "the digest of its hyperparameters"
 LAST = (BAD_FUN, BAD_JAC, BAD_X, STALLED)  # verdicts after which no run goes on
 
 
@@ -141,14 +140,14 @@ class Keeper:
 
     def _refuse(self, problem, arrays, here):
         """Raise where the checkpoint is of another problem than this."""
-        names = [name for name, value in self._problem.items() if problem.get(name) != value]
-        if METHOD in names:  # of another method the hyperparameters are others, too
-            names = [name for name in names if not name.startswith(HYPER) and name != DIGEST]
-        elif any(name.startswith(HYPER) for name in names):  # which says more than a digest
-            names = [name for name in names if name != DIGEST]
-        differing = [
-            f"{name} is {_shown(problem.get(name))} there and {_shown(self._problem[name])} here" for name in names
-        ]
+        there, own = _plain(problem), _plain(self._problem)
+        names = [name for name in own if there.get(name) != own[name]]
+        given = [name for name in names if name.startswith("hyperparameter ")]
+        if "the method" in names:  # whose hyperparameters are others, too
+            names = [name for name in names if name not in (*given, "the digest of its hyperparameters")]
+        elif given:  # they say more than a digest
+            names = [name for name in names if name != "the digest of its hyperparameters"]
+        differing = [f"{name} is {_shown(there.get(name))} there and {_shown(own[name])} here" for name in names]
         if not differing:
             there, own = ({n: [a.dtype.str[1:], list(a.shape)] for n, a in side.items()} for side in (arrays, here))
             differing = [f"{n} is {there.get(n)} there and {own.get(n)} here" for n in own if own[n] != there.get(n)]
@@ -203,12 +202,11 @@ def _problem(run, rule, options, seed):
     objective, batches, structure = run.objective, run.batches, run.objective.structure
     own = [value.values for value in rule.hyper.values() if isinstance(value, Coordinates)]
     numbers_ = hashlib.sha256(b"".join(array.tobytes() for array in (rule.h, *own))).hexdigest()[:16]
-    each = zip(structure.paths, structure.shapes, structure.complexes, strict=True)
-    leaves = [f"x0{path}: {shape}{' complex' * double}" for path, shape, double in each]
+    leaves = [f"x0{path}: {shape}" for path, shape in zip(structure.paths, structure.shapes, strict=True)]
     jac = "2-point" if objective.jac is None else "a function" if callable(objective.jac) else objective.jac
-    problem = {METHOD: rule.name.removesuffix("_box")}  # of the bounds that follow
-    problem |= {f"{HYPER}{name}": repr(value) for name, value in rule.hyper.items()}
-    problem |= {DIGEST: numbers_}
+    problem = {"the method": rule.name}
+    problem |= {f"hyperparameter {name}": repr(value) for name, value in rule.hyper.items()}
+    problem |= {"the digest of its hyperparameters": numbers_}
     problem |= {"the size of x0": objective.x0.size, "the dtype of x0": objective.x0.dtype.name}
     problem |= {"the structure of x0": leaves, "jac": jac, "bounds": "given" if run.limits is not None else None}
     problem |= {"seed": seed, "data": None}
@@ -248,6 +246,12 @@ def _judged(run, verdict, ftol):
 def _limits(run):
     """Return the bounds by name."""
     return {} if run.limits is None else dict(zip(("lower", "upper"), run.limits, strict=True))
+
+
+def _plain(problem):
+    """Return what a problem is with the method's own name, if there are bounds: they are told by themselves."""
+    name = problem["the method"]
+    return problem | {"the method": name if problem["bounds"] is None else name.removesuffix("_box")}
 
 
 def _shown(value):

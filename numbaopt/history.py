@@ -46,7 +46,7 @@ class History(dict):
     """A run step by step: a dict of equally long arrays, whose keys are attributes too.
 
     There is an entry for the start and one for each step (of a solver: for each iteration). With data there is one for
-    each step only: a batch is evaluated before it. A run that went on from a checkpoint has the entries since then.
+    each step only: a batch is evaluated before it.
 
     Attributes
     ----------
@@ -214,7 +214,7 @@ class Recorder:
 
     def _seconds(self, size):
         """Return the seconds since the run began: within a slice, as if all its entries had taken equally long."""
-        seconds, end = np.zeros(size), 0  # the point that a run is taken up at lies in no slice
+        seconds, end = np.empty(size), 0
         for begin, began, end, ended in self.slices:
             part = seconds[begin:end]
             part[:] = np.arange(1, part.size + 1)

@@ -302,7 +302,6 @@ def saved(tmp_path_factory):
         ({"jac": "2-point"}, "jac is inplace there and 2-point here"),
         ({"x0": np.zeros(4, "f4")}, "the dtype of x0 is float64 there and float32 here"),
         ({"x0": np.zeros((2, 2))}, "the structure of x0 is ['x0: (4,)'] there and ['x0: (2, 2)'] here"),
-        ({"x0": np.zeros(2, complex), "bounds": None}, "['x0: (4,)'] there and ['x0: (2,) complex'] here"),
         ({"x0": np.zeros(5), "bounds": [(-1, 2)] * 5}, "the size of x0 is 4 there and 5 here"),
     ],
 )
