@@ -140,11 +140,14 @@ class Keeper:
 
     def _refuse(self, problem, arrays, here):
         """Raise where the checkpoint is of another problem than this."""
-        differing = [
-            f"{name} is {_shown(problem.get(name))} there and {_shown(value)} here"
-            for name, value in self._problem.items()
-            if problem.get(name) != value
-        ]
+        there, own = _plain(problem), _plain(self._problem)
+        names = [name for name in own if there.get(name) != own[name]]
+        given = [name for name in names if name.startswith("hyperparameter ")]
+        if "the method" in names:  # whose hyperparameters are others, too
+            names = [name for name in names if name not in (*given, "the digest of its hyperparameters")]
+        elif given:  # they say more than a digest
+            names = [name for name in names if name != "the digest of its hyperparameters"]
+        differing = [f"{name} is {_shown(there.get(name))} there and {_shown(own[name])} here" for name in names]
         if not differing:
             there, own = ({n: [a.dtype.str[1:], list(a.shape)] for n, a in side.items()} for side in (arrays, here))
             differing = [f"{n} is {there.get(n)} there and {own.get(n)} here" for n in own if own[n] != there.get(n)]
@@ -243,6 +246,12 @@ def _judged(run, verdict, ftol):
 def _limits(run):
     """Return the bounds by name."""
     return {} if run.limits is None else dict(zip(("lower", "upper"), run.limits, strict=True))
+
+
+def _plain(problem):
+    """Return what a problem is with the method's own name, if there are bounds: they are told by themselves."""
+    name = problem["the method"]
+    return problem | {"the method": name if problem["bounds"] is None else name.removesuffix("_box")}
 
 
 def _shown(value):

@@ -50,6 +50,8 @@ class Comparison(Mapping):
     def __getitem__(self, label):
         if label in self.errors:
             raise KeyError(f"{label} came to no result: see errors[{label!r}]")
+        if label not in self.results:
+            raise KeyError(f"there is no {label!r}, but {', '.join(self.results) or 'no result at all'}")
         return self.results[label]
 
     def __iter__(self):

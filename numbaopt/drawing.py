@@ -6,6 +6,7 @@ from itertools import cycle, product
 import numpy as np
 
 from numbaopt.checks import describe
+from numbaopt.history import History
 from numbaopt.structure import Structure
 
 COLORS = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"
@@ -50,6 +51,8 @@ def labelled(results):
     """Return a list of (label, result) for one result, a sequence or a mapping of them; one alone has no label."""
     if is_result(results):
         return [(None, results)]
+    if isinstance(results, History):
+        raise TypeError("a history is drawn with its result: give the Result, not its .history")
     if isinstance(results, Mapping):
         pairs = [(str(label), result) for label, result in results.items()]
     elif isinstance(results, (list, tuple)):

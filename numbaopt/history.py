@@ -62,8 +62,8 @@ class History(dict):
     seconds : ndarray of float64, shape (k,)
         Since the run began, compiling included. In compiled runs the clock is read some twenty times a second, in plain
         ones once a millisecond; in between they are interpolated.
-    x : ndarray of x0's dtype, shape (k, n)
-        The points, flat; with ``options={"history": "x"}``.
+    x : ndarray of float32 or float64, shape (k, n)
+        The points, flat, complex numbers as real and imaginary part; with ``options={"history": "x"}``.
 
     Examples
     --------
@@ -81,8 +81,9 @@ class History(dict):
     __getattr__, __dir__ = Result.__getattr__, Result.__dir__
 
     def __repr__(self):
-        steps = int(self["nit"][-1]) if len(self["nit"]) else 0
-        return f"History of {steps} step{'s' * (steps != 1)}: {', '.join(self)}"
+        first, steps = map(int, self["nit"][[0, -1]]) if len(self["nit"]) else (0, 0)
+        which = f"steps {first} to {steps}" if first > 1 else f"{steps} step{'s' * (steps != 1)}"
+        return f"History of {which}: {', '.join(self)}"
 
 
 @jit

@@ -11,14 +11,17 @@ FEW = 7  # parameters that have a colour and a name each
 SHOWN = 200  # entries of an array with more
 CLEAR = 60  # entries that are drawn large
 MOMENTS = 500  # that quantiles are taken at
+PARTS = (".real", ".imag")  # of a complex number, which are drawn apart
 
 
 def coordinates(structure):
     """Return a name for every entry of a structured x."""
     found = []
-    for (lo, hi), shape, path in zip(structure.segments, structure.shapes, names(structure), strict=True):
-        places = np.ndindex(shape) if shape and structure.size > 1 else [()] * (hi - lo)
-        found += [path + (f"[{', '.join(map(str, place))}]" if place else "") for place in places]
+    leaves = zip(structure.shapes, names(structure), structure.complexes, strict=True)
+    for shape, path, double in leaves:
+        places = np.ndindex(shape) if structure.size > 1 else [()] * math.prod(shape)
+        own = [path + (f"[{', '.join(map(str, place))}]" if place else "") for place in places]
+        found += [name + part for name in own for part in PARTS] if double else own
     return found
 
 
@@ -39,17 +42,23 @@ def shown(size):
 
 
 def draw_values(ax, structure, x):
-    """Draw the entries of each array."""
+    """Draw the entries of each array; of complex ones the imaginary parts as rings."""
     ax.axhline(0.0, color="0.75", linewidth=1)
-    single, places = structure.tree == 0, zip(structure.segments, cycle(COLORS), strict=False)
-    for i, ((lo, hi), color) in enumerate(places):
-        at = shown(hi - lo)
-        across = at if single else i + 0.7 * ((at + 0.5) / max(hi - lo, 1) - 0.5)
+    single, places = structure.tree == 0, zip(structure.segments, structure.complexes, cycle(COLORS), strict=False)
+    for i, ((lo, hi), double, color) in enumerate(places):
+        stride = 1 + double
+        size = (hi - lo) // stride
+        at = shown(size)
+        across = at if single else i + 0.7 * ((at + 0.5) / max(size, 1) - 0.5)
         look = {"markersize": 5, "alpha": 1.0} if len(at) <= CLEAR else {"markersize": 3, "alpha": 0.6}
-        ax.plot(across, x[lo + at], "o", color=color, **look)
+        look |= {"label": names(structure)[i] + PARTS[0]} if double else {}
+        ax.plot(across, x[lo + stride * at], "o", color=color, **look)
+        if double:
+            look |= {"label": names(structure)[i] + PARTS[1], "markerfacecolor": "none"}
+            ax.plot(across, x[lo + 1 + stride * at], "o", color=color, **look)
     ax.set(ylabel="value")
     if single:
-        ax.set(xlabel=f"entry of x{_part(structure.size)}")
+        ax.set(xlabel=f"entry of x{_part(math.prod(structure.shapes[0]))}")
         ax.xaxis.get_major_locator().set_params(integer=True)
         return
     labels = names(structure)
@@ -64,10 +73,11 @@ def draw_values(ax, structure, x):
 def draw_trace(ax, structure, nit, x):
     """Draw the ways of the entries, each for itself where there are few, or only one array; else what arrays do."""
     if structure.size <= FEW:
+        marker = "o" if len(nit) == 1 else ""  # a line of one point is not seen
         for name, color, way in zip(coordinates(structure), COLORS, x.T, strict=False):
-            ax.plot(nit, way, color=color, linewidth=1.6, label=name)
+            ax.plot(nit, way, marker=marker, color=color, linewidth=1.6, label=name)
     elif structure.tree == 0:
-        _rainbow(ax, nit, x)
+        _rainbow(ax, nit, x, 1 + structure.complexes[0])
     else:
         for name, (lo, hi), color in zip(names(structure), structure.segments, cycle(COLORS), strict=False):
             _band(ax, nit, x[:, lo:hi], color, name)
@@ -83,17 +93,18 @@ def _band(ax, nit, x, color, name):
     ax.fill_between(nit[at], low, high, color=color, alpha=0.2, linewidth=0)
 
 
-def _rainbow(ax, nit, x):
-    """Draw the ways of one array's entries in colours that run through their numbers."""
+def _rainbow(ax, nit, x, stride):
+    """Draw the ways of one array's entries in colours that run through their numbers; imaginary parts are dashed."""
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap, Normalize
 
     dark = ListedColormap(colormaps["viridis"](np.linspace(0, 0.92, 256)))  # its end is too bright on white
-    n = x.shape[1]
+    n = x.shape[1] // stride
     key = ScalarMappable(Normalize(0, n - 1), dark)
     for i in shown(n):
-        ax.plot(nit, x[:, i], color=key.to_rgba(i), linewidth=1)
+        for way, style in zip(x[:, stride * i : stride * (i + 1)].T, ("-", "--"), strict=False):
+            ax.plot(nit, way, style, color=key.to_rgba(i), linewidth=1)
     ax.figure.colorbar(key, ax=ax, label=f"entry of x{_part(n)}")
 
 

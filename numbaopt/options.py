@@ -26,6 +26,7 @@ DEFAULTS = {
 }
 DETERMINISTIC = ("gtol", "ftol", "return")  # what means nothing where each gradient is another
 NONFINITE = ("stop", "skip", "shrink")  # in the order of `numbaopt.observe`
+ARGUMENTS = ("data", "batch_size", "epochs", "shuffle", "seed", "drop_last", "checkpoint", "checkpoint_every", "resume")
 RECORDS = ("history", "progress")
 SPSA = ("spsa_c", "spsa_gamma")
 
@@ -54,7 +55,7 @@ def refuse(rule, unknown):
         return
     name = next(iter(unknown))
     known = [*rule.hyper, *DEFAULTS]
-    if name in ("data", "batch_size", "epochs", "shuffle", "seed", "drop_last"):
+    if name in ARGUMENTS:
         raise ValueError(f"{name!r} is an argument of minimize, not an option: give it beside options")
     raise ValueError(f"{rule.name} has no option {name!r}; it has {', '.join(known)}.{nearest(name, known)}")
 

@@ -37,6 +37,8 @@ def heights(fun, structure, args, jac, u, v):
         for i, j in np.ndindex(height.shape):
             x[:] = u[j], v[i]
             value = fun(views, *further, *args)
+            if isinstance(value, tuple) and jac is not True:
+                raise TypeError("fun returned a tuple: if that is (f, gradient), say jac=True")
             height[i, j] = np.ravel(value[0] if jac is True else value)[0]
     height[~np.isfinite(height)] = np.nan
     if np.isnan(height).all():

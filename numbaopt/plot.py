@@ -171,7 +171,8 @@ def parameters(result, ax=None):
     -------
     matplotlib.axes.Axes
         Of an array of more than 200 entries, the values of 200 are drawn, evenly spaced; of the ways of more than
-        seven that are not all in one array, the median, in a band with 90 % of them. The labels say so.
+        seven that are not all in one array, the median, in a band with 90 % of them. The labels say so. Of complex
+        numbers the real and the imaginary parts are drawn apart.
 
     Raises
     ------

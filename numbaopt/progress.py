@@ -91,7 +91,8 @@ class Progress:
         """Say in a few words where a run is."""
         f, norm, lr = run.record[PREVIOUS], run.record[NORM], rate(run, t)
         words = [] if isnan(norm) else [f"f={f:.4g}", f"|g|={norm:.2g}"]
-        words += [f"lr={lr:.3g}"] * (lr is not None)
+        if lr is not None:
+            words.append(f"lr={lr:.3g}")
         if run.batches is not None:
             words.append(f"epoch {int(run.record[EPOCH]) + 1}/{run.batches.epochs}")
         if run.deadline is not None:

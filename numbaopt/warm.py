@@ -21,6 +21,7 @@ from numbaopt.many import minimize_many
 from numbaopt.minimize import find, minimize
 from numbaopt.registry import names
 from numbaopt.rule import Rule
+from numbaopt.through_scipy import is_scipys
 
 COMMON = "adam", "adamw", "sgd", "rmsprop", "lbfgs"
 DTYPES = "float64", "float32"
@@ -97,6 +98,8 @@ def _tasks(methods, dtypes):
             raise ValueError(f"kernels are compiled for {' and '.join(DTYPES)}, not {dtype!r}")
     methods = list(methods)
     for method in methods:
+        if is_scipys(method):
+            raise ValueError(f"{method} is SciPy's: there is nothing of it to compile")
         find(method)
     if not methods or not dtypes:
         raise ValueError("there is nothing to compile: methods and dtypes name at least one of each")

@@ -288,11 +288,11 @@ def saved(tmp_path_factory):
 @pytest.mark.parametrize(
     "other, said",
     [
-        ({"method": "sgd"}, "the method is adam_box there and sgd_box here"),
-        ({"method": numbaopt.adam(lr=0.2)}, "hyperparameter lr is 0.1 there and 0.2 here"),
+        ({"method": "sgd"}, "another problem: the method is adam there and sgd here. Leave"),
+        ({"method": numbaopt.adam(lr=0.2)}, "hyperparameter lr is 0.1 there and 0.2 here. Leave"),
         ({"method": numbaopt.adam(lr=np.linspace(0.1, 0.2, 4))}, "hyperparameter lr is 0.1 there and [0.1"),
         ({"bounds": [(-1, 2)] * 3 + [(-1, 3)]}, "upper[3] of the bounds is 2.0 there and 3.0 here"),
-        ({"bounds": None}, "bounds is 'given' there and None here"),
+        ({"bounds": None}, "another problem: bounds is 'given' there and None here. Leave"),
         ({"seed": 12}, "seed is 11 there and 12 here"),
         ({"batch_size": 9}, "batch_size is 8 there and 9 here"),
         ({"drop_last": True}, "the rows of an epoch is 50 there and 48 here"),

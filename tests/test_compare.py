@@ -133,6 +133,8 @@ def test_a_failure_has_its_row():
     found = compare(both, X0, ["sgd", raises, "BFGS"], jac=True, bounds=[(-2, 2), (-1, 0.5)], options={"maxiter": 9})
     assert list(found) == ["sgd"] and len(found) == 1 and list(found.errors) == ["raises", "BFGS"]
     assert isinstance(found.errors["raises"], ZeroDivisionError)
+    with pytest.raises(KeyError, match="there is no 'nope', but "):
+        found["nope"]
     with pytest.raises(KeyError, match=r"errors\['BFGS'\]"):
         found["BFGS"]
     rows = found.table()

@@ -198,6 +198,7 @@ CASES = [
     run(jac="spsa", options={"spsa_gamma": -1.0}),
     option(gtoll=1e-3),
     option(seed=3),
+    option(checkpoint="run"),
     option(spsa_c=3),
     option(**{"return": "first"}),
     option(finite_diff_rel_step="big"),

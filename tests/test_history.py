@@ -12,6 +12,7 @@ import pytest
 from numba import njit
 
 from numbaopt import OptimizationInterrupted, adam, chain, minimize, minimize_many, problems, schedules, transforms
+from numbaopt.progress import Bar
 from numbaopt.result import Result
 
 ROSENBROCK = problems.get("rosenbrock", n=2)
@@ -207,6 +208,17 @@ def test_refused():
     assert "history" not in minimize(plainly, ROSENBROCK.x0, **given)
 
 
+@pytest.mark.parametrize("fun", [ROSENBROCK.fun, plainly])
+def test_a_run_taken_up_again(fun, tmp_path):
+    given = {"jac": "inplace", "method": adam(lr=0.05), "checkpoint": tmp_path / "run", "resume": True}
+    first, second = (
+        minimize(fun, ROSENBROCK.x0, options={"history": "x", "maxiter": n}, **given).history for n in (10, 25)
+    )
+    assert repr(first).startswith("History of 10 steps:") and repr(second).startswith("History of steps 10 to 25:")
+    for name in ("fun", "norm", "x"):
+        np.testing.assert_array_equal(second[name][0], first[name][-1])
+
+
 SLOW = """
 import sys, time
 import numpy as np
@@ -256,6 +268,17 @@ def test_a_bar_on_a_terminal():
     assert 4 <= len(drawn) <= 20  # by time, not at each of 60 steps
     assert "100%" in drawn[-2] and "60/60" in drawn[-2] and text.endswith("\r\n")
     assert any("f=" in line and "|g|=" in line and "lr=0.01" in line for line in drawn)
+
+
+def test_a_bar_of_a_method_without_a_learning_rate(monkeypatch):
+    pytest.importorskip("tqdm")
+    words = []
+    monkeypatch.setattr(Bar, "__init__", lambda self, wanted: vars(self).update(_bar=None, seen=True))
+    monkeypatch.setattr(Bar, "draw", lambda self, done, total, unit, say, last=False: words.append(say()))
+    given = {"jac": "inplace", "options": {"progress": True, "maxiter": 5}}
+    for method in ("lbfgs", adam(lr=np.array([0.1, 0.2]))):
+        minimize(plainly, np.array([-1.2, 1.0]), method=method, **given)
+        assert words[-1].startswith("f=") and "lr=" not in words[-1]
 
 
 @pytest.mark.parametrize("how", ["interrupted", "raises"])

@@ -10,6 +10,7 @@ import scipy.optimize
 
 import numbaopt
 from numbaopt import Result, minimize, plot, problems
+from numbaopt.history import History
 
 
 @pytest.fixture(autouse=True)
@@ -115,8 +116,9 @@ def test_more_curves_than_colours():
         ([], {}, ValueError, "no results to draw"),
         ([3], {}, TypeError, r"results\[0\] is a Result, not 3"),
         (3, {}, TypeError, "results are a Result, a list of them or a dict"),
+        (History(run().history), {}, TypeError, r"give the Result, not its \.history"),
     ],
-    ids=range(7),
+    ids=range(8),
 )
 def test_what_cannot_be_drawn(results, keywords, error, text):
     with pytest.raises(error, match=text):
@@ -193,6 +195,11 @@ def test_paths_that_cannot_be_drawn(result, keywords, text):
         plot.path(lambda x: x @ x, result, **keywords)
 
 
+def test_a_path_of_what_returns_its_gradient_too():
+    with pytest.raises(TypeError, match=r"fun returned a tuple.*jac=True"):
+        plot.path(lambda x: (x @ x, 2 * x), walked())
+
+
 def test_a_path_where_nothing_is_finite():
     with pytest.raises(ValueError, match="finite nowhere between"):
         plot.path(lambda x: np.nan, walked())
@@ -232,6 +239,26 @@ def test_ways_of_parameters():
     ax = plot.parameters(Result(x={"a": more[-1, :39], "b": 1.0}, history={"nit": np.arange(9), "x": more}))
     assert legend(ax) == ["a (median and 90 % of 39)", "b"]
     assert curves(ax)[0][1].tolist() == np.median(more[:, :39], axis=1).tolist()
+
+
+def test_complex_parameters_by_parts():
+    z = np.array([1 + 2j, 3 - 4j])
+    history = {"nit": np.arange(2), "x": np.stack([0 * z, z]).view(float)}
+    parts = ["x[0].real", "x[0].imag", "x[1].real", "x[1].imag"]
+    ax = plot.parameters(Result(x=z, history=history))
+    assert legend(ax) == parts and [v[-1] for _, v in curves(ax)] == [1, 2, 3, -4]
+    ax = plot.path(lambda w: abs(w[0] - 1) ** 2, Result(x=z[:1], fun=0.0, history={"x": history["x"][:, :2]}))
+    assert [ax.get_xlabel(), ax.get_ylabel()] == parts[:2]
+    real, imaginary = (line for line in plot.parameters(Result(x=z)).lines if line.get_marker() == "o")
+    assert real.get_xydata().tolist() == [[0, 1], [1, 3]] and imaginary.get_xydata().tolist() == [[0, 2], [1, -4]]
+    many = np.arange(8) + 1j
+    ax = plot.parameters(Result(x=many, history={"nit": np.arange(2), "x": np.stack([many, many]).view(float)}))
+    assert len(curves(ax)) == 16 and ax.figure.axes[1].get_ylim() == (0, 7)
+
+
+def test_a_way_of_one_point_is_seen():
+    ax = plot.parameters(Result(x=np.ones(2), history={"nit": np.zeros(1, int), "x": np.ones((1, 2))}))
+    assert points(ax).tolist() == [1, 1]
 
 
 def test_parameters_of_one_result():
