@@ -5,7 +5,7 @@ import pytest
 from numba import njit
 
 import numbaopt
-from numbaopt import minimize, minimize_many, schedules, transforms
+from numbaopt import compare, minimize, minimize_many, schedules, transforms
 
 
 @njit
@@ -169,3 +169,51 @@ def test_a_search_that_finds_nothing_counts_alike_everywhere(method):
     many = minimize_many(uphill, np.ones((1, 2)), method=method, jac="inplace")
     assert plain.status == compiled.status == many.status[0] == 6
     assert plain.nfev == plain.njev == compiled.njev == many.njev[0] == compiled.nfev == many.nfev[0]
+
+
+def squares(tree):
+    return sum((abs(part) ** 2).sum() for part in tree.values()), {name: 2 * part for name, part in tree.items()}
+
+
+def test_a_checkpoint_tells_complex_arrays_from_real_ones(tmp_path):
+    real, both = np.ones(2), np.ones(2) + 0j
+    given = {"jac": True, "options": {"maxiter": 2}}
+    minimize(squares, {"a": both, "b": real}, checkpoint=tmp_path / "run", **given)
+    with pytest.raises(ValueError, match="of another problem.*complex"):
+        minimize(squares, {"a": real, "b": both}, resume=tmp_path / "run", **given)
+
+
+def test_what_is_done_about_batches_that_are_not_finite_is_part_of_the_problem(tmp_path):
+    given = {"data": samples(), "batch_size": 4, "seed": 0, "jac": slope}
+    minimize(misfit, np.zeros(2), options={"nonfinite": "skip", "maxiter": 3}, checkpoint=tmp_path / "run", **given)
+    with pytest.raises(ValueError, match="nonfinite is skip there and stop here"):
+        minimize(misfit, np.zeros(2), resume=tmp_path / "run", **given)
+
+
+def test_of_many_problems_the_gradient_check_counts_as_of_one():
+    given = {"jac": "inplace", "method": "lbfgs", "options": {"check_grad": True}}
+    one, many = minimize(valley, START, **given), minimize_many(valley, START[None], **given)
+    assert (one.nfev, one.njev) == (many.nfev[0], many.njev[0])
+
+
+def test_compare_checks_the_gradient_once_and_apart():
+    calls = []
+
+    def bowl(x, half=1):
+        calls.append(1)
+        return (x**2).sum(), 2 * x / half
+
+    given = {"methods": ["lbfgs", "BFGS"], "jac": True}
+    plain = compare(bowl, np.ones(3), **given)
+    spent, checked = len(calls), compare(bowl, np.ones(3), options={"check_grad": True}, **given)
+    assert {name: result.nfev for name, result in checked.items()} == {name: result.nfev for name, result in plain.items()}
+    assert 6 < len(calls) - 2 * spent < 20 and not checked.unused
+    with pytest.raises(ValueError, match="differs from central differences"):
+        compare(bowl, np.ones(3), args=(2,), options={"check_grad": True}, **given)
+
+
+def test_compare_takes_no_data_that_is_used_up_by_the_first_method():
+    rows = (np.ones(2) for _ in range(3))
+    with pytest.raises(ValueError, match="data can be gone through once"):
+        compare(lambda x, row: (((x - row) ** 2).sum(), 2 * (x - row)), np.zeros(2), ["adam", "sgd"], jac=True, data=rows)
+    assert len(list(rows)) == 3
