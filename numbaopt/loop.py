@@ -139,6 +139,7 @@ def plain_batches(run, callback=None):
     x, g, valued, forgiving = block[X], block[G], run.rule.valued, run.forgiving
     look, seen = run.recorder.look, run.recorder.seen
     t, (begun, done) = int(record[NIT]), run.place
+    due, lost = t, int(record[SPOILED])
     total, weight = float(record[SUM]), float(record[WEIGHT])
     try:
         if run.opening:
@@ -147,7 +148,8 @@ def plain_batches(run, callback=None):
             batches = run.batches.epoch(epoch, done // run.evaluations)
             taken = (item for item in batches for _ in range(run.evaluations))
             for k, (batch, rows) in enumerate(islice(taken, done % run.evaluations, None), done):
-                seen(t)
+                if t >= due:
+                    due = seen(t)
                 if verdict := run.over(t):
                     return verdict
                 if k == 0:
@@ -157,13 +159,14 @@ def plain_batches(run, callback=None):
                 passed = forgiving and forgive(f, block, record)
                 if passed:
                     run.recorder.pass_over(f)
+                    lost += 1
                 elif verdict := look(f, block, record):
                     return verdict
                 t += 1
                 if not passed:
                     if valued:
                         h[-1] = f
-                    step(t - int(record[SPOILED]), x, g, s, h)
+                    step(t - lost, x, g, s, h)
                 if isfinite(f) and not passed:
                     total += f * rows
                     weight += rows

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
+from numpy import ndarray
 
 from numbaopt import cpu, passes
 from numbaopt.coordinates import Coordinates
@@ -342,13 +343,14 @@ class Rule(Method, Memory):
             t = state.t + 1
             if state.rule is not self:
                 adopt(self, x, state)
+            s, h = state.s, state.h
             if self.valued:
-                state.h[-1] = f
-            flat = x, g
+                h[-1] = f
             # One row of the state's very dtype: Numba takes foreign bytes for native once it has seen unaligned ones.
-            if isinstance(x, np.ndarray) and not (x.dtype is g.dtype is state.s.dtype and len(state.shape) == 1):
-                flat = fitting(self, x, g, state)
-            state._step(t, *flat, state.s, state.h)
+            if isinstance(x, ndarray) and not (x.dtype is g.dtype is s.dtype and len(state.shape) == 1):
+                state._step(t, *fitting(self, x, g, state), s, h)
+            else:
+                state._step(t, x, g, s, h)
         except cpu.REFUSED:
             if isinstance(state, State) and hasattr(state._step, "view"):
                 raise  # the device's own step has said what is wrong
