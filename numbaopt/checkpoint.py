@@ -6,7 +6,6 @@ schedules and noise follow from seeds and counters. So a checkpoint is a copy of
 
 import hashlib
 import math
-import numbers
 import os
 import warnings
 from time import perf_counter
@@ -14,7 +13,7 @@ from time import perf_counter
 import numpy as np
 
 from numbaopt import loop, savefile
-from numbaopt.checks import describe
+from numbaopt.checks import describe, is_real
 from numbaopt.coordinates import Coordinates
 from numbaopt.minibatch import is_stream
 from numbaopt.observe import (
@@ -46,7 +45,7 @@ EVERY = 30.0  # seconds
 PAUSE = 0.05  # seconds between two copies in memory, which are written should the run be broken off
 SHARE = 20  # and so many times longer than a copy takes
 # Options that a run taken up must share with the one that it goes on from.
-LASTING = ("return", "finite_diff_rel_step", "spsa_c", "spsa_gamma")
+LASTING = ("return", "nonfinite", "finite_diff_rel_step", "spsa_c", "spsa_gamma")
 SETTINGS = [GTOL, FTOL, LATEST, MOST_NIT, MOST_NFEV, MORE, LESS, ITERATIONS, VALUE, DONE_FTOL, NONFINITE]  # of a record
 LAST = (BAD_FUN, BAD_JAC, BAD_X, STALLED)  # verdicts after which no run goes on
 
@@ -59,7 +58,7 @@ def keeper(checkpoint, every, resume):
     TypeError, ValueError, OSError
         For what cannot be, and for files that cannot be read or written, or must not be.
     """
-    if isinstance(every, bool) or not isinstance(every, numbers.Real):
+    if not is_real(every):
         raise TypeError(f"checkpoint_every is a number of seconds, not {describe(every)}")
     if not every >= 0:
         raise ValueError(f"checkpoint_every, in seconds, is at least 0, not {every}")
@@ -201,12 +200,13 @@ def _problem(run, rule, options, seed):
     """Return what must be the same for a run to go on from another, by the name that a message gives it."""
     objective, batches, structure = run.objective, run.batches, run.objective.structure
     own = [value.values for value in rule.hyper.values() if isinstance(value, Coordinates)]
-    numbers_ = hashlib.sha256(b"".join(array.tobytes() for array in (rule.h, *own))).hexdigest()[:16]
-    leaves = [f"x0{path}: {shape}" for path, shape in zip(structure.paths, structure.shapes, strict=True)]
+    digest = hashlib.sha256(b"".join(array.tobytes() for array in (rule.h, *own))).hexdigest()[:16]
+    places = zip(structure.paths, structure.shapes, structure.complexes, strict=True)
+    leaves = [f"x0{path}: {shape}" + ", complex" * double for path, shape, double in places]
     jac = "2-point" if objective.jac is None else "a function" if callable(objective.jac) else objective.jac
     problem = {"the method": rule.name}
     problem |= {f"hyperparameter {name}": repr(value) for name, value in rule.hyper.items()}
-    problem |= {"the digest of its hyperparameters": numbers_}
+    problem |= {"the digest of its hyperparameters": digest}
     problem |= {"the size of x0": objective.x0.size, "the dtype of x0": objective.x0.dtype.name}
     problem |= {"the structure of x0": leaves, "jac": jac, "bounds": "given" if run.limits is not None else None}
     problem |= {"seed": seed, "data": None}

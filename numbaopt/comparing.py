@@ -8,8 +8,10 @@ from time import perf_counter
 from numbaopt.bounds import read_bounds
 from numbaopt.checks import describe
 from numbaopt.comparison import Comparison
-from numbaopt.minibatch import entropy, is_stream
+from numbaopt.gradient_check import check_first
+from numbaopt.minibatch import Batches, entropy, is_stream
 from numbaopt.minimize import find, is_spsa, minimize
+from numbaopt.objective import Objective
 from numbaopt.options import refuse, split
 from numbaopt.result import OptimizationInterrupted
 from numbaopt.structure import flatten
@@ -48,7 +50,8 @@ def compare(
     options : dict
         As for `minimize`. Each method gets those that it knows, and the result tells which it did not take; one that
         none takes is an error. A rule keeps its own hyperparameters, ``adam(lr=0.1)``: those in options are for
-        methods given by name. The history is always recorded; ``"history": "x"`` keeps the points, too.
+        methods given by name. The history is always recorded; ``"history": "x"`` keeps the points, too. With
+        ``check_grad`` the gradient is checked once, before all.
     data, batch_size, epochs, shuffle, seed, drop_last
         As for `minimize`: every method sees the same batches.
 
@@ -86,7 +89,11 @@ def compare(
     if options is not None and not isinstance(options, Mapping):
         raise TypeError(f"options is a mapping of names to values, not {describe(options)}")
     methods = _labelled(methods)
+    if hasattr(data, "__next__"):
+        text = "data can be gone through once, and each method is to see all of it"
+        raise ValueError(f"{text}: give what starts anew each time, an object with __iter__, or arrays")
     options = dict(options or {})
+    check = options.pop("check_grad", False) is True  # once, and among no method's evaluations
     options["history"] = options.get("history") or True
     known, unused = _sorted_out(methods, options)
     structure, flat = flatten(x0)
@@ -95,6 +102,9 @@ def compare(
         seed = entropy(seed)  # the same for all
     feed = {"data": data, "batch_size": batch_size, "epochs": epochs, "shuffle": shuffle, "drop_last": drop_last}
     given = {"args": args, "bounds": bounds, "tol": tol, "seed": seed} | feed
+    if check:
+        batches = None if data is None else Batches(data, batch_size, epochs, shuffle, None, drop_last)
+        check_first(Objective(fun, x0, args, jac), batches, bounds)
     rows = []
     for label, method in methods.items():
         if is_scipys(method):

@@ -18,6 +18,7 @@ from numbaopt.observe import (
     PREVIOUS,
     RAISED,
     SPOILED,
+    STALLED,
     G,
 )
 
@@ -70,6 +71,7 @@ def iterations(verdict, h, record):
 @jit
 def finish(verdict, b, block, h, record, points, slopes, ends):
     """Keep what problem ``b`` of many came to."""
+    stalled = verdict == STALLED  # at a step without an evaluation
     verdict = judged(verdict, block)
     fun, row = answer(record)
     for i in range(block.shape[1]):
@@ -77,7 +79,7 @@ def finish(verdict, b, block, h, record, points, slopes, ends):
         slopes[b, i] = np.nan if verdict == RAISED and row == G else block[row, i]
     ends[b, FUN], ends[b, VERDICT], ends[b, CODE] = fun, verdict, status(verdict, fun, record)
     ends[b, STEPS], ends[b, EVALUATIONS] = iterations(verdict, h, record), record[NFEV]
-    ends[b, GRADIENTS] = record[NIT] + record[SPOILED] + min(1.0, record[NFEV])
+    ends[b, GRADIENTS] = record[NIT] + record[SPOILED] + min(1.0, record[NFEV]) - stalled
     ends[b, PASSED] = record[SPOILED]
     ends[b, SEEN], ends[b, LARGEST] = record[PREVIOUS], record[NORM]
     if verdict == BAD_JAC:

@@ -46,7 +46,8 @@ class History(dict):
     """A run step by step: a dict of equally long arrays, whose keys are attributes too.
 
     There is an entry for the start and one for each step (of a solver: for each iteration). With data there is one for
-    each step only: a batch is evaluated before it.
+    each step only: a batch is evaluated before it. The history of a run that was taken
+    up again (``resume``) is of what it does itself, in its own seconds; steps keep their numbers.
 
     Attributes
     ----------
@@ -58,7 +59,8 @@ class History(dict):
         The largest entry of the gradient (with bounds, of the projected one): what gtol is compared with.
     lr : ndarray of float64, shape (k,)
         The learning rate that the step was made with, by its schedule, and by what changes it on the way
-        (`plateau`, Prodigy, D-Adaptation). NaN at the start, and where a method has none, or one for each coordinate.
+        (`plateau`, Prodigy, D-Adaptation). NaN at the start, for a batch that was passed over, and where a method has
+        none, or one for each coordinate.
     seconds : ndarray of float64, shape (k,)
         Since the run began, compiling included. In compiled runs the clock is read some twenty times a second, in plain
         ones once a millisecond; in between they are interpolated.
@@ -162,7 +164,12 @@ class Recorder:
         self.points = np.empty((0, run.block.shape[1]), run.block.dtype)
         # What a run that is taken up again did before is not there: entries keep their numbers, and are left out.
         self.base = 0 if run.opening is None else int(run.done(run.record[NIT]))
+        self.made = int(run.steps(run.record[NIT]))  # steps before the first of these
         self.count, self.slices = self.base, []  # (entries, seconds) where each begins, and where it ends
+        if run.opening is not None and not self.first:
+            begun = self.solver and run.record[NIT]
+            self.put(self.base, *(self.iterate() if begun else (run.record[PREVIOUS], run.record[NORM], run.block[X])))
+            self.slices.append((self.base, run.began, self.count, perf_counter()))
 
     @property
     def size(self):
@@ -174,9 +181,9 @@ class Recorder:
         room = self.trace.shape[1]
         if need > room:
             room = max(need, 2 * room, LEAST)
-            self.trace = _grown(self.trace, 1, room)
+            self.trace = _grown(self.trace, 1, room, self.base)
             if self.pointed:
-                self.points = _grown(self.points, 0, room)
+                self.points = _grown(self.points, 0, room, self.base)
 
     def put(self, k, f, norm, x):
         """Write entry ``k``."""
@@ -186,54 +193,62 @@ class Recorder:
             self.points[k] = x
         self.count = max(self.count, k + 1)
 
+    def iterate(self):
+        """Return value, norm and point of a solver's latest iterate."""
+        run = self.run
+        return run.h[int(run.record[VALUE])], largest(run.s, run.block, run.record), run.s[X0]
+
     def history(self, verdict):
         """Return what there is of it, of a run that ended so, or is broken off (GO_ON)."""
         if self.solver and self.count:
             self._end(verdict)
-        size, base = min(self.size, self.trace.shape[1]), self.base
-        columns = self.trace[:, :size]
+        base, size = self.base, min(self.size, self.trace.shape[1])
+        columns = self.trace[:, base:size]
         fun, norm, *numbers = columns.copy() if 2 * (size - base) < self.trace.shape[1] else columns
         if verdict in (BAD_FUN, BAD_JAC) and not self.first:
             norm[-1:] = abs(self.run.block[G]).max(initial=0.0)  # no driver asked for it
-        nit = np.arange(self.first, self.first + size)
-        columns = {"nit": nit, "fun": fun, "norm": norm, "lr": self._lr(size, numbers), "seconds": self._seconds(size)}
+        nit, lr = np.arange(self.first + base, self.first + size), self._lr(norm, numbers)
+        history = History(nit=nit, fun=fun, norm=norm, lr=lr, seconds=self._seconds(size))
         if self.pointed:
-            columns["x"] = self.points[:size].copy()
-        return History({name: column[base:] for name, column in columns.items()})
+            history["x"] = self.points[base:size].copy()
+        return history
 
     def _end(self, verdict):
         """Keep a solver's last iterates: one that it stopped at, and one that was a trial, and is enough."""
         run, record, k = self.run, self.run.record, self.run.iterations(self.run.h)
         if k:
-            f, norm = run.h[int(record[VALUE])], largest(run.s, run.block, record)
+            f, norm, x = self.iterate()
             if verdict == STALLED and k != record[DONE]:  # no search was begun there, which would have kept f
                 f = record[PREVIOUS] if norm == record[NORM] else run.h[run.rule.low]
-            self.put(k, f, norm, run.s[X0])
+            self.put(k, f, norm, x)
         if verdict == GTOL_MET and record[NIT]:
             self.put(k + 1, record[PREVIOUS], record[NORM], run.block[X])
 
     def _seconds(self, size):
         """Return the seconds since the run began: within a slice, as if all its entries had taken equally long."""
-        seconds, end = np.empty(size), 0
+        seconds, end = np.empty(size - self.base), 0
         for begin, began, end, ended in self.slices:
-            part = seconds[begin:end]
+            end -= self.base
+            part = seconds[begin - self.base : end]
             part[:] = np.arange(1, part.size + 1)
             part *= (ended - began) / max(part.size, 1)
             part += began - self.run.began
         seconds[end:] = perf_counter() - self.run.began
         return seconds
 
-    def _lr(self, size, numbers):
+    def _lr(self, norm, numbers):
         """Return the learning rate of each step; ``numbers`` are what the step after it is made with."""
-        lr = np.full(size, np.nan)
+        lr = np.full(norm.size, np.nan)
         value = None if self.solver else _rate(self.run.rule)
-        steps = lr[1 - self.first :]  # the start is none
+        made = ~np.isnan(norm) if self.first and self.run.forgiving else slice(1 - self.first, None)
+        steps = lr[made]  # without the start, and batches that were passed over
         if is_schedule(value):
-            _filler(value)(steps, np.array(value.values, float))
+            _filler(value)(steps, np.array(value.values, float), self.made)
         elif isinstance(value, float):
             steps[:] = value
+        lr[made] = steps
         for k in self.places:
-            steps *= np.append(self.before[k], numbers[k])[: steps.size] if self.first else numbers[k][:-1]
+            lr *= np.append(self.before[k], numbers[k])[: lr.size]
         return lr
 
 
@@ -252,10 +267,7 @@ class Steps(Recorder):
         self._ring = run.record[COUNT + 1 :].reshape(RING, 2)
         self._each = self.solver or self.pointed or bool(self.places)
         self._due, self._stride, self._then = 0, 1, run.began
-        if run.opening is not None:
-            if not self.solver and not self.first:
-                self.put(self.base, run.record[PREVIOUS], run.record[NORM], run.block[X])
-            run.record[COUNT] = self.count
+        run.record[COUNT] = self.count
 
     def seen(self, t):
         """Take note of t steps done, before the next; return at how many to be called again."""
@@ -275,7 +287,7 @@ class Steps(Recorder):
             if looked and not before:
                 self.put(0, *self._ring[0], run.block[X])
             elif k == before:
-                self.put(k, run.h[int(run.record[VALUE])], largest(run.s, run.block, run.record), run.s[X0])
+                self.put(k, *self.iterate())
         else:
             after = min(looked, t) if self.first else looked  # a batch that was not finite has had no step
             self.make_room(after)
@@ -350,12 +362,13 @@ class Slices(Recorder):
             self._began = None
 
 
-def _grown(old, axis, room):
-    """Return a copy with room for more along an axis; what nobody has written takes no memory yet."""
+def _grown(old, axis, room, base):
+    """Return a copy, from ``base``, with room for more along an axis; what nobody has written takes no memory yet."""
     shape = list(old.shape)
     shape[axis] = room
     new = np.empty(shape, old.dtype)
-    new[tuple(map(slice, old.shape))] = old
+    written = (slice(None),) * axis + (slice(base, old.shape[axis]),)
+    new[written] = old[written]
     return new
 
 
@@ -375,14 +388,15 @@ def rate(run, t):
     """Return the learning rate of the step after t steps; None where a method has none, or many."""
     value = None if run.iterations is not None else _rate(run.rule)
     if is_schedule(value):
-        value = value(t)
+        value = value(run.steps(t))
     if not isinstance(value, float):
         return None
     return value * float(np.prod(run.h[_reactive(run.rule)]))
 
 
 def _filler(value):
-    """Return a compiled function ``fill(lr, values)`` that puts a schedule's values at 0, 1, ... into lr."""
+    """Return a compiled function ``fill(lr, values, at)`` that puts a schedule's values at ``at``, ... into lr."""
     functions = [f"@jit\n{text}" for text in value.texts().values()]
-    lines = ["@step", "def fill(lr, h):", "    for k in range(lr.size):", f"        lr[k] = {value.text('k', 0)}"]
+    lines = ["@step", "def fill(lr, h, at):", "    for i in range(lr.size):", "        k = at + i"]
+    lines.append(f"        lr[i] = {value.text('k', 0)}")
     return cpu.load(passes.assemble("a schedule", None, "numpy", [*functions, "\n".join(lines)]), "schedule")

@@ -37,12 +37,10 @@ from numbaopt.observe import (
     MOST_NIT,
     NFEV,
     NIT,
-    NONFINITE,
     NORM,
     PREVIOUS,
     SPOILED,
     STALLED,
-    STOP,
     STOPPED,
     SUM,
     VALUE,
@@ -94,7 +92,7 @@ def plain(run, callback=None):
     """Minimise a full-batch objective in Python; return the verdict."""
     objective, block, record, step, s, h = run.objective, run.block, run.record, run.step, run.s, run.h
     maxiter, limited, valued, iterations = run.maxiter, run.limited, run.rule.valued, run.iterations
-    x, g, forgiving = block[X], block[G], record[NONFINITE] != STOP
+    x, g, forgiving = block[X], block[G], run.forgiving
     look, seen = run.recorder.look, run.recorder.seen
     t, f, verdict = int(record[NIT]), float(record[PREVIOUS]), run.opening
     told, due = run.done(t), t
@@ -115,9 +113,8 @@ def plain(run, callback=None):
             if valued and not isfinite(h[-1]):
                 return STALLED
             f = objective(x, g)
-            while forgiving and forgive(f, block, record):
+            while forgiving and objective.nfev < run.maxfev and forgive(f, block, record):
                 f = objective(x, g)
-                record[NFEV] = objective.nfev
             verdict = look(f, block, record)
             if callback is not None:
                 if iterations is not None:  # evaluations are trials: tell of the iterates, of which the last may be two
@@ -139,9 +136,10 @@ def plain(run, callback=None):
 def plain_batches(run, callback=None):
     """Minimise a minibatch objective in Python; return the verdict."""
     objective, block, record, step, s, h = run.objective, run.block, run.record, run.step, run.s, run.h
-    x, g, valued, forgiving = block[X], block[G], run.rule.valued, record[NONFINITE] != STOP
+    x, g, valued, forgiving = block[X], block[G], run.rule.valued, run.forgiving
     look, seen = run.recorder.look, run.recorder.seen
     t, (begun, done) = int(record[NIT]), run.place
+    due, lost = t, int(record[SPOILED])
     total, weight = float(record[SUM]), float(record[WEIGHT])
     try:
         if run.opening:
@@ -150,7 +148,8 @@ def plain_batches(run, callback=None):
             batches = run.batches.epoch(epoch, done // run.evaluations)
             taken = (item for item in batches for _ in range(run.evaluations))
             for k, (batch, rows) in enumerate(islice(taken, done % run.evaluations, None), done):
-                seen(t)
+                if t >= due:
+                    due = seen(t)
                 if verdict := run.over(t):
                     return verdict
                 if k == 0:
@@ -160,13 +159,14 @@ def plain_batches(run, callback=None):
                 passed = forgiving and forgive(f, block, record)
                 if passed:
                     run.recorder.pass_over(f)
+                    lost += 1
                 elif verdict := look(f, block, record):
                     return verdict
                 t += 1
                 if not passed:
                     if valued:
                         h[-1] = f
-                    step(t - int(record[SPOILED]), x, g, s, h)
+                    step(t - lost, x, g, s, h)
                 if isfinite(f) and not passed:
                     total += f * rows
                     weight += rows
@@ -208,7 +208,8 @@ def jitted(run, compiled):
             run.objective.nfev = int(record[NFEV])
         return verdict
     finally:
-        run.objective.nfev, run.objective.njev = int(record[NFEV]), 1 + int(record[NIT] + record[SPOILED])
+        run.objective.nfev, stalled = int(record[NFEV]), verdict == STALLED  # at a step without an evaluation
+        run.objective.njev = 1 + int(record[NIT] + record[SPOILED]) - stalled
 
 
 def _run_on(fun, step, block, s, h, record, args, stop, trace, points, first):
@@ -235,7 +236,7 @@ def _run_on(fun, step, block, s, h, record, args, stop, trace, points, first):
         record[NFEV] += 1.0
         f = fun(x, g, args)
         record[NFEV] += record[MORE] if abs(f) < np.inf else record[LESS]
-        while spoiled(f, x, g, best, record):  # forgiving
+        while record[NFEV] < record[MOST_NFEV] and spoiled(f, x, g, best, record):  # forgiving
             record[NFEV] += 1.0  # forgiving
             f = fun(x, g, args)  # forgiving
             record[NFEV] += record[MORE] if abs(f) < np.inf else record[LESS]  # forgiving
@@ -261,10 +262,11 @@ def jitted_batches(run, compiled):
     table, chunk, t, last = compiled.pack(feed.buffers), 1, int(record[NIT]), batches.epochs * batches.steps
     run.place = epoch, done = divmod(t, batches.steps)
     feed.resume(epoch, min((done + 1) * batches.batch_size, batches.end) if done else 0)
+    verdict = run.opening
     run.recorder.open()
     try:
-        if run.opening:
-            return run.opening
+        if verdict:
+            return verdict
         while t < last:
             if verdict := run.over(t):
                 return verdict
@@ -282,8 +284,8 @@ def jitted_batches(run, compiled):
         return EPOCHS_DONE
     finally:
         nfev, steps = int(record[NFEV]), int(record[NIT])
-        # The last evaluation may have had no step: it raised, or was not finite.
-        run.objective.nfev, run.objective.njev = nfev, steps + (nfev > steps * compiled.cost)
+        alone = verdict in (BAD_FUN, BAD_JAC) or nfev > steps * compiled.cost  # the last evaluation: or it raised
+        run.objective.nfev, run.objective.njev = nfev, steps + alone
 
 
 @once

@@ -128,7 +128,7 @@ def minimize_many(
     objective = Objective(fun, np.zeros(shape, starts.dtype), args, jac, None, settled["finite_diff_rel_step"])
     if limits is not None:
         objective.bounds = limits[0, 0], limits[1, 0]
-    spent = _checked(fun, starts, rows, objective, jac) if settled["check_grad"] else 0
+    spent = _checked(fun, starts, rows, objective, jac) if settled["check_grad"] else (0, 0)
     one = Run(objective, rule if limits is None else bounded(rule), objective.bounds, settled)
     ends = Ends(starts.reshape(total, -1))
     watch = _Watch(callback, total, settled["disp"], settled["progress"])
@@ -150,7 +150,8 @@ def minimize_many(
         error = result.errors[0]
         error.add_note(f"So ended all {total} problems; this is what the first one raised.")
         raise error
-    result.nfev[0] += spent
+    result.nfev[0] += spent[0]
+    result.njev[0] += spent[1]
     if settled["disp"]:
         print(result.message)
     return result
@@ -180,7 +181,7 @@ def _checked(fun, starts, rows, objective, jac):
     first = Objective(fun, starts[0], (*(np.copy(array[0])[()] for array in rows), *objective.args), jac)
     first.bounds = objective.bounds
     check_first(first, None)
-    return first.spent[0]
+    return first.spent
 
 
 def _one_by_one(minimise, ends, one, watch):

@@ -100,7 +100,8 @@ def minimize(
         "numbaopt[progress]"`` (with ``disp`` there is one if tqdm is installed);
         ``history``, True for a `numbaopt.history.History` of the run as ``result.history``: arrays nit, fun, norm, lr
         and seconds with an entry for each step; "x" for all the points, too;
-        ``check_grad``, whether to compare the gradient with differences before the run: see `numbaopt.check_grad`;
+        ``check_grad``, whether to compare the gradient with differences before the run, which counts in nfev, but not
+        for maxfev: see `numbaopt.check_grad`;
         ``return``, the "best" or the "last" iterate;
         ``nonfinite``, what to do where fun or a gradient is not finite: "stop", "skip" it (evaluate again; with data
         take the next batch, without a step) or "shrink" the step (the same, half way back to the best point; with data

@@ -137,7 +137,7 @@ def spoiled(f, x, g, best, record):
     if finite:
         record[IN_A_ROW] = 0.0
         return False
-    if record[IN_A_ROW] >= ENOUGH or record[NFEV] >= record[MOST_NFEV]:
+    if record[IN_A_ROW] >= ENOUGH:
         return False
     record[IN_A_ROW] += 1.0
     record[SPOILED] += 1.0

@@ -18,12 +18,10 @@ from numbaopt.observe import (
     MAXFEV,
     MAXITER,
     MAXTIME,
-    NONFINITE,
     NORM,
     PREVIOUS,
     SPOILED,
     STALLED,
-    STOP,
     STOPPED,
     SUM,
     WEIGHT,
@@ -61,7 +59,7 @@ def outcome(run, verdict, message=None):
         nfev=run.objective.nfev + run.objective.spent[0],
         njev=run.objective.njev + run.objective.spent[1],
     )
-    if run.record[NONFINITE] != STOP:
+    if run.forgiving:
         result.nonfinite = int(run.record[SPOILED])
     if run.wanted:
         result.history = run.recorder.history(verdict)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
+from numpy import ndarray
 
 from numbaopt import cpu, passes
 from numbaopt.coordinates import Coordinates
@@ -342,14 +343,15 @@ class Rule(Method, Memory):
             t = state.t + 1
             if state.rule is not self:
                 adopt(self, x, state)
+            s, h = state.s, state.h
             if self.valued:
-                state.h[-1] = f
+                h[-1] = f
             # One row of the very dtype: Numba takes foreign bytes for native once it has seen unaligned ones.
             if x.dtype is g.dtype is state._kind:
-                state._step(t, x, g, state.s, state.h)
+                state._step(t, x, g, s, h)
             else:
-                flat = fitting(self, x, g, state) if isinstance(x, np.ndarray) else (x, g)
-                state._step(t, *flat, state.s, state.h)
+                flat = fitting(self, x, g, state) if isinstance(x, ndarray) else (x, g)
+                state._step(t, *flat, s, h)
         except cpu.REFUSED:
             if isinstance(state, State) and hasattr(state._step, "view"):
                 raise  # the device's own step has said what is wrong

@@ -23,9 +23,11 @@ from numbaopt.observe import (
     MOST_NIT,
     NFEV,
     NIT,
+    NONFINITE,
     PREVIOUS,
     SIZE,
     SPOILED,
+    STOP,
     TOLERANT,
     VALUE,
     G,
@@ -33,7 +35,7 @@ from numbaopt.observe import (
     new_record,
     over,
 )
-from numbaopt.options import NONFINITE
+from numbaopt.options import NONFINITE as POLICIES
 from numbaopt.splice import marks
 from numbaopt.threads import lazy
 
@@ -90,7 +92,7 @@ class Run:
         self.objective, self.limits, self.batches = objective, limits, batches
         gtol, ftol = (-1.0 if options[name] is None else options[name] for name in ("gtol", "ftol"))
         self.ftol = ftol
-        nonfinite = NONFINITE.index(options["nonfinite"])
+        nonfinite = POLICIES.index(options["nonfinite"])
         if batches is not None:
             self.record = new_record(latest=True, tolerant=rule.tolerant, nonfinite=nonfinite)
         elif self.iterations is None:
@@ -178,9 +180,7 @@ class Run:
 
     def settle(self):
         """Look at the point that the rule reports, where that is not x: the answer, unless a better one was met."""
-        t, x = int(self.record[NIT]), self.block[X]
-        if self.batches is not None:
-            t -= int(self.record[SPOILED])
+        t, x = self.steps(int(self.record[NIT])), self.block[X]
         if not self.reports or not np.isfinite(x).all():
             return
         if self.rule.reports:
@@ -201,6 +201,15 @@ class Run:
         if f < self.record[BEST] or (self.record[LATEST] and np.isfinite(f)):
             self.block[BEST_X], self.block[BEST_G], self.record[BEST] = point, g, f
             self.record[PREVIOUS] = min(self.record[PREVIOUS], f)
+
+    @property
+    def forgiving(self):
+        """Whether what is not finite is passed over."""
+        return bool(self.record[NONFINITE] != STOP)
+
+    def steps(self, t):
+        """Return the steps that the method has made after ``t``: of batches that were passed over it knows nothing."""
+        return t if self.batches is None else t - int(self.record[SPOILED])
 
     def done(self, t):
         """Return the iterations done after ``t`` steps."""
