@@ -347,7 +347,8 @@ class Rule(Method, Memory):
             if self.valued:
                 h[-1] = f
             # One row of the very dtype: Numba takes foreign bytes for native once it has seen unaligned ones.
-            if x.dtype is g.dtype is state._kind:
+            kind = state._kind
+            if kind is not None and x.dtype is g.dtype is kind:
                 state._step(t, x, g, s, h)
             else:
                 flat = fitting(self, x, g, state) if isinstance(x, ndarray) else (x, g)

@@ -49,7 +49,7 @@ class State:
 
     def __init__(self, rule: Any, s: Any, shape: tuple[int, ...], step: Any):
         self.t, self.s, self.h, self.rule, self.shape, self._step = 0, s, rule.h, rule, shape, step
-        one_row = isinstance(s, np.ndarray) and len(shape) == 1
+        one_row = isinstance(s, np.ndarray) and len(shape) == 1 and not hasattr(step, "view")  # nor on a device
         self._kind = np.dtype(s.dtype.char) if one_row else None  # what x and g are of that need no look
 
     def __getitem__(self, slot: str) -> Any:
