@@ -115,7 +115,8 @@ def sentence(verdict, nit, latest, norm, entry, run):
     if verdict == FTOL_MET:
         return f"The last step changed the objective, relative to its size, by less than ftol={run.ftol:.3g}."
     if verdict == EPOCHS_DONE:
-        return "The epoch is done." if run.batches.epochs == 1 else f"All {run.batches.epochs} epochs are done."
+        epochs = max(run.batches.epochs, int(run.record[EPOCH]) + 1)  # a checkpoint may have had more
+        return "The epoch is done." if epochs == 1 else f"All {epochs} epochs are done."
     if verdict == MAXITER:
         return f"Maximum number of iterations has been exceeded (maxiter={run.maxiter:g})."
     if verdict == MAXFEV:

@@ -134,6 +134,8 @@ class ManyResult(Result):
     def __getitem__(self, key: str) -> Any: ...
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
+            if not -len(self) <= key < len(self):
+                raise IndexError(f"there is no problem {key}: there are {len(self)}, from 0")
             b = range(len(self))[key]
             shown = {name: value[b] for name, value in self.items() if name not in ("message", "errors")}
             shown = {name: value.item() if np.ndim(value) == 0 else value.copy() for name, value in shown.items()}

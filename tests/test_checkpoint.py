@@ -276,6 +276,13 @@ def test_a_seed_that_was_drawn_is_drawn_once(tmp_path):
     assert_same(whole, second)
 
 
+def test_fewer_epochs_than_are_done(tmp_path):
+    given = {"args": (UNSET,), "jac": "inplace", "method": "adam", "checkpoint": tmp_path / "run", "resume": True}
+    for epochs in (3, 2):
+        result = minimize(squares, np.zeros(4), **given, **FEED | {"epochs": epochs})
+        assert result.message.startswith("All 3 epochs are done."), epochs
+
+
 # Of another problem.
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):

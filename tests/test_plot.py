@@ -196,7 +196,7 @@ def test_paths_that_cannot_be_drawn(result, keywords, text):
 
 
 def test_a_path_of_what_returns_its_gradient_too():
-    with pytest.raises(TypeError, match=r"fun returned a tuple.*jac=True"):
+    with pytest.raises(TypeError, match="say jac=True"):
         plot.path(lambda x: (x @ x, 2 * x), walked())
 
 
