@@ -31,6 +31,7 @@ from numbaopt.observe import (
     MORE,
     MOST_NFEV,
     MOST_NIT,
+    NFEV,
     NIT,
     NONFINITE,
     PREVIOUS,
@@ -225,6 +226,7 @@ def _take_up(run, about, arrays):
         array[...] = arrays[name]
     run.record[SETTINGS] = record[SETTINGS]
     run.objective.nfev, run.objective.njev, run.place = about["nfev"], about["njev"], tuple(about["place"])
+    run.record[NFEV] = about["nfev"]  # a plain driver counts elsewhere
     run.opening = _judged(run, about["verdict"], about["ftol"])
 
 

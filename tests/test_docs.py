@@ -36,7 +36,8 @@ MEMBERS = {
     if not name.startswith("_") and name not in FOREIGN and (callable(value) or isinstance(value, property))
 }
 # Bases of public classes that a user never makes: they say what they are.
-MADE_BY_OTHERS = {"State", "Schedule", "Combined", "Joined", "Result", "ManyResult", "OptimizationInterrupted", "RuleError"}
+MADE_BY_OTHERS = {"Comparison", "State", "Schedule", "Combined", "Joined"}
+MADE_BY_OTHERS |= {"Result", "ManyResult", "OptimizationInterrupted", "RuleError"}
 MADE_BY_OTHERS |= {"Rule", "Problem"}
 
 

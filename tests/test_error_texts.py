@@ -161,7 +161,6 @@ CASES = [
     run(x0=[np.nan, 1.0]),
     run(x0={"a": [1.0], "b": [np.inf]}),
     run(x0="start"),
-    run(x0=1j),
     run(x0=np.ones(2, np.float16)),
     run(x0=MASKED),
     run(x0={"a": X}, jac=lambda x: [1.0], fun=lambda x: 1.0),

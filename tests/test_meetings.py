@@ -157,6 +157,24 @@ def test_evaluations_again_keep_to_maxfev(maxfev):
 
 
 @njit
+def walled(x, grad):
+    """No step of length 5 ends where this is finite."""
+    grad[:] = 1.0
+    return x[0] if x[0] > 0 else np.nan
+
+
+@pytest.mark.parametrize("first, second", [(lambda f: f, in_python), (in_python, lambda f: f)], ids=["plain", "compiled"])
+def test_what_was_over_has_its_counts_on_the_other_driver(tmp_path, first, second):
+    given = {"x0": [3.0], "jac": "inplace", "method": "sgd"}
+    given["options"] = {"lr": 5.0, "nonfinite": "skip"}
+    broken = minimize(first(walled), checkpoint=tmp_path / "run", **given)
+    again = minimize(second(walled), resume=tmp_path / "run", **given)
+    assert broken.status == 3
+    for name in ("nit", "nfev", "njev", "nonfinite", "fun", "message"):
+        assert again[name] == broken[name], name
+
+
+@njit
 def uphill(x, grad):
     """A gradient of the wrong sign: no search finds a lower point."""
     grad[:] = -2 * x

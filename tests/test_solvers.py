@@ -511,6 +511,7 @@ def test_what_a_driver_asks_of_a_solver():
         (lbfgs, {"history": 2.5}, "history is a whole number, not 2.5"),
         (lbfgs, {"history": math.inf}, "history is a whole number"),
         (lbfgs, {"history": True}, "history is a whole number, not True"),
+        (lbfgs, {"history": np.timedelta64(5)}, "history is a whole number"),
         (lbfgs, {"history": 0}, r"history lies in \[1, inf\)"),
         (lbfgs, {"lr": 0}, r"lr lies in \(0, inf\)"),
         (lbfgs, {"lr": math.nan}, "lr lies in"),

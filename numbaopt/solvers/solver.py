@@ -10,19 +10,17 @@ import math
 import numbers
 import types
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from numbaopt import cpu
+from numbaopt.checks import is_real
 from numbaopt.helptext import HelpText
 from numbaopt.hyper import nearest
 from numbaopt.method import Method
 from numbaopt.solvers.line_search import F0, F_LO
 from numbaopt.state import State, contiguous, fitting, parts
-
-if TYPE_CHECKING:
-    pass
 
 
 class Solver(Method):
@@ -111,8 +109,7 @@ class Solver(Method):
         flag = isinstance(value, (bool, np.bool_))
         if kind is bool and flag:
             return bool(value)
-        real = isinstance(value, numbers.Real) and not flag
-        if kind is bool or not real or (kind is int and not float(value).is_integer()):
+        if kind is bool or not is_real(value) or (kind is int and not float(value).is_integer()):
             wanted = {bool: "True or False", int: "a whole number", float: "a real number"}[kind]
             raise TypeError(f"{self.name}: {name} is {wanted}, not {value!r} of type {type(value).__name__}")
         low, high, ends = self.interval(name)
