@@ -3,6 +3,7 @@
 import numpy as np
 
 from numbaopt.bounds import read_bounds
+from numbaopt.checks import as_float
 
 SLACK = 0.15  # of what the walks cover, at each side
 
@@ -37,7 +38,7 @@ def heights(fun, structure, args, jac, u, v):
         for i, j in np.ndindex(height.shape):
             x[:] = u[j], v[i]
             value = fun(views, *further, *args)
-            height[i, j] = np.ravel(value[0] if jac is True else value)[0]
+            height[i, j] = as_float(value[0] if jac is True else value)
     height[~np.isfinite(height)] = np.nan
     if np.isnan(height).all():
         raise ValueError(f"the objective is finite nowhere between {u[0]:g} and {u[-1]:g}, {v[0]:g} and {v[-1]:g}")
