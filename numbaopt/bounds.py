@@ -30,7 +30,7 @@ def read_bounds(bounds, n, dtype):
             lower = np.where(lower < exact[0], np.nextafter(lower, dtype.type(np.inf)), lower)  # rounding
             upper = np.where(upper > exact[1], np.nextafter(upper, dtype.type(-np.inf)), upper)  # stays inside
     except (TypeError, ValueError, OverflowError):
-        raise TypeError(f"bounds are pairs of numbers or None, not {describe(bounds)}") from None
+        raise TypeError(f"bounds are pairs of real numbers or None, not {describe(bounds)}") from None
     try:
         lower, upper = (np.array(np.broadcast_to(side, n)) for side in (lower, upper))
     except ValueError:

@@ -56,7 +56,7 @@ def real_array(value, name, complexes=False):
     kind = array.dtype.kind
     if kind == "c":
         if not complexes:
-            raise TypeError(f"{name} must be real, not {array.dtype}; use two arrays, real and imaginary.")
+            raise TypeError(f"{name} must be real, not {array.dtype}; see .real, where that is all there is to it.")
         if array.dtype.newbyteorder("=") not in COMPLEXES:
             raise TypeError(f"{name} must be complex64 or complex128, not {array.dtype}; see .astype(complex).")
     elif kind not in "fiub":
@@ -97,6 +97,7 @@ def _scalar(f, kinds, wanted):
         raise ValueError(f"fun must return {wanted}, not {describe(f)}.")
     number = array.item()
     fraction = array.dtype.kind == "O" and "f" in kinds and hasattr(number, "__float__")
+    fraction = fraction and not isinstance(number, np.complexfloating)  # which NumPy would cut
     if array.dtype.kind not in kinds and not fraction:
         hint = "; see .real, where that is all there is to it" if array.dtype.kind == "c" else ""
         raise TypeError(f"fun must return {wanted}, not {describe(f)}{hint}.")

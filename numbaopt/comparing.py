@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from time import perf_counter
 
-from numbaopt.bounds import read_bounds
+from numbaopt.bounds import read_bounds, refuse_complex
 from numbaopt.checks import describe
 from numbaopt.comparison import Comparison
 from numbaopt.gradient_check import check_first
@@ -97,6 +97,7 @@ def compare(
     options["history"] = options.get("history") or True
     known, unused = _sorted_out(methods, options)
     structure, flat = flatten(x0)
+    refuse_complex(bounds, structure)
     limits = read_bounds(bounds, flat.size, flat.dtype)
     if not isinstance(seed, int) and (is_spsa(jac) or data is not None and shuffle and not is_stream(data)):
         seed = entropy(seed)  # the same for all

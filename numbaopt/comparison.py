@@ -16,7 +16,18 @@ class Comparison(Mapping):
     """What several methods came to on one objective: a mapping of labels to results, the best first.
 
     Methods whose fun is above the lowest by no more than 1e-8 of the way down from the start (Moré & Wild 2009, eq.
-    2.2) are ordered by evaluations, the others by fun. It prints as a table.
+    2.2) are ordered by evaluations, the others by fun. It prints as a table. `compare` makes it.
+
+    Parameters
+    ----------
+    rows : list of dict
+        One a method: its label (method), and its result and seconds, or its error.
+    unused : dict of str to tuple of str
+        The options that a method did not take.
+    limits : tuple of ndarray or None
+        The lower and the upper bound of each variable, if there are any.
+    asked : int
+        How many methods were to run.
 
     Attributes
     ----------
@@ -80,16 +91,31 @@ class Comparison(Mapping):
         )
 
     def table(self):
-        """Return a list of dicts, one a method, the best first: ``pandas.DataFrame(found.table())``.
+        """Return the table's lines as dicts.
 
-        Keys are method, fun, above_best (fun minus the lowest found), norm (the largest entry of the gradient, of
-        the projected one with bounds), nit, nfev, njev, seconds, success, status, message. Numbers that there are not
-        are NaN or None.
+        Returns
+        -------
+        list of dict
+            One a method, the best first, as for ``pandas.DataFrame``. Keys are method, fun, above_best (fun minus the
+            lowest found), norm (the largest entry of the gradient, of the projected one with bounds), nit, nfev, njev,
+            seconds, success, status, message. Numbers that there are not are NaN or None.
         """
         return [dict(line) for line in self._lines]
 
     def plot(self, ax=None, **keywords):
-        """Draw how the methods converge; keywords are those of `numbaopt.plot.convergence`. Return the Axes."""
+        """Draw how the methods converge.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; by default in a new figure.
+        **keywords
+            Those of `numbaopt.plot.convergence`.
+
+        Returns
+        -------
+        Axes
+        """
         if not self.results:
             raise ValueError(f"{self.message} There is nothing to draw.")
         from numbaopt import plot

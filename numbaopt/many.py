@@ -260,6 +260,8 @@ def _limits(bounds, starts):
     if lower is None:
         limits = read_bounds(bounds, n, starts.dtype)
         return None if limits is None else np.array(limits)[:, None]
+    if np.iscomplexobj(lower) or np.iscomplexobj(upper):
+        raise TypeError("bounds are real numbers, and these are complex; see .real, where that is all there is to it")
     try:
         lower, upper = (np.broadcast_to(np.asarray(side, float), starts.shape).ravel() for side in (lower, upper))
     except ValueError:

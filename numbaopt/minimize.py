@@ -245,7 +245,8 @@ def as_scipy_method(
     keep = keeper(checkpoint, checkpoint_every, resume)
     rule, unheeded = rule(**hyper), None
     if bounds is not None and not (isinstance(rule, Rule) or rule.bounded):
-        flat = flatten(x0)[1]
+        structure, flat = flatten(x0)
+        refuse_complex(bounds, structure)
         unheeded, bounds = read_bounds(bounds, flat.size, flat.dtype), None
         if unheeded is not None:
             warnings.warn(f"Method {rule.name} cannot handle bounds.", RuntimeWarning, stacklevel=4)

@@ -251,6 +251,8 @@ def _read_step(step, n):
     if step is None:
         return None
     try:
+        if np.asarray(step).dtype.kind == "c":
+            raise TypeError  # NumPy would only warn, and drop the imaginary part
         return np.array(np.broadcast_to(np.asarray(step, float), (n,)))
     except (TypeError, ValueError):
         message = f"finite_diff_rel_step must be a number or {n} numbers, not {describe(step)}."

@@ -122,7 +122,12 @@ def valued(rule, f):
     """Return the objective's value for a rule that asks for it, or say that it is missing."""
     if f is None:
         raise TypeError(f"{rule.name} asks for the objective's value at x: step(x, g, state, f)")
-    return float(f)
+    try:
+        if isinstance(f, complex) or getattr(getattr(f, "dtype", None), "kind", "") == "c":
+            raise TypeError  # NumPy would only warn, and drop the imaginary part
+        return float(f)
+    except (TypeError, ValueError):
+        raise TypeError(f"f is the objective's value at x, a real number, not {f!r}") from None
 
 
 def owned(rule, state):

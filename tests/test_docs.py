@@ -13,6 +13,7 @@ from numbaopt import problems, schedules, transforms
 from numbaopt.ending import OVERSHOT, STATUS
 from numbaopt.glossary import GLOSSARY
 from numbaopt.helptext import entries, sections
+from numbaopt.outcome import OUTSIDE
 from numbaopt.results import ENDED
 from numbaopt.rule import Rule, rule
 
@@ -166,4 +167,4 @@ def test_classes_keep_their_own():
 def test_the_table_of_statuses():
     table = inspect.getdoc(numbaopt.Result)
     told = {int(n) for n in re.findall(r"^(\d+) +(?:True|False) ", table, re.M)}
-    assert told == {*STATUS, OVERSHOT, *ENDED}
+    assert told == {*STATUS, OVERSHOT, OUTSIDE, *ENDED}

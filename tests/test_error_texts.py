@@ -9,9 +9,29 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numba import njit
 
 import numbaopt
-from numbaopt import Optimizer, adam, chain, lbfgs, minimize, minimize_many, problems, schedules, sgd, transforms
+import numbaopt.plot
+from numbaopt import (
+    Optimizer,
+    Result,
+    adam,
+    chain,
+    check_grad,
+    compare,
+    hooks,
+    lbfgs,
+    minimize,
+    minimize_many,
+    problems,
+    savefile,
+    schedules,
+    sgd,
+    transforms,
+    warmup,
+)
+from numbaopt.comparison import Comparison
 from numbaopt.rule import isfinite, normal, rule, skip, sum, where  # noqa: F401
 
 HOME = Path(numbaopt.__file__).parent
@@ -132,6 +152,63 @@ def failing(x, *args):
     raise ZeroDivisionError("the objective's own error, which passes as it is")
 
 
+def kept(first, then=None, **more):
+    """Return a case that writes a checkpoint and resumes a run of something else from it."""
+
+    def resume(path):
+        given = {"jac": True, "checkpoint": path} | more
+        minimize(both if "data" not in more else lambda x, rows: both(x), X, options={"maxiter": 3}, **given | first)
+        minimize(both if "data" not in more else lambda x, rows: both(x), X, resume=True, **given | (then or {}))
+
+    return resume
+
+
+def found(content, **given):
+    """Return a case that finds a file of this content at the path to resume from, or to write to."""
+
+    def find(path):
+        path.write_bytes(content(path) if callable(content) else content)
+        minimize(fun, X, **{name: path for name in given})
+
+    return find
+
+
+def odd(arrays):
+    """Return what has the right checksum, but is none of ours."""
+
+    def content(path):
+        savefile.write(str(path), {}, {"a": X})
+        described = path.read_bytes()[: -savefile._DIGEST].replace(b'"<f8"', b'"<i8"') if arrays else b""
+        whole = described or path.read_bytes()[: -savefile._DIGEST] + b"more"
+        return whole + savefile.hashlib.sha256(whole).digest()
+
+    return content
+
+
+def checked(fun=both, **given):
+    return lambda: check_grad(fun, given.pop("x0", X), **given)
+
+
+def compared(*methods, **given):
+    return lambda: compare(given.pop("fun", fun), X, given.pop("methods", methods), **given)
+
+
+def convergence(results, **given):
+    return lambda: numbaopt.plot.convergence(results, **given)
+
+
+def path_of(result, fun=fun, **given):
+    return lambda: numbaopt.plot.path(fun, result, **given)
+
+
+def raised(found):
+    raise found.errors["BFGS"]
+
+
+def walked(x):
+    return Result(fun=1.0, x=X, history={"x": x})
+
+
 class Iterator:
     def __iter__(self):
         return self
@@ -161,6 +238,7 @@ CASES = [
     run(x0=[np.nan, 1.0]),
     run(x0={"a": [1.0], "b": [np.inf]}),
     run(x0="start"),
+    run(x0=np.ones(2, np.clongdouble)),
     run(x0=np.ones(2, np.float16)),
     run(x0=MASKED),
     run(x0={"a": X}, jac=lambda x: [1.0], fun=lambda x: 1.0),
@@ -349,6 +427,101 @@ CASES = [
     step("return x - normal(x, g, t), m"),
 ]
 
+CASES += [
+    # complex numbers, where they cannot be
+    run(x0=X + 1j, bounds=[(0, 1), (0, 1)]),
+    run(bounds=[(0, 1j), (0, 1)]),
+    many(bounds=np.ones((3, 2, 2)) * 1j),
+    many(X0=MATRIX * 1j),
+    run(x0=X + 1j, jac="cs"),
+    run(fun=lambda x: (x * x).sum(), x0=X + 1j),
+    run(fun=lambda x: (1.0, 2j * x), jac=True),
+    option(lr=1j),
+    option(lr=X * 1j),
+    option(finite_diff_rel_step=1j),
+    option(gtol=1j),
+    stepped(X.copy(), X * 1j),
+    stepped(X.copy(), X, rule=numbaopt.polyak_sgd, f=1j),
+    lambda: lbfgs(c1=1j),
+    # checkpoints
+    run(checkpoint=3.5),
+    run(resume=3.5),
+    run(resume=True),
+    run(checkpoint="run", checkpoint_every="1"),
+    run(checkpoint="run", checkpoint_every=-1),
+    run(checkpoint_every=1),
+    run(checkpoint="no/where"),
+    run(checkpoint="."),
+    run(resume="."),
+    run(resume="nowhere"),
+    run(method="BFGS", checkpoint="run"),
+    kept({}, {"method": "sgd"}),
+    kept({"bounds": [(0, 1), (0, 1)]}, {"bounds": [(0, 1), (0, 2)]}),
+    kept({"data": [(MATRIX,)] * 5}, {"data": [(MATRIX,)] * 2}, data=True),
+    lambda path: minimize(both, X, jac=True, data=iter([(MATRIX,)]), checkpoint=path),
+    found(b"thesis", checkpoint=True),
+    found(b"thesis", resume=True),
+    found(b"", resume=True),
+    found(b"numbaopt checkpoint 2\n", resume=True),
+    found(b"numbaopt checkpoint 1\n" + bytes(99), resume=True),
+    found(odd(True), resume=True),
+    found(odd(False), resume=True),
+    # options
+    option(history=3),
+    option(progress=3),
+    option(check_grad=3),
+    option(nonfinite="skp"),
+    run(method="BFGS", options={"history": True}),
+    run(method="lbfgs", options={"nonfinite": "skip"}),
+    batches(method="extragradient", options={"nonfinite": "skip"}),
+    many(options={"history": True}),
+    # check_grad
+    checked(jac="3-point"),
+    checked(lambda x: (np.nan, x)),
+    checked(lambda x: (1.0, x * np.nan)),
+    checked(entries=0),
+    run(fun=lambda x: (fun(x), 3 * x), jac=True, options={"check_grad": True}),
+    # compare
+    compared(fun=3),
+    compared(),
+    compared(methods="adam"),
+    compared("adam", "adam"),
+    compared("adem"),
+    compared("sgd", "BFGS", options=3),
+    compared("sgd", "BFGS", options={"lrr": 1}),
+    compared("BFGS", options={"lr": 1}),
+    compared("adam", fun=interrupted),
+    lambda: compare(fun, X, ["BFGS", "adam"], bounds=[(0, 1), (0, 1)])["BFGS"],
+    lambda: raised(compare(fun, X, ["BFGS"], bounds=[(0, 1), (0, 1)])),
+    lambda: Comparison([], {}, None, 2).best,
+    lambda: Comparison([], {}, None, 2).plot(),
+    # pictures
+    convergence(3),
+    convergence([]),
+    convergence([3]),
+    convergence(Result(fun=1.0)),
+    convergence({"a": Result(fun=1.0, history={"nit": [0]})}),
+    convergence(Result(fun=1.0, history={"nit": [], "fun": []})),
+    path_of(Result(fun=1.0, x=np.ones(3), history={"x": np.ones((4, 3))})),
+    path_of(Result(fun=1.0, x=X, history={"nit": [0]})),
+    path_of(walked(np.ones((3, 2))), bounds=[(0, None), (0, 1)]),
+    path_of(Result(fun=1.0, x=X * np.nan, history={"x": np.full((3, 2), np.nan)})),
+    path_of(walked(np.ones((3, 2))), fun=lambda x: np.nan),
+    lambda: numbaopt.plot.parameters([3]),
+    # hooks, custom methods, warmup
+    lambda: hooks.loop("polyak_sgd"),
+    lambda: hooks.neural_network("adem"),
+    lambda: warmup("adem"),
+    lambda: warmup("sgd", dtypes=["float16"]),
+    lambda: warmup([]),
+    lambda: warmup("sgd", jobs=0),
+    lambda: warmup([sgd, "adam"], jobs=2),
+    # autograd
+    run(fun=njit(lambda x: x[0]), jac="autograd"),
+    run(fun=lambda x: float(x[0]), jac="autograd"),
+    run(fun=lambda x: 3.0, jac="autograd"),
+]
+
 # Where no case leads, and why. By file, or by file and function.
 ELSEWHERE = {
     "cuda.py": "device arrays: tests/test_cuda.py",
@@ -366,6 +539,14 @@ ELSEWHERE = {
     "compiled_objective.py": "a sign that Python has to evaluate, caught in the package",
     "crowd.py": "what a thread raised, raised again",
     "splice.py": "an assertion about the package's own text",
+    "autodiff.py:__init__": "without autograd: tests/test_autograd.py; jitted functions are a case",
+    "drawing.py:axes_or_new": "without matplotlib: tests/test_plot.py",
+    "progress.py:__init__": "without tqdm: tests/test_history.py",
+    "files.py": "a sign to what loads compiled code, which then compiles: tests/test_processes.py damages files",
+    "warm.py:warmup": "nothing kept, nothing compiled: tests/test_processes.py; others are cases",
+    "warm.py:_in_processes": "a process that was ended from outside",
+    "watched.py:_seen": "a sign that all is compiled, caught in the package",
+    "method.py:_rebound": "what a base class leaves to others",
     "objective.py:__call__": "what a base class leaves to others; jac=True is a case",
     "solvers/lbfgs.py": "compiled code: tests/test_solvers.py",
     "solvers/nonlinear_cg.py": "compiled code: tests/test_solvers.py",

@@ -79,7 +79,7 @@ def bowl(x):
         pairs = [bowl(value) for value in x]
         return sum(f for f, _ in pairs), [g for _, g in pairs]
     with np.errstate(all="ignore"):
-        return float((x * x).sum()), 2 * x
+        return float((x * np.conj(x)).real.sum()), 2 * x
 
 
 def run(x0, fun=bowl, **more):

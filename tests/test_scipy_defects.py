@@ -92,12 +92,30 @@ def test_tol_is_a_number(way, method):
 
 
 @every
-@pytest.mark.parametrize("dtype", ["O", "g", "D", "e", "U1"])
+@pytest.mark.parametrize("dtype", ["O", "g", "G", "e", "U1"])
 def test_dtypes_that_are_not_minimised(way, method, dtype):
     called = []
     with pytest.raises(TypeError, match="x0 must be"):
         way(lambda x: called.append(x), np.array([1, 0]).astype(dtype), jac=slope, method=method)
     assert not called
+
+
+@every
+@pytest.mark.parametrize("dtype", ["F", "D"])
+def test_a_complex_start_is_minimised_where_fun_is_real(way, method, dtype):
+    options = {} if method is barzilai_borwein else {"maxiter": 2000}
+    result = way(
+        lambda x: float((np.abs(x - 1) ** 2).sum()),
+        np.array([3 - 1j, 2j], dtype),
+        jac=slope,
+        method=method,
+        tol=1e-3,
+        options=options,
+    )
+    assert result.success and result.x.dtype == np.dtype(dtype)
+    np.testing.assert_allclose(result.x, [1, 1], atol=1e-3)
+    with pytest.raises(TypeError, match="fun must return a real number, not .*see .real"):
+        way(lambda x: (x * x).sum(), np.array([3 - 1j, 2j], dtype), jac=slope, method=method)
 
 
 @ours_only

@@ -209,7 +209,7 @@ class Solver(Method):
         TypeError or ValueError says what does not fit; nothing has changed then.
         """
         if not (isinstance(f, numbers.Real) or (isinstance(f, np.ndarray) and f.ndim == 0 and f.dtype.kind in "fiu")):
-            raise TypeError(f"f is the objective's value at x, a number, not {f!r}")
+            raise TypeError(f"f is the objective's value at x, a real number, not {f!r}")
         known = isinstance(state, SolverState) and state.rule is self
         if not known or not (getattr(x, "dtype", None) is getattr(g, "dtype", None) is state._kind is not None):
             x, g = fitting(self, x, g, state)
