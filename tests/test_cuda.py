@@ -128,6 +128,8 @@ def test_steps_are_the_cpus(method, dtype):
         return
     assert_same_steps(method, 1, dtype, range(1, 3), exact(method))
     assert_same_steps(method, 5, dtype, range(1, 8), exact(method))  # at t = 6 RAdam begins to rectify
+    if SIMULATED and method.elementwise and method.name not in FIRST:
+        return  # to coordinates that know nothing of each other, blocks are nothing new
     for n in MANY:
         assert_same_steps(method, n, dtype, range(6, 8), exact(method))
 

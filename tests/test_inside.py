@@ -107,8 +107,9 @@ CALLS = {
     "conjugate": ('method="nonlinear_cg", jac="3-point"', {"method": "nonlinear_cg", "jac": "3-point"}, {}),
     "spectral": ('method="barzilai_borwein", jac="inplace", bounds=((-2.0, 0.5), (2.0, 2.0), (0.0, 9.0))',
                  {"method": "barzilai_borwein", "jac": "inplace", "bounds": [(-2, 0.5), (2, 2), (0, 9)]}, {}),
-    "complex": ('method="lbfgs", jac="cs"', {"method": "lbfgs", "jac": "cs"}, {}),
-    "writes": ('method="lbfgs"', {"method": "lbfgs"}, {}),
+    "complex": ('method="sgd", lr=0.01, maxiter=50, jac="cs"', {"method": "sgd", "jac": "cs"},
+                {"lr": 0.01, "maxiter": 50}),
+    "writes": ('method="sgd", lr=0.01, maxiter=50', {"method": "sgd"}, {"lr": 0.01, "maxiter": 50}),
 }  # fmt: skip
 FUNCTIONS = {"limits": both, "by jac": value, "reports in bounds": value, "conjugate": value, "complex": value}
 FUNCTIONS["writes"] = writing
@@ -282,7 +283,7 @@ def bowl(x, grad):
 
 @njit(cache=True)
 def caller(x0, lr):
-    return minimize(bowl, x0, jac="inplace", lr=lr, maxiter=30).fun
+    return minimize(bowl, x0, method="sgd", jac="inplace", lr=lr, maxiter=30).fun
 
 print(repr(caller(np.array([1.0, 2.0]), 0.1)), *caller.stats.cache_hits.values())
 """
