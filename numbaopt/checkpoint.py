@@ -145,6 +145,10 @@ class Keeper:
             for name, value in self._problem.items()
             if problem.get(name) != value
         ]
+        # What another method has of its own says nothing, and the digest nothing beside what it sums up.
+        own = [text for text in differing if text.startswith("hyperparameter ")]
+        other = self._problem["the method"] != problem.get("the method")
+        differing = [t for t in differing if not (other and t in own or own and t.startswith("the digest"))]
         if not differing:
             there, own = ({n: [a.dtype.str[1:], list(a.shape)] for n, a in side.items()} for side in (arrays, here))
             differing = [f"{n} is {there.get(n)} there and {own.get(n)} here" for n in own if own[n] != there.get(n)]
