@@ -12,9 +12,8 @@ from numbaopt.checks import as_float
 from numbaopt.objective import Objective
 
 ADVICE = (
-    "jac='autograd' sees only what goes through autograd.numpy. In the module of fun, write "
-    "`import autograd.numpy as np` (and autograd.scipy for scipy); make new arrays instead of assigning into them "
-    "(no x[i] = ..., no out=); leave arrays as they are (no float(), int(), math.*). Otherwise there is '3-point'."
+    "jac='autograd' sees only what autograd.numpy does: `import autograd.numpy as np` (and autograd.scipy) beside fun; "
+    "no x[i] = ..., out=, float(), int(), math.*. Otherwise there is '3-point'."
 )
 
 

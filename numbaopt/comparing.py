@@ -148,7 +148,7 @@ def _labelled(methods):
             for method, label in zip(methods, short, strict=True)
         ]
         if twice := next((label for label in labels if labels.count(label) > 1), None):
-            raise ValueError(f"{twice} is there twice; a dict of label to method tells them apart")
+            raise ValueError(f"methods: {twice} is there twice; a dict of label to method tells them apart")
         named = dict(zip(labels, methods, strict=True))
     else:
         raise TypeError(f"methods are a list of methods, or a dict of label to method, not {describe(methods)}")

@@ -75,7 +75,7 @@ class Comparison(Mapping):
     def best(self):
         """The first of the results; ValueError if there is none."""
         if not self.results:
-            raise ValueError(self.message)
+            raise ValueError(f"{self.message} There is no best; `errors` has what was raised")
         return next(iter(self.results.values()))
 
     @property

@@ -60,7 +60,7 @@ def labelled(results):
     else:
         raise TypeError(f"results are a Result, a list of them or a dict of label to Result, not {describe(results)}")
     if not pairs:
-        raise ValueError("there are no results to draw")
+        raise ValueError("results is empty: there are no results to draw")
     for label, result in pairs:
         if not is_result(result):
             raise TypeError(f"results[{label}] is a Result, not {describe(result)}")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from numbaopt.bounds import read_bounds
-from numbaopt.checks import as_float
+from numbaopt.checks import as_float, describe
 
 SLACK = 0.15  # of what the walks cover, at each side
 
@@ -13,7 +13,8 @@ def box(bounds, points):
     if bounds is not None:
         limits = read_bounds(bounds, 2, np.dtype(float))
         if limits is None or not np.isfinite(limits).all() or (limits[0] == limits[1]).any():
-            raise ValueError("bounds of a picture are two pairs of numbers, (left, right) and (bottom, top)")
+            wanted = "two pairs of finite numbers, (left, right) and (bottom, top)"
+            raise ValueError(f"bounds of a picture are {wanted}, not {describe(bounds)}")
         return limits
     points = points[np.isfinite(points).all(1)]
     if not len(points):

@@ -190,7 +190,8 @@ def parameters(result, ax=None):
     ['w\n(2, 3)', 'b\n(2,)']
     """
     if not is_result(result) or np.ndim(result.get("status")):
-        raise TypeError("parameters draws one Result; of many problems, take one of them: result[0]")
+        given = type(result).__name__
+        raise TypeError(f"parameters draws one Result, not {given}; of many problems, take one of them: result[0]")
     structure, history = Structure(result.x, "result.x"), result.get("history") or {}
     ax = axes_or_new(ax)
     if "x" not in history:

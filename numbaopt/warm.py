@@ -70,8 +70,8 @@ def warmup(methods=COMMON, dtypes=("float64",), *, large=False, jobs=1, progress
         raise ValueError("NUMBA_DISABLE_JIT is set, so nothing is ever compiled: unset it")
     if cpu.directory() is None or not cpu.kept(find("adam").jit):
         raise OSError("compiled code cannot be kept: set NUMBA_CACHE_DIR to a directory that you may write to")
-    if jobs > 1 and not all(isinstance(method, str) for method, _ in tasks):
-        raise TypeError("with more than one job methods are names: other processes do not know these rules")
+    if jobs > 1 and (rules := [method for method, _ in tasks if not isinstance(method, str)]):
+        raise TypeError(f"with jobs={jobs} methods are names, not {rules[0]!r}, which other processes do not know")
     count = 0
     first, rest = (tasks[:1], tasks[1:]) if jobs > 1 else (tasks, [])  # what all share is not compiled by each
     done = itertools.count(1)
@@ -95,7 +95,7 @@ def _tasks(methods, dtypes):
         dtypes = [dtypes]
     for dtype in (dtypes := [np.dtype(dtype).name for dtype in dtypes]):
         if dtype not in DTYPES:
-            raise ValueError(f"kernels are compiled for {' and '.join(DTYPES)}, not {dtype!r}")
+            raise ValueError(f"dtypes are {' and '.join(DTYPES)}, not {dtype!r}")
     methods = list(methods)
     for method in methods:
         if is_scipys(method):
