@@ -163,7 +163,9 @@ def walled(x, grad):
     return x[0] if x[0] > 0 else np.nan
 
 
-@pytest.mark.parametrize("first, second", [(lambda f: f, in_python), (in_python, lambda f: f)], ids=["plain", "compiled"])
+@pytest.mark.parametrize(
+    "first, second", [(lambda f: f, in_python), (in_python, lambda f: f)], ids=["to plain", "to compiled"]
+)
 def test_what_was_over_has_its_counts_on_the_other_driver(tmp_path, first, second):
     given = {"x0": [3.0], "jac": "inplace", "method": "sgd"}
     given["options"] = {"lr": 5.0, "nonfinite": "skip"}
@@ -224,7 +226,7 @@ def test_compare_checks_the_gradient_once_and_apart():
     given = {"methods": ["lbfgs", "BFGS"], "jac": True}
     plain = compare(bowl, np.ones(3), **given)
     spent, checked = len(calls), compare(bowl, np.ones(3), options={"check_grad": True}, **given)
-    assert {name: result.nfev for name, result in checked.items()} == {name: result.nfev for name, result in plain.items()}
+    assert {name: found.nfev for name, found in checked.items()} == {name: found.nfev for name, found in plain.items()}
     assert 6 < len(calls) - 2 * spent < 20 and not checked.unused
     with pytest.raises(ValueError, match="differs from central differences"):
         compare(bowl, np.ones(3), args=(2,), options={"check_grad": True}, **given)
@@ -233,5 +235,5 @@ def test_compare_checks_the_gradient_once_and_apart():
 def test_compare_takes_no_data_that_is_used_up_by_the_first_method():
     rows = (np.ones(2) for _ in range(3))
     with pytest.raises(ValueError, match="data can be gone through once"):
-        compare(lambda x, row: (((x - row) ** 2).sum(), 2 * (x - row)), np.zeros(2), ["adam", "sgd"], jac=True, data=rows)
+        compare(lambda x, row: (((x - row) ** 2).sum(), 2 * (x - row)), np.zeros(2), ["adam"], jac=True, data=rows)
     assert len(list(rows)) == 3
