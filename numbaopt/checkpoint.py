@@ -64,7 +64,7 @@ def keeper(checkpoint, every, resume):
     if not every >= 0:
         raise ValueError(f"checkpoint_every, in seconds, is at least 0, not {every}")
     if checkpoint is None and every != EVERY:
-        raise ValueError("checkpoint_every without checkpoint: give the path to write to")
+        raise ValueError("checkpoint_every without checkpoint, which is missing: give the path to write to")
     if resume is True and checkpoint is None:
         raise ValueError("resume=True is for the path in checkpoint, which is missing; or give resume a path")
     resume = None if resume is False else resume

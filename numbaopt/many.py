@@ -209,9 +209,9 @@ def _one_by_one(minimise, ends, one, watch):
 
 def _starts(X0):
     """Return the starts: an array whose first axis is the problem, float32 or float64."""
-    if getattr(getattr(X0, "dtype", None), "kind", None) == "c":
-        raise TypeError("X0 must be real: of complex problems, which minimize takes, give the parts, X0.view(float)")
-    starts = real_array(X0, "X0")
+    starts = real_array(X0, "X0", True)
+    if starts.dtype.kind == "c":
+        raise TypeError(f"X0 must be real, not {starts.dtype}; minimize takes a complex x0, one problem at a time")
     if starts.ndim < 2:
         raise ValueError(f"X0 has a row for each problem, shape (B, n), not {starts.shape}; for one see minimize")
     if not starts.size:

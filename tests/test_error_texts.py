@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numba import njit
+from scipy import optimize
 
 import numbaopt
 import numbaopt.plot
@@ -190,7 +191,7 @@ def checked(fun=both, **given):
 
 
 def compared(*methods, **given):
-    return lambda: compare(given.pop("fun", fun), X, given.pop("methods", methods), **given)
+    return lambda: compare(given.pop("fun", fun), given.pop("x0", X), given.pop("methods", methods), **given)
 
 
 def convergence(results, **given):
@@ -444,10 +445,15 @@ CASES += [
     run(fun=lambda x: (1.0, 2j * x), jac=True),
     option(lr=1j),
     option(lr=X * 1j),
-    option(finite_diff_rel_step=1j),
+    option(finite_diff_rel_step=np.complex128(1j)),
     option(gtol=1j),
     stepped(X.copy(), X * 1j),
-    stepped(X.copy(), X, rule=numbaopt.polyak_sgd, f=1j),
+    stepped(X.copy(), X, rule=numbaopt.polyak_sgd, f=np.complex128(1j)),
+    many(bounds=optimize.Bounds(MATRIX * 1j, MATRIX)),
+    compared("adam", x0=X + 1j, bounds=[(0, 1), (0, 1)]),
+    lambda: optimize.minimize(fun, X + 1j, method=lbfgs, bounds=[(0, 1)] * 4),
+    run(fun=lambda x: np.array([np.complex128(1j)], object)),
+    path_of(walked(np.ones((3, 2))), fun=lambda x: 1j * x[0]),
     lambda: lbfgs(c1=1j),
     # checkpoints
     run(checkpoint=3.5),
