@@ -500,6 +500,8 @@ CASES += [
     compared("adam", "adam"),
     compared("adem"),
     compared("sgd", "BFGS", options=3),
+    compared("adam", data=iter([np.ones(2)])),
+    lambda: compare(fun, X, ["BFGS"])["bfg"],
     compared("sgd", "BFGS", options={"lrr": 1}),
     compared("BFGS", options={"lr": 1}),
     compared("adam", fun=interrupted),
@@ -520,12 +522,14 @@ CASES += [
     path_of(Result(fun=1.0, x=X * np.nan, history={"x": np.full((3, 2), np.nan)})),
     path_of(walked(np.ones((3, 2))), fun=lambda x: np.nan),
     lambda: numbaopt.plot.parameters([3]),
+    lambda: numbaopt.plot.convergence(minimize(fun, X, options={"history": True}).history),
     # hooks, custom methods, warmup
     lambda: hooks.loop("polyak_sgd"),
     lambda: hooks.neural_network("adem"),
     lambda: warmup("adem"),
     lambda: warmup("sgd", dtypes=["float16"]),
     lambda: warmup([]),
+    lambda: warmup("BFGS"),
     lambda: warmup("sgd", jobs=0),
     lambda: warmup([sgd, "adam"], jobs=2),
     # autograd
