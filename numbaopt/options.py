@@ -91,12 +91,8 @@ def settle(given, tol, minibatch, spsa=False):
     if not 0 <= gamma < math.inf:
         raise ValueError(f"spsa_gamma, the power of k that spsa_c is divided by, is finite and at least 0, not {gamma}")
     settled |= {"spsa_c": c, "spsa_gamma": gamma}
-    if not any(settled["history"] is flag for flag in (True, False, None)) and settled["history"] != "x":
-        raise ValueError(f"history is True, False, or 'x' for the points too; not {describe(settled['history'])}")
-    if not any(settled["progress"] is flag for flag in (True, False, None)):
-        raise ValueError(f"progress is True or False, not {describe(settled['progress'])}")
-    if not isinstance(settled["check_grad"], (bool, np.bool_)):
-        raise TypeError(f"check_grad is True or False, not {describe(settled['check_grad'])}")
+    for name, also in (("history", "x"), ("progress", None), ("check_grad", None)):
+        settled[name] = _flag(name, settled[name], also)
     if settled["return"] not in ("best", "last"):
         raise ValueError(f"return is 'best' or 'last', not {settled['return']!r}")
     if settled["nonfinite"] not in NONFINITE:
@@ -118,6 +114,17 @@ def _meaningful(given, tol, minibatch, spsa):
     for name in () if spsa else SPSA:
         if name in given:
             raise ValueError(f"{name} is for jac='spsa', an estimate of the gradient from two evaluations")
+
+
+def _flag(name, value, also=None):
+    """Return a truth value as a bool, or the text that is accepted beside."""
+    if value is None or isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if also is None:
+        raise TypeError(f"{name} is True or False, not {describe(value)}")
+    if not isinstance(value, str) or value != also:
+        raise ValueError(f"{name} is True, False, or {also!r} for the points too; not {describe(value)}")
+    return value
 
 
 def _number(name, value):

@@ -15,6 +15,7 @@ from numbaopt.observe import (
     FTOL_MET,
     GTOL,
     GTOL_MET,
+    IN_A_ROW,
     MAXFEV,
     MAXITER,
     MAXTIME,
@@ -124,9 +125,9 @@ def sentence(verdict, nit, latest, norm, entry, run):
     if verdict == MAXTIME:
         return f"The time is over (maxtime={run.maxtime:g} s)."
     if verdict == BAD_FUN:
-        return f"The objective is {latest} {after}; no step was taken from there."
+        return f"The objective is {latest} {after}{_again(run)}; no step was taken from there."
     if verdict == BAD_JAC:
-        return f"The gradient's entry {entry[0]} is {entry[1]} {after}; no step was taken from there."
+        return f"The gradient's entry {entry[0]} is {entry[1]} {after}{_again(run)}; no step was taken from there."
     if verdict == BAD_X:
         return f"x is not finite {after}, though objective and gradient were."
     if verdict == STALLED:
@@ -141,6 +142,12 @@ def unbounded(result, limits):
         result.success, result.status = False, OUTSIDE
         result.message += " But x lies outside the bounds, of which this method takes none."
     return result
+
+
+def _again(run):
+    """Say how often in a row what is not finite had been passed over before."""
+    times = int(run.record[IN_A_ROW])
+    return f", and {times} evaluations before it were not finite either" if times else ""
 
 
 def display(result, stacklevel):

@@ -197,7 +197,7 @@ def test_a_history_is_a_dict_that_prints_short():
 def test_refused():
     with pytest.raises(ValueError, match="history is True, False, or 'x'"):
         minimize(plainly, ROSENBROCK.x0, jac="inplace", options={"history": "points"})
-    with pytest.raises(ValueError, match="progress is True or False"):
+    with pytest.raises(TypeError, match="progress is True or False"):
         minimize(plainly, ROSENBROCK.x0, jac="inplace", options={"progress": "bar"})
     with pytest.raises(ValueError, match="history is for one problem"):
         minimize_many(plainly, np.zeros((3, 2)), jac="inplace", options={"history": True})

@@ -165,6 +165,7 @@ def test_what_stays_bad_stops_in_the_end(drive, policy):
     assert result.success is False and result.x == [1.0]
     if policy == "skip":
         assert (result.status, result.nonfinite, result.nfev) == (3, 50, 52)
+        assert "inf after 1 step, and 50 evaluations before it were not finite either; no step" in result.message
     limited = minimize(
         drive(fun), [1.0], (), numbaopt.sgd(lr=1.0), "inplace", options={"nonfinite": "skip", "maxfev": 7}
     )
