@@ -328,7 +328,7 @@ BAD = {
     "no problem": ({"X0": np.empty((0, 3))}, "no problem to solve"),
     "no coordinate": ({"X0": np.empty((5, 0))}, "no problem to solve"),
     "one problem": ({"X0": np.zeros(3)}, "for one see minimize"),
-    "complex": ({"X0": np.zeros((5, 3), complex)}, "must be real: .*X0.view"),
+    "complex": ({"X0": np.zeros((5, 3), complex)}, "X0 must be real, not complex128; minimize takes a complex x0"),
     "ragged": ({"X0": [[1.0, 2.0], [1.0]]}, "X0"),
     "rows": ({"data": (np.zeros(5), np.zeros((4, 3)))}, r"data\[1\] must have 5 rows, as X0, not 4 rows"),
     "number": ({"data": 3.0}, r"data\[0\] must have 5 rows"),
