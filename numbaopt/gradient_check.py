@@ -172,8 +172,9 @@ def check_first(objective, batches, bounds=None):
     """
     if bounds is not None:
         _bound(objective, bounds)
+    before = objective.nfev, objective.njev
     check = compare(objective, () if batches is None else batches.first())
-    objective.nfev = objective.njev = 0
+    objective.nfev, objective.njev = before
     objective.spent = check.nfev, check.njev
     if not check:
         raise ValueError(str(check))

@@ -314,12 +314,12 @@ def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, f
         seed = batches.seed if batches is not None and batches.shuffle else None
     bars = [Progress(options["progress"])] if options["progress"] or options["disp"] else []
     watchers = [bar for bar in bars if bar.bar.seen]
-    if options["check_grad"]:
-        importlib.import_module("numbaopt.gradient_check").check_first(objective, batches)
     keepers, drive = ([], loop.drive) if keep is None else (keep.watchers, keep.drive)
     one = Run(objective, rule, limits, options, batches, [*watchers, *keepers])
     if keep is not None:
-        keep.take(one, rule, options, seed)
+        keep.take(one, rule, options, seed)  # or refuse it, before anything is evaluated
+    if options["check_grad"]:
+        importlib.import_module("numbaopt.gradient_check").check_first(objective, batches)
     try:
         verdict = drive(one, notify)
         one.settle()

@@ -134,7 +134,7 @@ class Run:
     @property
     def marks(self):
         """The marks of the lines that a compiled driver needs: see `numbaopt.splice`."""
-        own = marks(self.rule, self.record) + self.recorder.marks
+        own = marks(self.rule, self.forgiving) + self.recorder.marks
         return own + ("history forgiving",) * ("history" in own and "forgiving" in own)
 
     @lazy

@@ -16,13 +16,12 @@ MARKS |= {"history", "history rule", "history solver", "history x rule", "histor
 TRACE = ", trace, points, first"  # the parameters of a driver that are for these
 
 
-def marks(rule, record=None):
+def marks(rule, forgiving=False):
     """Return the marks of the lines that are needed.
 
-    They are those of methods that ask for the objective's value, those of rules or of solvers, and those of runs, by
-    their records, that do not stop at what is not finite.
+    They are those of methods that ask for the objective's value, those of rules or of solvers, and those of runs that
+    do not stop at what is not finite.
     """
-    forgiving = record is not None and bool(record[observe.NONFINITE] != observe.STOP)
     kind = "solver" if hasattr(rule, "iterations") else "rule"
     return ("valued",) * rule.valued + (kind,) + ("forgiving",) * forgiving
 

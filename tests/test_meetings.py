@@ -237,3 +237,18 @@ def test_compare_takes_no_data_that_is_used_up_by_the_first_method():
     with pytest.raises(ValueError, match="data can be gone through once"):
         compare(lambda x, row: (((x - row) ** 2).sum(), 2 * (x - row)), np.zeros(2), ["adam"], jac=True, data=rows)
     assert len(list(rows)) == 3
+
+
+def test_a_checkpoint_is_refused_before_the_gradient_is_checked(tmp_path):
+    calls = []
+
+    def fun(x):
+        calls.append(1)
+        return float(x @ x), 2 * x
+
+    path = tmp_path / "run"
+    minimize(fun, np.ones(2), jac=True, method="sgd", options={"maxiter": 2}, checkpoint=path)
+    calls.clear()
+    with pytest.raises(ValueError, match="another problem"):
+        minimize(fun, np.ones(2), jac=True, method="adam", options={"check_grad": True}, resume=path)
+    assert not calls

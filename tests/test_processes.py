@@ -202,7 +202,7 @@ def test_read_only_installation(read_only):
     whose = {
         "no home": {},
         "a home to read": {"HOME": str(shut)},
-        "a home that is not there": {"HOME": "/nonexistent"},
+        "a home that is not there": {"HOME": str(shut / "nobody")},  # nor can be made, even by root
         "a cache to read": {"HOME": str(shut), "NUMBA_CACHE_DIR": str(shut)},
         "a cache that is a file": {"HOME": str(shut), "NUMBA_CACHE_DIR": str(file)},
         "a cache to be made": {"HOME": str(shut), "NUMBA_CACHE_DIR": str(missing)},
