@@ -34,7 +34,7 @@ def long_rosenbrock(x, grad):
 
 def pair(n, dtype="float64"):
     """Return a run of Adam on Rosenbrock's function, compiled and warm, one of no steps, and the steps of the first."""
-    problem, steps = problems.get("rosenbrock", n=n), int(np.clip(5_000_000 // n, 50, 50_000))
+    problem, steps = problems.get("rosenbrock", n=n), int(np.clip(50_000_000 // n, 50, 50_000))
     x0, fun = problem.x0.astype(dtype), problem.fun if n < 100 else long_rosenbrock
     one, other = np.empty_like(x0), np.empty_like(x0)
     np.testing.assert_allclose(fun(x0, one), problem.fun(x0, other), rtol=1e-5)
@@ -112,7 +112,7 @@ class History(Contest):
         if driver == "plain":
             fun, x0, steps = (lambda x, grad: fills(x, grad)), np.ones(n), 500
         else:
-            problem, steps = problems.get("rosenbrock", n=n), int(np.clip(5_000_000 // n, 50, 50_000))
+            problem, steps = problems.get("rosenbrock", n=n), int(np.clip(50_000_000 // n, 50, 50_000))
             fun, x0 = problem.fun if n < 100 else long_rosenbrock, problem.x0
 
         def whole(**more):

@@ -6,6 +6,7 @@ import linecache
 import os
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -100,11 +101,17 @@ def kept(dispatcher):
     return isinstance(getattr(dispatcher, "_cache", None), FunctionCache)
 
 
-def emit(name, program, parallel=False):
-    """Return the text of a lowered rule's CPU step: readable Python that compiles as it stands."""
+def emit(name, program, parallel=False, apart=False):
+    """Return the text of a lowered rule's CPU step: readable Python that compiles as it stands.
+
+    With ``apart`` it is ``step(t, x, x_, g, s, h)``, which leaves x as it is, and writes the new one elsewhere.
+    """
     if program.matrix:
         return matrix.emit(name, program)
-    sweeps = passes.passes(program)
+    sweeps, given = passes.passes(program), "x"
+    if apart:
+        (new,) = _marked(("x",), program.kind).values()
+        sweeps[-1], given = _elsewhere(sweeps[-1], new), f"x, {new}"
     lines = [
         "n = x.size",
         f"if g.size != n or s.shape != ({len(program.slots)}, n) or h.size != {passes.layout(program)[1]}:",
@@ -114,7 +121,7 @@ def emit(name, program, parallel=False):
         f'    raise ValueError("{name}: steps count from t = 1, and x is an array of floats")',
     ]
     out = []
-    if parallel or not _alone(sweeps):
+    if parallel or apart or not _alone(sweeps):
         for k, sweep in enumerate(sweeps):
             functions, calls = _called(k, sweep, program, parallel)
             out, lines = out + functions, lines + calls
@@ -125,7 +132,7 @@ def emit(name, program, parallel=False):
             lines += [head]
     else:
         lines += _spliced(sweeps, program, _marked(("s", "n", "T"), program.kind))
-    out += ["\n".join(["@step", "def step(t, x, g, s, h):", *(f"    {line}" for line in lines)]) + "\n"]
+    out += ["\n".join(["@step", f"def step(t, {given}, g, s, h):", *(f"    {line}" for line in lines)]) + "\n"]
     return passes.assemble(name, program, "numpy", out)
 
 
@@ -136,6 +143,12 @@ def inline(program):
         return None
     own = {name: f"{name}_" for name in program.kind if name not in ("x", "g")}
     return ["n, T, t_ = x.size, x.dtype.type, t", *_spliced(sweeps, program, own)]
+
+
+def _elsewhere(sweep, new):
+    """Return the last pass with the new x written to another array."""
+    body = [f"{new}{line[1:]}" if line.startswith("x[i] = ") else line for line in sweep.body]
+    return replace(sweep, body=body, arrays=[*sweep.arrays, new])
 
 
 def _alone(sweeps):
@@ -273,13 +286,13 @@ def signature(dtype):
     return (types.int64, real[::1], real[::1], real[:, ::1], types.float64[::1])
 
 
-def kernel(step, dtype):
+def kernel(step, dtype, kinds=None):
     """Compile ``step`` for ``dtype`` now and for nothing else: what does not fit is a TypeError, not a compilation."""
     if not hasattr(step, "compile"):  # under NUMBA_DISABLE_JIT
         return step
     if dtype not in step.__dict__.setdefault("ready", set()):  # else there is nothing to wait for
         with lock:
-            only(step, signature(dtype))
+            only(step, kinds or signature(dtype))
             step.ready.add(dtype)
     return step
 

@@ -9,7 +9,7 @@ from numba import types
 
 from numbaopt import start
 from numbaopt.coordinates import Coordinates
-from numbaopt.cpu import kernel
+from numbaopt.cpu import kernel, signature
 from numbaopt.ending import AT, BEGUN, END, STEPS, VERDICT, finish, judged
 from numbaopt.loop import SLICE, _run_on, memory, paced, text
 from numbaopt.observe import (
@@ -124,7 +124,7 @@ class Crowd:
         rest = (real[:, ::1], real[:, :, ::1], real[:, ::1], f8[:, ::1], f8[::1], *memory(starts.dtype), i8[::1])
         rest += (real[:, ::1], real[:, ::1], f8[:, ::1], i8[::1], i8)
         functions = text((_run_on, _opened, _crowd), run.program, run.marks, begin)
-        self.drive = tier(functions, self._first.compiled.function, step, rest)
+        self.drive = tier(functions, self._first.compiled.function, step, signature(starts.dtype), rest)
         self.given = starts, limits, own, numbers, run.record
         self.flat = tuple(array.reshape(len(array), -1) for array in rows)
         self.swim = None if len(numbers) == 1 else False  # not tried yet; what is not the same for all, cannot be

@@ -15,6 +15,7 @@ import numba
 import numpy as np
 from numba import types
 
+from numbaopt.apart import Rows, Still, suits
 from numbaopt.cpu import load, only, signature
 from numbaopt.epochs import run_on_batches
 from numbaopt.history import Slices, Steps, largest
@@ -183,9 +184,9 @@ def plain_batches(run, callback=None):
 def jitted(run, compiled):
     """Minimise a jitted full-batch objective; return the verdict."""
     block, record, fun, args = run.block, run.record, compiled.function, compiled.args
-    step = run.step if run.program is None else None
-    rest = *memory(block.dtype), _TABLE, types.int64, *run.recorder.kinds
-    run_on = tier(text(_run_on, run.program, run.marks), fun, step, rest)
+    rows = Rows(run) if suits(run) else Still(run)
+    rest = *memory(block.dtype), _TABLE, types.int64, *run.recorder.kinds, *rows.kinds
+    run_on = tier(text(_run_on, run.program, run.marks + rows.marks), fun, rows.step, rows.signature, rest)
     record[MORE], record[LESS] = compiled.cost - 1, compiled.failed - 1
     began, verdict = perf_counter(), run.opening
     try:
@@ -199,7 +200,8 @@ def jitted(run, compiled):
         chunk, t = paced(1, perf_counter() - began, run.deadline), int(record[NIT])
         while not verdict and not (verdict := run.over(t)):
             began = perf_counter()
-            verdict = run_on(block, run.s, run.h, record, args, t + chunk, *run.recorder.room(chunk))
+            verdict = run_on(block, run.s, run.h, record, args, t + chunk, *run.recorder.room(chunk), *rows.given)
+            rows.settle()
             run.recorder.passed()
             done, seconds = int(record[NIT]) - t, perf_counter() - began
             if run_on.spent(seconds) and run.at_leisure:
@@ -208,6 +210,7 @@ def jitted(run, compiled):
             run.objective.nfev = int(record[NFEV])
         return verdict
     finally:
+        rows.settle()
         run.objective.nfev, stalled = int(record[NFEV]), verdict == STALLED  # at a step without an evaluation
         run.objective.njev = 1 + int(record[NIT] + record[SPOILED]) - stalled
 

@@ -8,12 +8,18 @@ import inspect
 import re
 import textwrap
 
-from numbaopt import cpu, ending, observe, passes
+from numbaopt import apart, cpu, ending, observe, passes
 
 # Of lines that are for some methods only, and of those for runs of which a history is kept.
 MARKS = {"valued", "rule", "solver", "forgiving", "history forgiving"}
 MARKS |= {"history", "history rule", "history solver", "history x rule", "history x solver", "history numbers"}
 TRACE = ", trace, points, first"  # the parameters of a driver that are for these
+# With the mark "apart" steps go from row to row (see `numbaopt.apart`): further parameters, what is said at the
+# beginning, a step, and what `observe` keeps in the place of a point, which stays where it is.
+ROWS = ", spare, place, kept"
+ROOM = "xs, gs = (x, block[BEST_X], spare), (g, block[BEST_G])", "flag, one = kept[:1], kept[1]"
+STEP = "step(t, x, xs[place[NEXT]], g, s, h)", "turn(place, kept)", "x, g = xs[place[POINT]], gs[place[SLOPE]]"
+KEEP = {"x": "one", "best": "flag"}
 
 
 def marks(rule, forgiving=False):
@@ -36,7 +42,7 @@ def splice(function, program, marked, more="", last=None):
     program : Lowering or None
         Where it is None the step stays a call.
     marked : tuple of str
-        Of the lines that end in a mark, those stay that are marked so.
+        Of the lines that end in a mark, those stay that are marked so; "apart" makes steps go from row to row.
     more : str
         Text of further functions that these call.
     last : str
@@ -50,7 +56,8 @@ def splice(function, program, marked, more="", last=None):
     used -= set(re.findall(r"^def (\w+)", text, re.MULTILINE))
     imports = ["import numpy as np\n"]
     known = set()
-    for module in dict.fromkeys((observe, ending, *map(inspect.getmodule, functions))):  # what a driver calls is there
+    homes = observe, ending, apart, *map(inspect.getmodule, functions)  # of what a driver calls
+    for module in dict.fromkeys(homes):
         names = sorted(name for name in used - known if name in vars(module))
         known.update(names)
         imports += [f"from {module.__name__} import {', '.join(names)}"] * bool(names)
@@ -59,21 +66,22 @@ def splice(function, program, marked, more="", last=None):
 
 
 def _spliced(function, program, marked):
-    step = None if program is None else cpu.inline(program)
+    step, rows = None if program is None else cpu.inline(program), "apart" in marked
     out, lines = [], iter(textwrap.dedent(inspect.getsource(function)).splitlines())
     for line in lines:
         indent = line[: len(line) - len(line.lstrip())]
         mark = line.rpartition("  # ")[2]
         if mark in MARKS and mark not in marked:
             continue
-        if step is not None and line.strip() == "step(t, x, g, s, h)":
-            out += [indent + row for row in step]
+        if (rows or step is not None) and line.strip() == "step(t, x, g, s, h)":
+            out += [indent + row for row in step or STEP]
         elif line.strip() == "if verdict := observe(f, x, g, best, box, record):":
             next(lines)  # return verdict: the body has returns of its own
-            out += [indent + row for row in _body(observe.observe)]
+            out += [indent + (passes.replace(row, KEEP) if rows else row) for row in _body(observe.observe)]
         else:
             out.append(line)
-    text = "\n".join(out) if "history" in marked else "\n".join(out).replace(TRACE, "")
+            out += [indent + row for row in ROOM if rows and line.strip().startswith("x, g, best, box = ")]
+    text = "\n".join(out).replace(TRACE * ("history" not in marked), "").replace("):", ROWS * rows + "):", 1)
     if "observe(" in text or (step is not None and "step(t" in text):
         raise AssertionError(f"a line of {function.__name__} that is to be spliced does not stand as it is looked for")
     return text.replace("fun, step, ", "fun, ") if step is not None else text

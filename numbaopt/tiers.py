@@ -11,7 +11,7 @@ import re
 import numba
 from numba import types
 
-from numbaopt.cpu import load, only, signature
+from numbaopt.cpu import load, only
 from numbaopt.threads import lazy, lock, once
 
 PATIENCE = 0.5  # seconds that an objective's runs take in all before a driver is compiled for it alone
@@ -30,15 +30,17 @@ class Tier:
         The objective, as in `Compiled.function`.
     step : numba dispatcher or None
         What the driver calls, where the step is not inside it.
+    signature : tuple of numba types
+        Of what the step takes.
     rest : tuple of numba types
         Of what the driver takes beside these two.
     """
 
-    def __init__(self, text, function, step, rest):
+    def __init__(self, text, function, step, signature, rest):
         self._text, self._rest, self._seconds, self._tried = text, rest, 0.0, False
         self._given = (function,) if step is None else (function, step)
         (kind,) = function.nopython_signatures
-        self._driver = _general(text, kind, rest, step is not None)
+        self._driver = _general(text, kind, () if step is None else (signature,), rest)
 
     def __call__(self, *rest):
         """Call the best driver that there is."""
@@ -70,13 +72,12 @@ class Tier:
 
 
 @once(most=64)
-def tier(text, function, step, rest):
+def tier(text, function, step, signature, rest):
     """Return the `Tier` of an objective: one for each, so that the time of all its runs counts."""
-    return Tier(text, function, step, rest)
+    return Tier(text, function, step, signature, rest)
 
 
 @once
-def _general(text, kind, rest, stepped):
-    real = kind.args[0].dtype
-    step = [types.FunctionType(types.void(*signature(numba.np.numpy_support.as_dtype(real))))] * stepped
-    return only(load(text, "driver"), (types.FunctionType(kind), *step, *rest))
+def _general(text, kind, steps, rest):
+    steps = [types.FunctionType(types.void(*signature)) for signature in steps]
+    return only(load(text, "driver"), (types.FunctionType(kind), *steps, *rest))

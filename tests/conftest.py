@@ -3,6 +3,12 @@
 import functools
 import os
 import re
+import signal
+import threading
+
+# A shell lets what it starts in the background ignore Ctrl-C, which tests raise.
+if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before matplotlib is imported anywhere: tests draw to files.
 os.environ["MPLBACKEND"] = "Agg"
