@@ -7,7 +7,7 @@ import pytest
 from numba import njit
 
 import numbaopt
-from numbaopt import apart, cpu, loop, minimize
+from numbaopt import apart, cpu, loop, minimize, tiers
 from numbaopt.observe import BEST_G, BEST_X, MAXITER, G, X
 
 N = 3 * cpu.BLOCK + 5
@@ -108,6 +108,27 @@ def test_taken_up_again(both, tmp_path):
     for name in NAMES:
         np.testing.assert_array_equal(rest[name], whole[name])
         np.testing.assert_array_equal(copies[name], whole[name])
+
+
+@pays
+def test_with_the_objective_inside_the_driver(both, monkeypatch):
+    made = []
+
+    def specialise(self):
+        before = self._driver
+        earlier(self)
+        made.append(self._driver is not before)
+
+    earlier = tiers.Tier._specialise
+    monkeypatch.setattr(tiers, "PATIENCE", 0.0)
+    monkeypatch.setattr(tiers.Tier, "_specialise", specialise)
+    # No other test's driver keeps this much of a history: none was specialised before.
+    first, _ = both(numbaopt.adam(lr=0.6), options={"maxiter": 20, "gtol": None, "history": True})  # changes over on the way
+    rows, copies = both(numbaopt.adam(lr=0.6), options={"maxiter": 20, "gtol": None, "history": True})
+    assert made and all(made)
+    for name in NAMES:
+        np.testing.assert_array_equal(rows[name], first[name])
+        np.testing.assert_array_equal(rows[name], copies[name])
 
 
 def test_rows_that_have_changed_their_parts_are_put_in_their_places():
