@@ -91,7 +91,7 @@ def orthogonal(a, c1, c3, c5, steps, eps):
     T = a.dtype.type
     tall = a.shape[0] > a.shape[1]
     y = np.ascontiguousarray(a.T) if tall else a.copy()
-    y /= T(max(np.sqrt(added(y * y)), eps))
+    y = y / T(max(np.sqrt(added(y * y)), eps))  # a new array: without the compiler y may be a itself
     n = y.shape[0]
     product, square, other = np.empty((n, n), y.dtype), np.empty((n, n), y.dtype), np.empty_like(y)
     for _ in range(int(steps)):
