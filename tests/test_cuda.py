@@ -1,6 +1,6 @@
 """Steps on device arrays against the CPU's, on a device or under Numba's simulator (NUMBA_ENABLE_CUDASIM=1).
 
-Without either these tests are skipped; test_ptx.py starts them under the simulator.
+Without either these tests are skipped; test_simulator.py starts them under the simulator.
 """
 
 import copy

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numba
@@ -208,17 +207,3 @@ def test_text_needs_no_cuda():
     code = "numbaopt.lamb.source('cuda'); sys.exit('numba.cuda.cudadrv.driver' in sys.modules)"
     code = f"import sys, numbaopt; {code}"
     assert subprocess.run([sys.executable, "-c", code], timeout=300).returncode == 0
-
-
-@pytest.mark.skipif(os.environ.get("NUMBA_ENABLE_CUDASIM", "0") != "0", reason="simulated already")
-def test_under_the_simulator():
-    tests = Path(__file__).with_name("test_cuda.py")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests)],
-        cwd=tests.parents[1],
-        env=os.environ | {"NUMBA_ENABLE_CUDASIM": "1"},
-        capture_output=True,
-        text=True,
-        timeout=1200,
-    )
-    assert done.returncode == 0 and " passed" in done.stdout, done.stdout[-5000:] + done.stderr[-2000:]
