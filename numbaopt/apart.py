@@ -21,9 +21,9 @@ POINT, BEST_POINT, NEXT, SLOPE, BEST_SLOPE = range(5)
 def suits(run):
     """Tell whether a run's compiled steps should go from row to row: plain ones, done by several threads."""
     plain = run.iterations is None and run.limits is None and not run.forgiving and len(run.leaves) == 1
-    rule = run.rule
-    plain = plain and rule.shape is None and not rule.valued and "x" in rule.program.end and "g" not in rule.program.end
-    return plain and cpu.parallel_pays(run.block.shape[1])
+    rule, end = run.rule, run.rule.program.end if plain else {}
+    moves = end.get("x", "x") != "x" and "g" not in end  # it writes a new x, and leaves g alone
+    return moves and rule.shape is None and not rule.valued and cpu.parallel_pays(run.block.shape[1])
 
 
 class Still:

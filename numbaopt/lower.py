@@ -199,7 +199,8 @@ class Lowering:
             if scope == "sum":
                 raise self.math.error(node, "a sum inside an `if` is not accepted; compute it before")
             made = list(dict.fromkeys(name for arm in chosen for item in arm for name in item.names))
-            lines = [f"{name} = 0.0" for name in made if scope == "scalar"]  # a number exists whichever arm runs
+            least = {name: "False" if self.kind[name] == "test" else "0.0" for name in made if scope == "scalar"}
+            lines = [f"{name} = {start}" for name, start in least.items()]  # so that it exists whichever arm runs
             for head, arm in zip((f"if {test}:", "else:"), chosen, strict=True):
                 lines += [head, *(f"    {line}" for item in arm for line in item.lines)] + ["    pass"] * (not arm)
             uses = {test}.union(*(item.uses for arm in chosen for item in arm)) - set(made)

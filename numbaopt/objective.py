@@ -254,6 +254,6 @@ def _read_step(step, n):
         if np.asarray(step).dtype.kind == "c":
             raise TypeError  # NumPy would only warn, and drop the imaginary part
         return np.array(np.broadcast_to(np.asarray(step, float), (n,)))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         message = f"finite_diff_rel_step must be a number or {n} numbers, not {describe(step)}."
         raise ValueError(message) from None

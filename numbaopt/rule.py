@@ -128,7 +128,16 @@ class Rule(Method, Memory):
         self._h = np.array([*numbers, *tables, *(shape or ()), *[np.nan] * self.valued], float)
 
     def _rebound(self, keywords):
-        return Rule(self._stages, self.hyper | {k: checked(self, k, v) for k, v in keywords.items()}, self.shape)
+        new = {k: checked(self, k, v) for k, v in keywords.items()}
+        try:
+            return Rule(self._stages, self.hyper | new, self.shape)
+        except (RuleError, TypeError):  # an array stands where no coordinate does
+            for name in [k for k, v in new.items() if isinstance(v, Coordinates) and len(new) > 1]:
+                self._rebound({name: new[name]})
+            (name, *others) = new
+            if others or not isinstance(new[name], Coordinates):
+                raise
+            raise TypeError(f"{self.name}: {name} is a number, the same for all coordinates, and no array") from None
 
     def __repr__(self):
         usual = {whole: math.hyper[own] for math, pairs in self._stages for own, whole in pairs if own in math.hyper}
@@ -215,6 +224,11 @@ class Rule(Method, Memory):
         Returns
         -------
         Rule
+
+        Raises
+        ------
+        TypeError
+            If a hyperparameter is given for each coordinate, and a matrix is stepped with it.
         """
         if len(shape) < 2 or not any(math.calls("matrix") for math, _ in self._stages):
             return self
@@ -222,7 +236,19 @@ class Rule(Method, Memory):
         if as_matrix == self.shape:
             return self
         if as_matrix not in self._shaped:
-            self._shaped[as_matrix] = Rule(self._stages, dict(self.hyper), as_matrix)
+            arrays = [name for name, value in self.hyper.items() if isinstance(value, Coordinates)]
+            try:
+                shaped = Rule(self._stages, dict(self.hyper), as_matrix)
+                arrays = [name for name in arrays if name in shaped.program.slots]
+            except (RuleError, TypeError):
+                if not arrays:
+                    raise
+            if arrays:
+                raise TypeError(
+                    f"{self.name}: {arrays[0]} is a number where a matrix is stepped, {as_matrix[0]} by "
+                    f"{as_matrix[1]}, and no array: give x0 as a vector, or one {arrays[0]} for all of it"
+                )
+            self._shaped[as_matrix] = shaped
         return self._shaped[as_matrix]
 
     def split(self) -> "list[Rule]":

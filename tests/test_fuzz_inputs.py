@@ -16,6 +16,7 @@ from scipy.optimize import Bounds
 
 import numbaopt
 from numbaopt import Optimizer, minimize, minimize_many, registry
+from numbaopt.checks import is_real
 from numbaopt.options import DEFAULTS
 
 try:
@@ -300,6 +301,27 @@ def test_hyperparameters(which, value):
     assert type(own) is type(rule.hyper[name]) or type(own) is float
 
 
+@pytest.mark.parametrize("which", NAMES, ids="-".join)
+def test_a_hyperparameter_for_each_coordinate(which):
+    """Where that has a meaning; what a hyperparameter is has nothing to do with how the rule is written."""
+    rule, name = RULES[which[0]], which[1]
+    default = rule.hyper[name]
+    values = np.full(3, float(default) if is_real(default) else 0.5)
+    try:
+        bound = rule(**{name: values})
+    except TypeError as error:
+        kind = "True or False" if isinstance(default, bool) else "a number, the same for all coordinates"
+        assert f"{name} is {kind}" in str(error)
+        return
+    np.testing.assert_array_equal(bound.hyper[name].values, values)
+    try:
+        shaped = bound.shaped((1, 3))
+    except TypeError as error:
+        assert f"{name} is a number where a matrix is stepped, 1 by 3, and no array" in str(error)
+    else:
+        assert shaped is bound or name not in shaped.slots_of
+
+
 @tries(120)
 @given(st.floats(0, exclude_min=False), FLOATS)
 def test_a_learning_rate_of_any_size(lr, dtype):
@@ -352,7 +374,7 @@ def test_arguments(name, value):
         calls.append(x)
         return bowl(x)
 
-    if name == "callback" and callable(value):
+    if name in ("callback", "method") and callable(value):
         return  # what it raises is its own
     result = run(x0, fun, **{name: value})
     if isinstance(result, Exception):

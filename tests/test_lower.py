@@ -354,6 +354,17 @@ def test_a_branch_of_scalars_only_stays_out_of_the_loop():
     assert_as_written(only_scalars, steps=4, compiled=[np.float32])
 
 
+@rule
+def truths(x, g, t, lr=0.1):
+    if t > 1 and lr > 0:
+        x = where((x > g) & (t > 2), x - g, x)
+    return x - lr * g
+
+
+def test_a_truth_beside_coordinates_inside_a_branch():
+    assert_as_written(truths, steps=4, compiled=BOTH)
+
+
 # NaN, infinities and zeros.
 
 
