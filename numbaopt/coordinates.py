@@ -27,9 +27,13 @@ class Coordinates:
     def __reduce__(self):
         return Coordinates, (np.array(self.values),)
 
+    def flat(self, size, rule, name):
+        """Return the values as a flat array; ValueError where there are not so many coordinates."""
+        if self.values.size != size:
+            given = f"{rule}: {name} has {self.values.size} values, for {size} coordinates"
+            raise ValueError(f"{given}: give one for each, or one number")
+        return self.values.reshape(-1)
+
     def fill(self, row, rule, name):
         """Write the values into a slot."""
-        if self.values.size != row.size:
-            given = f"{rule}: {name} has {self.values.size} values, for {row.size} coordinates"
-            raise ValueError(f"{given}: give one for each, or one number")
-        row[...] = self.values.reshape(row.shape)
+        row[...] = self.flat(row.size, rule, name).reshape(row.shape)

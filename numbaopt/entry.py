@@ -190,14 +190,16 @@ class Entry:
         if self.bounded:
             lines += self._bounds()
         lines += ["into(x, box)", "blank(block)"]
-        own = [self.rule.hyper.get(name) for name in self.rule.slots_of]
-        own = [given.values for given in own if isinstance(given, Coordinates)]
+        given = {name: self.rule.hyper.get(name) for name in self.rule.slots_of}
+        own = {name: value.values.reshape(-1) for name, value in given.items() if isinstance(value, Coordinates)}
+        for name, values in own.items():
+            told = f"{self.rule.name}: {name} has {values.size} values, for another number of coordinates"
+            lines += [f"if n != {values.size}:", f'    raise ValueError("{told}: give one for each, or one number")']
         if own:
-            self.names["OWN"] = np.array(own, str(self.real))
-            lines += [
-                f"if n != {len(own[0])}:",
-                f'    raise ValueError("{self.rule.name} has hyperparameters for {len(own[0])} entries, not x0\'s")',
-            ]
+            rows = np.zeros((len(own), max(values.size for values in own.values())), str(self.real))
+            for row, values in zip(rows, own.values(), strict=True):
+                row[: values.size] = values
+            self.names["OWN"] = rows
         lines += [f"begin(x, s, h, box, {'OWN' if own else 'block'})"]
         lines += [f"record[MORE] = {self.objective.cost}"]
         return [*lines, f"pack = ({', '.join(self.objective.pack.values())},)"]

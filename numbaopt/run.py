@@ -126,7 +126,8 @@ class Run:
         x = self.block[X, part]
         fixed = {} if self.limits is None else {"lower": self.limits[0][part], "upper": self.limits[1][part]}
         given = {name: rule.hyper.get(name) for name in rule.slots_of}
-        fixed |= {name: own.values[part] for name, own in given.items() if isinstance(own, Coordinates)}
+        own = {name: value for name, value in given.items() if isinstance(value, Coordinates)}
+        fixed |= {name: value.flat(self.block.shape[1], rule.name, name)[part] for name, value in own.items()}
         if rule.shape is not None:
             fixed = {name: values.reshape(rule.shape) for name, values in fixed.items()}
         return rule, x, self.block[G, part], rule.slots(x, **fixed), rule.h

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import numbaopt
-from numbaopt import Optimizer, adam, chain, cpu, minimize, rule, sgd
+from numbaopt import Optimizer, adam, chain, cpu, minimize, minimize_many, rule, sgd
 from numbaopt.rule import (
     RuleError,
     _step,
@@ -538,6 +538,31 @@ def test_one_value_for_each_coordinate():
             adam(lr=wrong)
     result = minimize(lambda w: ((w**2).sum(), 2 * w), x, jac=True, method="sgd", options={"lr": 0.4 * lr + 0.05})
     assert result.success
+
+
+@pytest.mark.parametrize("lr", [np.ones(0), np.ones(1), np.ones(3), np.ones((1, 5))])
+@pytest.mark.parametrize("x0", [np.ones(4), [np.ones(3), np.ones(1)], np.ones((2, 2))], ids=["vector", "list", "matrix"])
+def test_values_for_another_number_of_coordinates(lr, x0):
+    def fun(x):
+        raise AssertionError("nothing is to be evaluated")
+
+    message = f"adam: lr has {lr.size} values, for 4 coordinates: give one for each, or one number"
+    with pytest.raises(ValueError, match=message):
+        minimize(fun, x0, jac=True, method=adam(lr=lr))
+    if isinstance(x0, np.ndarray):
+        with pytest.raises(ValueError, match=message):
+            minimize_many(fun, x0.reshape(1, 4), jac=True, method=adam(lr=lr))
+
+
+def test_values_in_the_shape_of_x0():
+    def fun(w):
+        return (w**2).sum(), 2 * w
+
+    x0, lr = np.arange(4.0).reshape(2, 2), np.array([[0.1, 0.2], [0.3, 0.01]])
+    options = {"maxiter": 5}
+    flat = minimize(fun, x0.ravel(), jac=True, method=adam(lr=lr.ravel()), options=options)
+    shaped = minimize(fun, x0, jac=True, method=adam(lr=lr), options=options)
+    np.testing.assert_array_equal(shaped.x, flat.x.reshape(2, 2))
 
 
 WRONG = {

@@ -189,7 +189,7 @@ KEEP = {  # the dtype stays
     "protocol": Holder,
     "memoryview": lambda a: memoryview(a.copy()) if a.size else a,
     "series": lambda a: pandas.Series(a) if pandas and a.ndim == 1 else a,
-    "frame": lambda a: pandas.DataFrame(a) if pandas and a.ndim == 2 else a,
+    "frame": lambda a: pandas.DataFrame(a) if pandas and a.ndim == 2 and a.shape[1] else a,  # columns have the dtype
 }
 LOSE = {  # the dtype does not
     "list": lambda a: a.tolist(),

@@ -87,6 +87,16 @@ def written(call, parameters="x0"):
     return njit(space["caller"])
 
 
+@pytest.mark.parametrize("method", [adam(lr=np.ones(3)), adam(lr=np.ones(2), eps=np.ones((1, 3)))])
+def test_hyperparameters_of_another_number_of_coordinates(method):
+    @njit
+    def caller(x0):
+        return minimize(bowl, x0, method=method, jac="inplace", maxiter=3)
+
+    with pytest.raises(ValueError, match=r"adam: (lr|eps) has 3 values, for another number of coordinates: give one"):
+        caller(np.ones(2))
+
+
 # What stands in the call, and the same for Python: what is not in options is an argument.
 CALLS = {
     "default": ('jac="inplace"', {"jac": "inplace"}, {}),
