@@ -603,6 +603,7 @@ def test_steps(dtype, other, shape, clothes, of_x):
     np.testing.assert_array_equal(np.asarray(x), wanted)
 
 
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning")  # of more than float64 holds
 @tries(120)
 @given(HOSTILE, st.sampled_from(["init", "x", "g", "state", "params", "grads"]))
 def test_steps_of_any_kind(value, place):
