@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy import ndarray
 
-from numbaopt.checks import as_float, describe
+from numbaopt.checks import as_float, describe, is_real
 from numbaopt.differences import SCHEMES
 from numbaopt.structure import flatten
 
@@ -251,9 +251,11 @@ def _read_step(step, n):
     if step is None:
         return None
     try:
-        if np.asarray(step).dtype.kind == "c":
-            raise TypeError  # NumPy would only warn, and drop the imaginary part
-        return np.array(np.broadcast_to(np.asarray(step, float), (n,)))
+        given = np.asarray(step)
+        if given.dtype.kind == "c" or not all(map(is_real, given.flat if given.dtype.kind == "O" else ())):
+            raise TypeError  # NumPy would only warn, and drop an imaginary part
+        with np.errstate(over="ignore"):  # of what is beyond all floats
+            return np.array(np.broadcast_to(np.asarray(step, float), (n,)))
     except (TypeError, ValueError, OverflowError):
         message = f"finite_diff_rel_step must be a number or {n} numbers, not {describe(step)}."
         raise ValueError(message) from None

@@ -93,11 +93,8 @@ def settle(given, tol, minibatch, spsa=False):
     settled |= {"spsa_c": c, "spsa_gamma": gamma}
     for name, also in (("history", "x"), ("progress", None), ("check_grad", None)):
         settled[name] = _flag(name, settled[name], also)
-    if settled["return"] not in ("best", "last"):
-        raise ValueError(f"return is 'best' or 'last', not {settled['return']!r}")
-    if settled["nonfinite"] not in NONFINITE:
-        near = nearest(settled["nonfinite"], NONFINITE) if isinstance(settled["nonfinite"], str) else ""
-        raise ValueError(f"nonfinite is {', '.join(map(repr, NONFINITE))}, not {settled['nonfinite']!r}.{near}")
+    _one_of("return", settled["return"], ("best", "last"))
+    _one_of("nonfinite", settled["nonfinite"], NONFINITE)
     return settled
 
 
@@ -114,6 +111,13 @@ def _meaningful(given, tol, minibatch, spsa):
     for name in () if spsa else SPSA:
         if name in given:
             raise ValueError(f"{name} is for jac='spsa', an estimate of the gradient from two evaluations")
+
+
+def _one_of(name, value, words):
+    """Raise ValueError for what is none of these words."""
+    if not isinstance(value, str) or value not in words:
+        near = nearest(value, words) if isinstance(value, str) else ""
+        raise ValueError(f"{name} is {', '.join(map(repr, words))}, not {value!r}.{near}")
 
 
 def _flag(name, value, also=None):

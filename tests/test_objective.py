@@ -369,7 +369,7 @@ def test_the_relative_step_is_scipys(step):
     np.testing.assert_array_equal(g, oracle)
 
 
-@pytest.mark.parametrize("step", ["a", [1, 2], {}, 10**400])
+@pytest.mark.parametrize("step", ["a", [1, 2], {}, 10**400, [None, 1, 2], [1j, 1, 1], [None, np.complex64(1), 1]])
 def test_a_relative_step_that_cannot_be(step):
     with pytest.raises(ValueError, match="finite_diff_rel_step must be a number or 3 numbers"):
         Objective(f, X, finite_diff_rel_step=step)
