@@ -16,12 +16,14 @@ from numbaopt.observe import BEST_G, BEST_X, G, X
 
 # What a row is at present: the point, the best one, what the next step writes to; the gradient, that of the best point.
 POINT, BEST_POINT, NEXT, SLOPE, BEST_SLOPE = range(5)
+FIRST = 0, 1, 2, 0, 1  # the row of each, where `Run` has it
 
 
 def suits(run):
     """Tell whether a run's compiled steps should go from row to row: plain ones, done by several threads."""
-    plain = run.iterations is None and run.limits is None and not run.forgiving and len(run.leaves) == 1
-    rule, end = run.rule, run.rule.program.end if plain else {}
+    if run.iterations is not None or run.limits is not None or run.forgiving or len(run.leaves) > 1:
+        return False
+    rule, end = run.rule, run.rule.program.end
     moves = end.get("x", "x") != "x" and "g" not in end  # it writes a new x, and leaves g alone
     return moves and rule.shape is None and not rule.valued and cpu.parallel_pays(run.block.shape[1])
 
@@ -65,7 +67,7 @@ class Rows:
         block, real = run.block, numba.from_dtype(run.block.dtype)
         self._points = block[X], block[BEST_X], np.empty_like(block[X])
         self._slopes = block[G], block[BEST_G]
-        self._place, self._kept = np.array([0, 1, 2, 0, 1]), np.array([[0], [1]], block.dtype)
+        self._place, self._kept = np.array(FIRST), np.array([[0], [1]], block.dtype)
         self.given = self._points[2], self._place, self._kept
         self.kinds = real[::1], types.int64[::1], real[:, ::1]
         t, x, *rest = cpu.signature(block.dtype)
@@ -81,7 +83,7 @@ class Rows:
                 lost = [to for to, _ in moves]
                 for to, row in [(to, rows[at].copy() if at in lost else rows[at]) for to, at in moves]:
                     rows[to][:] = row
-            self._place[:], self._kept[0] = (0, 1, 2, 0, 1), 0
+            self._place[:], self._kept[0] = FIRST, 0
 
 
 @functools.lru_cache(64)

@@ -104,7 +104,7 @@ def kept(dispatcher):
 def emit(name, program, parallel=False, apart=False):
     """Return the text of a lowered rule's CPU step: readable Python that compiles as it stands.
 
-    With ``apart`` it is ``step(t, x, x_, g, s, h)``, which leaves x as it is, and writes the new one elsewhere.
+    With ``apart`` a parallel one is ``step(t, x, x_, g, s, h)``: it leaves x as it is, and writes the new one to x_.
     """
     if program.matrix:
         return matrix.emit(name, program)
@@ -121,7 +121,7 @@ def emit(name, program, parallel=False, apart=False):
         f'    raise ValueError("{name}: steps count from t = 1, and x is an array of floats")',
     ]
     out = []
-    if parallel or apart or not _alone(sweeps):
+    if parallel or not _alone(sweeps):
         for k, sweep in enumerate(sweeps):
             functions, calls = _called(k, sweep, program, parallel)
             out, lines = out + functions, lines + calls

@@ -132,12 +132,13 @@ class Rule(Method, Memory):
         try:
             return Rule(self._stages, self.hyper | new, self.shape)
         except (RuleError, TypeError):  # an array stands where no coordinate does
-            for name in [k for k, v in new.items() if isinstance(v, Coordinates) and len(new) > 1]:
-                self._rebound({name: new[name]})
-            (name, *others) = new
-            if others or not isinstance(new[name], Coordinates):
-                raise
-            raise TypeError(f"{self.name}: {name} is a number, the same for all coordinates, and no array") from None
+            arrays = [name for name, value in new.items() if isinstance(value, Coordinates)]
+            if len(arrays) == len(new) == 1:
+                message = f"{self.name}: {arrays[0]} is a number, the same for all coordinates, and no array"
+                raise TypeError(message) from None
+            for name in arrays:
+                self._rebound({name: new[name]})  # says which
+            raise
 
     def __repr__(self):
         usual = {whole: math.hyper[own] for math, pairs in self._stages for own, whole in pairs if own in math.hyper}
