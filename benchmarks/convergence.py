@@ -39,23 +39,28 @@ class Evaluations:
 
 
 class Trajectory:
-    """The largest relative error in 100 recorded steps of torch or optax, over all sets of hyperparameters."""
+    """The largest relative error in 100 recorded steps of a rule's reference, over all sets of hyperparameters."""
 
     params = (numbaopt.names(), ["float32", "float64"])
     param_names = ["rule", "dtype"]
 
     def setup(self, *params):
-        self._recorded = {}
-        for file in GOLDEN.glob("*.npz"):
-            with np.load(file) as arrays:
-                self._recorded[file.stem] = dict(arrays)
+        self._recorded = {name: [] for name in numbaopt.names()}
+        for path in sorted(GOLDEN.glob("*.npz")):
+            with np.load(path) as file:
+                arrays = dict(file)
+            about = json.loads(str(arrays.pop("about")))
+            if about.get("rule") in self._recorded:
+                self._recorded[about["rule"]].append((about, arrays))
 
     def track_error(self, rule, dtype):
-        if rule not in self._recorded:
+        if not self._recorded[rule]:
             raise NotImplementedError(f"nothing is recorded for {rule}")
-        recorded = self._recorded[rule]
-        sets = json.loads(str(recorded["about"]))["sets"]
-        return max(self._error(numbaopt.get(rule)(**hyper), name, dtype, recorded) for name, hyper in sets.items())
+        return max(
+            self._error(numbaopt.get(rule)(**hyper), name, dtype, about, arrays)
+            for about, arrays in self._recorded[rule]
+            for name, hyper in about["sets"].items()
+        )
 
     track_error.unit = "relative"
 
@@ -63,16 +68,16 @@ class Trajectory:
         """Return the largest error of all rules."""
         return max(self.track_error(rule, dtype) for rule in self._recorded)
 
-    def _error(self, rule, name, dtype, recorded):
+    def _error(self, rule, name, dtype, about, arrays):
         """Return the error of each coordinate, relative to its largest value so far."""
-        x0, gs = (recorded.get(f"{name}.{what}", recorded[what]).astype(dtype) for what in ("x0", "g"))
-        walk, x = recorded[f"{name}.{dtype}"].astype(float), x0.copy()
-        state, ours = rule.init(x), np.empty_like(walk)
+        x0, gs = (arrays.get(f"{name}.{what}", arrays[what]).astype(dtype) for what in ("x0", "g"))
+        reference, x = arrays[f"{name}.{dtype}"].astype(float), x0.copy()
+        state, ours = rule.init(x), np.empty_like(reference)
         for t, g in enumerate(gs):
-            rule.step(x, g, state)
-            ours[t] = x
-        scale = np.maximum.accumulate(abs(np.vstack([x0, walk])))[1:]
-        wrong = abs(ours - walk)
+            rule.step(x, g, state, *arrays["f"][t : t + 1] if rule.valued else ())
+            ours[t] = rule.reported(x, state.s, state.h, state.t) if about.get("reported") else x
+        scale = np.maximum.accumulate(abs(np.vstack([x0, reference])))[1:]
+        wrong = abs(ours - reference)
         return float(np.max(np.divide(wrong, scale, out=np.where(wrong > 0, np.inf, 0.0), where=scale > 0)))
 
 

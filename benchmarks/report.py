@@ -4,12 +4,13 @@ Every row is a benchmark of the asv suite. All are measured in turns, several ti
 busy spell of the machine that is shorter than the report spoils no row.
 """
 
+import argparse
 import os
 import platform
 import sys
 from time import perf_counter
 
-from benchmarks import THREADS, convergence, drivers, epochs, many, peaks, start, steps
+from benchmarks import THREADS, convergence, drivers, epochs, many, measure, peaks, start, steps
 
 ROUNDS = 3
 
@@ -20,22 +21,22 @@ class Row:
     Parameters
     ----------
     what : str
-    benchmark, method, params :
-        The asv benchmark that measures it, lower is better.
+    benchmark, params, method :
+        The asv benchmark that measures it; lower is better.
     bar : float or None
-        What it must not exceed; None for what is there to compare.
+        The value that it must not exceed; None for rows that are there for comparison.
     show : callable
-        Writes a measured value, or the bar, as a reader wants it.
+        Formats a measured value, or the bar.
     """
 
     def __init__(self, what, benchmark, params, bar, show, method="track_ratio"):
         self.what, self.params, self.bar, self.show = what, params, bar, show
         self.benchmark, self.method = benchmark(), method
-        self.value = self.skipped = None
+        self.value = self.skipped = self.failed = None
 
     def measure(self):
-        """Measure again; what was measured before still counts."""
-        if self.skipped:
+        """Measure again; what was measured before still counts. A row that fails is not measured again."""
+        if self.skipped or self.failed:
             return
         try:
             if self.value is None:
@@ -43,14 +44,16 @@ class Row:
             self.value = getattr(self.benchmark, self.method)(*self.params)
         except NotImplementedError as reason:
             self.skipped = str(reason)
+        except Exception as error:
+            self.failed = " ".join(f"{type(error).__name__}: {error}".split())[:100]
 
     def cells(self):
         """Return the cells of this line."""
-        if self.skipped:
-            return self.what, self.skipped, self.show(self.bar), "skipped"
-        if self.bar is None:
-            return self.what, self.show(self.value), "", ""
-        return self.what, self.show(self.value), self.show(self.bar), "met" if self.value <= self.bar else "MISSED"
+        bar = "" if self.bar is None else self.show(self.bar)
+        if self.skipped or self.failed:
+            return self.what, self.skipped or self.failed, bar, "skipped" if self.skipped else "FAILED"
+        verdict = "" if self.bar is None else "met" if self.value <= self.bar else "MISSED"
+        return self.what, self.show(self.value), bar, verdict
 
 
 def times(ratio):
@@ -103,22 +106,34 @@ def rows():
     ]
 
 
-def main():
-    began, table, busy = perf_counter(), rows(), os.getloadavg()[0]
+def main(given=None):
+    """Measure, print each row as it comes, and at the end the table; return how many rows failed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"measure every row so many times ({ROUNDS})")
+    parser.add_argument("--quick", action="store_true", help="see in seconds that all rows work; the figures mean nothing")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only rows in which this text occurs")
+    arguments = parser.parse_args(given)
+    if arguments.quick:
+        measure.hurry()
+    began, busy = perf_counter(), os.getloadavg()[0]
+    table = [row for row in rows() if arguments.only in row.what]
     if busy > 0.5:
-        print(f"Others use this machine (load {busy:.1f}): rows on two threads may be far off.", file=sys.stderr)
-    for turn in range(ROUNDS):
+        print(f"Other programs use this machine (load {busy:.1f}): the figures may be far off.", file=sys.stderr)
+    for turn in range(1 if arguments.quick else arguments.rounds):
         for row in table:
             row.measure()
-        print(f"round {turn + 1} of {ROUNDS}: {perf_counter() - began:.0f} s", file=sys.stderr)
+            what, *cells = row.cells()
+            print(f"[{perf_counter() - began:5.0f} s, round {turn + 1}] {what}: {' | '.join(cells)}", flush=True)
     lines = [("what", "measured", "bar", ""), *(row.cells() for row in table)]
     widths = [max(len(line[k]) for line in lines) for k in range(4)]
     lines.insert(1, tuple("-" * width for width in widths))
+    print()
     for line in lines:
         print("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |")
     machine = f"{platform.machine()}, {os.cpu_count()} cores, {THREADS} threads a side"
     print(f"\n{machine}; load {busy:.1f} at the start; {perf_counter() - began:.0f} s.")
+    return sum(row.failed is not None for row in table)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
