@@ -4,7 +4,8 @@ import numpy as np
 
 from benchmarks.measure import Contest, Race
 from benchmarks.steps import arrays, stepping
-from numbaopt import adam, chain, passes
+from numbaopt import adam, chain
+from numbaopt.lowering import passes
 from numbaopt.transforms import add_decayed_weights, clip, clip_by_global_norm, ema, non_negative
 
 SIZES = [10_000, 10_000_000]

@@ -2,7 +2,7 @@
 
 What an epoch takes at least: 60 000 rows of 3136 bytes in random order, 188 MB, come from memory once. No processor
 foresees where such a row begins, so they come at a third of the speed of rows in order; asked for ahead, as
-`numbaopt.epochs.gather` does, at two thirds. The copies, 400 kB, stay in the second level of the cache, and the loss
+`numbaopt.drivers.minibatch_loop.gather` does, at two thirds. The copies, 400 kB, stay in the second level of the cache, and the loss
 reads them from there. With two classes it does 4 operations for each number, and the memory bounds the epoch; with ten
 it does 40, 1.9 billion an epoch, and the arithmetic does.
 """
@@ -15,7 +15,7 @@ from numba import njit
 from benchmarks.measure import Contest, Race
 from benchmarks.peers import TorchEpochs, sklearn_epoch
 from numbaopt import minimize
-from numbaopt.minibatch import Batches
+from numbaopt.data.batches import Batches
 
 ROWS, FEATURES, CLASSES, BATCH = 60_000, 784, 10, 128
 TILE = 8  # rows at a time: what is read of w, or written of its gradient, serves them all. It divides every batch here

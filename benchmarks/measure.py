@@ -13,7 +13,7 @@ from time import perf_counter
 
 import numpy as np
 
-from numbaopt.tiers import PATIENCE
+from numbaopt.drivers.specialize import PATIENCE
 
 BURST = 0.02  # seconds a candidate runs before the next takes its turn...
 SETTLE = 0.005  # ...these first ones unmeasured: caches refill, idle threads of the other side stop spinning

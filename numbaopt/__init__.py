@@ -8,23 +8,23 @@ Every method is an attribute of this module; `names` lists them.
 import importlib
 from typing import TYPE_CHECKING
 
-from numbaopt.inside import workspace_size
-from numbaopt.minimize import minimize
-from numbaopt.optimizer import Optimizer
-from numbaopt.registry import get, names
-from numbaopt.result import OptimizationInterrupted, Result
-from numbaopt.rule import Rule, RuleError, chain, rule
-from numbaopt.state import State
+from numbaopt.api.minimize import minimize
+from numbaopt.api.optimizer import Optimizer
+from numbaopt.embedded.typing import workspace_size
+from numbaopt.methods.registry import get, names
+from numbaopt.methods.rule import Rule, RuleError, chain, rule
+from numbaopt.methods.state import State
+from numbaopt.results.result import OptimizationInterrupted, Result
 
 if TYPE_CHECKING:  # where names come from that are imported when first asked for
     from numbaopt import hooks, plot, problems, schedules, solvers, transforms
-    from numbaopt.comparing import compare
-    from numbaopt.comparison import Comparison
-    from numbaopt.gradient_check import check_grad
-    from numbaopt.many import minimize_many
-    from numbaopt.results import ManyResult
+    from numbaopt.comparison.compare import compare
+    from numbaopt.comparison.comparison import Comparison
+    from numbaopt.many.minimize_many import minimize_many
+    from numbaopt.many.result import ManyResult
+    from numbaopt.objectives.check.gradient_check import check_grad
+    from numbaopt.tools.warmup import warmup
     from numbaopt.typed import *  # noqa: F403
-    from numbaopt.warm import warmup
 
 __version__ = "0.1.0"
 __all__ = ["Comparison", "ManyResult", "OptimizationInterrupted", "Optimizer", "Result", "Rule", "RuleError"]

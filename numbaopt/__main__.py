@@ -4,7 +4,7 @@ import argparse
 import sys
 
 import numbaopt
-from numbaopt.warm import COMMON, warmup
+from numbaopt.tools.warmup import COMMON, warmup
 
 
 def main(given=None):
@@ -24,7 +24,7 @@ def main(given=None):
     warm.add_argument("--jobs", type=int, default=1, metavar="N", help="processes that compile at once (default 1)")
     arguments = parser.parse_args(given)
     if arguments.command == "info":
-        from numbaopt.info import text
+        from numbaopt.tools.info import text
 
         told, faults = text()
         print(told)

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from numbaopt.cpu import jit
-from numbaopt.hyper import closest
+from numbaopt.backends.cpu import jit
+from numbaopt.methods.hyperparameters import closest
 
 __all__ = ["Problem", "beale", "booth", "brown_badly_scaled", "get", "himmelblau", "logistic_regression", "names"]
 __all__ += ["powell_singular", "quadratic", "ravine", "rosenbrock", "styblinski_tang", "three_hump_camel"]

@@ -1,12 +1,12 @@
-"""Rules and solvers with their hyperparameters: written by ``python -m numbaopt.stubs``."""
+"""Rules and solvers with their hyperparameters: written by ``python -m numbaopt.tools.stubs``."""
 
 from collections.abc import Callable
 from typing import Any, Literal, overload
 
 import numpy as np
 
-from numbaopt.result import Result
-from numbaopt.rule import Rule
+from numbaopt.methods.rule import Rule
+from numbaopt.results.result import Result
 from numbaopt.schedules import Schedule
 from numbaopt.solvers.solver import Solver
 

@@ -8,9 +8,10 @@ import warnings
 
 import numpy as np
 from numba import njit
-
-from numbaopt import Optimizer, adam, cpu, minimize, minimize_many
 from numbaopt.rule import rule
+
+from numbaopt import Optimizer, adam, minimize, minimize_many
+from numbaopt.backends import cpu
 
 RATE = 0.1
 

@@ -7,8 +7,10 @@ import pytest
 from numba import njit
 
 import numbaopt
-from numbaopt import apart, cpu, loop, minimize, tiers
-from numbaopt.observe import BEST_G, BEST_X, MAXITER, G, X
+from numbaopt import minimize
+from numbaopt.backends import cpu
+from numbaopt.drivers import double_buffer, drive, specialize
+from numbaopt.drivers.stopping import BEST_G, BEST_X, MAXITER, G, X
 
 N = 3 * cpu.BLOCK + 5
 NAMES = ("x", "jac", "fun", "nit", "nfev", "njev", "status", "message")
@@ -32,12 +34,12 @@ def both(monkeypatch):
     """Return a function that minimises twice: from row to row, and with the best point copied."""
     used = []
 
-    class Rows(apart.Rows):
+    class Rows(double_buffer.Rows):
         def __init__(self, run):
             super().__init__(run)
             used.append(self)
 
-    monkeypatch.setattr(loop, "Rows", Rows)
+    monkeypatch.setattr(drive, "Rows", Rows)
     monkeypatch.setattr(cpu, "PARALLEL_FROM", N)
 
     def twice(method, dtype=np.float64, limit=10**9, run=minimize, **given):
@@ -48,7 +50,7 @@ def both(monkeypatch):
         rows = one()
         assert len(used) == 1
         with monkeypatch.context() as patch:
-            patch.setattr(loop, "suits", lambda run: False)
+            patch.setattr(drive, "suits", lambda run: False)
             copies = one()
         assert len(used) == 1
         used.clear()
@@ -119,9 +121,9 @@ def test_with_the_objective_inside_the_driver(both, monkeypatch):
         earlier(self)
         made.append(self._driver is not before)
 
-    earlier = tiers.Tier._specialise
-    monkeypatch.setattr(tiers, "PATIENCE", 0.0)
-    monkeypatch.setattr(tiers.Tier, "_specialise", specialise)
+    earlier = specialize.Tier._specialise
+    monkeypatch.setattr(specialize, "PATIENCE", 0.0)
+    monkeypatch.setattr(specialize.Tier, "_specialise", specialise)
     # No other test's driver keeps this much of a history: none was specialised before.
     first, _ = both(numbaopt.adam(lr=0.6), options={"maxiter": 20, "gtol": None, "history": True})  # changes over on the way
     rows, copies = both(numbaopt.adam(lr=0.6), options={"maxiter": 20, "gtol": None, "history": True})
@@ -135,7 +137,7 @@ def test_rows_that_have_changed_their_parts_are_put_in_their_places():
     """All orders that there can be, the best point being the latest or not."""
     for points, slopes, kept in itertools.product(itertools.permutations(range(3)), [(0, 1), (1, 0)], [0, 1]):
         block = np.arange(24.0).reshape(4, 6)
-        rows = object.__new__(apart.Rows)
+        rows = object.__new__(double_buffer.Rows)
         rows._points, rows._slopes = (block[X], block[BEST_X], np.arange(24.0, 30)), (block[G], block[BEST_G])
         rows._place, rows._kept = np.array([*points, *slopes]), np.array([[kept], [1]])
         wanted = [rows._points[points[0]], rows._slopes[slopes[0]]]
@@ -152,14 +154,14 @@ def test_what_does_not_suit(monkeypatch):
     seen = []
 
     def drive(run, callback):
-        seen.append(apart.suits(run))
+        seen.append(double_buffer.suits(run))
         return MAXITER
 
     def suits(method, n=cpu.PARALLEL_FROM, **given):
         minimize(wells, np.ones(n), (np.zeros(1, int), 1), method, "inplace", **given)
         return seen.pop()
 
-    monkeypatch.setattr(loop, "drive", drive)
+    monkeypatch.setattr(drive, "drive", drive)
     assert suits(numbaopt.sgd)
     assert not suits(numbaopt.sgd, cpu.PARALLEL_FROM - 1)
     assert not suits(numbaopt.sgd, bounds=(0, 1))

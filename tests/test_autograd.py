@@ -13,7 +13,7 @@ from scipy import optimize
 
 import numbaopt
 from numbaopt import check_grad, minimize, minimize_many
-from numbaopt.objective import Objective
+from numbaopt.objectives.objective import Objective
 
 rng = np.random.default_rng(3)
 M, Y = rng.normal(size=(40, 3)), rng.normal(size=40)

@@ -12,7 +12,8 @@ import scipy.optimize
 from numba import njit
 
 import numbaopt
-from numbaopt import minimize, savefile
+from numbaopt import minimize
+from numbaopt.common import array_file
 from numbaopt.schedules import cosine
 from numbaopt.transforms import clip_by_global_norm, plateau, sam
 
@@ -332,8 +333,8 @@ def test_files_hold_what_was_given(tmp_path):
     path = str(tmp_path / "file")
     arrays = {"a": np.array([[1.5, np.nan], [np.inf, -0.0]]), "b": np.arange(3, dtype="f4"), "c": np.empty((0, 4))}
     about = {"seed": 2**127 + 1, "f": 0.1, "none": None, "text": "\n\u00e9", "inf": -np.inf}
-    savefile.write(path, about, arrays)
-    again, back = savefile.read(path)
+    array_file.write(path, about, arrays)
+    again, back = array_file.read(path)
     assert again == about and list(back) == list(arrays)
     for name, array in arrays.items():
         assert back[name].dtype == array.dtype and back[name].tobytes() == array.tobytes()
@@ -343,7 +344,7 @@ def test_files_hold_what_was_given(tmp_path):
 
 def test_every_truncation_and_every_flipped_byte_is_refused(tmp_path):
     path = str(tmp_path / "broken")
-    savefile.write(path, {"verdict": 0}, {"block": np.arange(6.0).reshape(3, 2)})
+    array_file.write(path, {"verdict": 0}, {"block": np.arange(6.0).reshape(3, 2)})
     with open(path, "rb") as file:
         whole = file.read()
 
@@ -351,7 +352,7 @@ def test_every_truncation_and_every_flipped_byte_is_refused(tmp_path):
         with open(path, "wb") as file:
             file.write(content)
         with pytest.raises(ValueError, match="truncated|damaged|not a checkpoint|format") as caught:
-            savefile.read(path)
+            array_file.read(path)
         assert path in str(caught.value) and ("anew" in str(caught.value))
 
     for length in range(len(whole)):
@@ -412,7 +413,7 @@ def test_a_stream_that_has_become_shorter(tmp_path):
 
 def test_between_temporary_and_rename(tmp_path, monkeypatch):
     path, arrays = str(tmp_path / "run"), {"a": np.zeros(3)}
-    savefile.write(path, {"n": 1}, arrays)
+    array_file.write(path, {"n": 1}, arrays)
 
     class Killed(BaseException):
         pass
@@ -423,8 +424,8 @@ def test_between_temporary_and_rename(tmp_path, monkeypatch):
     for name in ("fsync", "replace"):
         with monkeypatch.context() as patch, pytest.raises(Killed):
             patch.setattr(os, name, killed)
-            savefile.write(path, {"n": 2}, arrays)
-        assert savefile.read(path)[0] == {"n": 1}
+            array_file.write(path, {"n": 2}, arrays)
+        assert array_file.read(path)[0] == {"n": 1}
     assert os.listdir(tmp_path) == ["run"]
 
 
@@ -463,5 +464,5 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
     dead, ours = (tmp_path / f".run.{pid}.1.tmp" for pid in (int(child.stdout), os.getpid()))
     dead.write_bytes(b"half")
     ours.write_bytes(b"half")
-    savefile.prepare(path)
+    array_file.prepare(path)
     assert os.listdir(tmp_path) == [ours.name]

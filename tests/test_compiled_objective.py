@@ -10,10 +10,10 @@ import pytest
 from numba import njit, types
 from numba.core.runtime import _nrt_python, rtsys
 
-from numbaopt.addresses import TABLE
-from numbaopt.compiled_objective import _compile
-from numbaopt.minibatch import Batches
-from numbaopt.objective import Objective
+from numbaopt.backends.pointers import TABLE
+from numbaopt.data.batches import Batches
+from numbaopt.objectives.compiled import _compile
+from numbaopt.objectives.objective import Objective
 
 pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
 

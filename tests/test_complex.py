@@ -10,8 +10,8 @@ from scipy import optimize
 
 import numbaopt
 from numbaopt import Optimizer, minimize
-from numbaopt.objective import Objective
-from numbaopt.structure import flatten
+from numbaopt.common.tree import flatten
+from numbaopt.objectives.objective import Objective
 
 rng = np.random.default_rng(5)
 A = rng.normal(size=(12, 4)) + 1j * rng.normal(size=(12, 4))

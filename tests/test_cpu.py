@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import numbaopt
-from numbaopt import cpu
+from numbaopt.backends import cpu
 
 PACKAGE = Path(numbaopt.__file__).parent
 
@@ -330,7 +330,7 @@ told["type"] = type(numbaopt.adam.kernel(x)).__name__
 
 
 BEYOND = """
-from numbaopt.evaluation import free
+from numbaopt.embedded.objective import free
 try:
     free(np.zeros((1, 3)))  # it has two rows
     told["raised"] = None

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy.optimize._numdiff import approx_derivative
 
 from numbaopt import minimize
-from numbaopt.cpu import uncached
-from numbaopt.differences import SCHEMES, undecorated
+from numbaopt.backends.cpu import uncached
+from numbaopt.objectives.differences import SCHEMES, undecorated
 
 
 def gradient(value, x, f, scheme, bounds=None, rel_step=None, single=False, args=None, compiled=False):

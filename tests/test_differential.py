@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 import numbaopt
 from numbaopt import schedules
-from numbaopt.hyper import RANGES
+from numbaopt.methods.hyperparameters import RANGES
 
 sys.path.insert(0, str(Path(__file__).parent / "golden"))
 record = importlib.import_module("record")

@@ -7,15 +7,15 @@ import re
 import types
 
 import pytest
+from numbaopt.rule import Rule, rule
 
 import numbaopt
 from numbaopt import problems, schedules, transforms
-from numbaopt.ending import OVERSHOT, STATUS
-from numbaopt.glossary import GLOSSARY
-from numbaopt.helptext import entries, sections
-from numbaopt.outcome import OUTSIDE
-from numbaopt.results import ENDED
-from numbaopt.rule import Rule, rule
+from numbaopt.drivers.outcome import OUTSIDE
+from numbaopt.drivers.termination import OVERSHOT, STATUS
+from numbaopt.many.result import ENDED
+from numbaopt.methods.docs import entries, sections
+from numbaopt.methods.glossary import GLOSSARY
 
 METHODS = {name: getattr(numbaopt, name) for name in [*numbaopt.names(), *numbaopt.names("solvers")]}
 STAGES = {name: getattr(transforms, name) for name in transforms.__all__}

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numba import njit
+from numbaopt.rule import rule
 from scipy import optimize
 
 import numbaopt
@@ -26,14 +27,13 @@ from numbaopt import (
     minimize,
     minimize_many,
     problems,
-    savefile,
     schedules,
     sgd,
     transforms,
     warmup,
 )
-from numbaopt.comparison import Comparison
-from numbaopt.rule import isfinite, normal, rule, skip, sum, where  # noqa: F401
+from numbaopt.common import array_file
+from numbaopt.comparison.comparison import Comparison
 
 HOME = Path(numbaopt.__file__).parent
 X = np.array([1.0, -2.0])
@@ -178,10 +178,10 @@ def odd(arrays):
     """Return what has the right checksum, but is none of ours."""
 
     def content(path):
-        savefile.write(str(path), {}, {"a": X})
-        described = path.read_bytes()[: -savefile._DIGEST].replace(b'"<f8"', b'"<i8"') if arrays else b""
-        whole = described or path.read_bytes()[: -savefile._DIGEST] + b"more"
-        return whole + savefile.hashlib.sha256(whole).digest()
+        array_file.write(str(path), {}, {"a": X})
+        described = path.read_bytes()[: -array_file._DIGEST].replace(b'"<f8"', b'"<i8"') if arrays else b""
+        whole = described or path.read_bytes()[: -array_file._DIGEST] + b"more"
+        return whole + array_file.hashlib.sha256(whole).digest()
 
     return content
 

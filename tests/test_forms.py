@@ -8,12 +8,8 @@ import pickle
 import numba
 import numpy as np
 import pytest
-
-import numbaopt
-from numbaopt import Optimizer, adam, chain, cpu, minimize, minimize_many, rule, sgd
 from numbaopt.rule import (
     RuleError,
-    _step,
     columns,
     isfinite,
     matrix,
@@ -29,6 +25,11 @@ from numbaopt.rule import (
     sum,
     where,
 )
+
+import numbaopt
+from numbaopt import Optimizer, adam, chain, minimize, minimize_many, rule, sgd
+from numbaopt.backends import cpu
+from numbaopt.methods.rule import _step
 
 
 @rule

@@ -15,9 +15,10 @@ from hypothesis.extra import numpy as arrays
 from scipy.optimize import Bounds
 
 import numbaopt
-from numbaopt import Optimizer, minimize, minimize_many, registry
-from numbaopt.checks import is_real
-from numbaopt.options import DEFAULTS
+from numbaopt import Optimizer, minimize, minimize_many
+from numbaopt.common.validation import is_real
+from numbaopt.drivers.options import DEFAULTS
+from numbaopt.methods import registry
 
 try:
     import pandas

@@ -12,8 +12,8 @@ import pytest
 from numba import njit
 
 from numbaopt import OptimizationInterrupted, adam, chain, minimize, minimize_many, problems, schedules, transforms
-from numbaopt.progress import Bar
-from numbaopt.result import Result
+from numbaopt.drivers.progress import Bar
+from numbaopt.results.result import Result
 
 ROSENBROCK = problems.get("rosenbrock", n=2)
 COLUMNS = ["nit", "fun", "norm", "lr", "seconds"]

@@ -137,7 +137,7 @@ def modules_after(code):
     return set(done.stdout.split())
 
 
-HEAVY = ["scipy.optimize", "matplotlib", "numba.cuda.cudadrv.driver", "numba_cuda", "numbaopt.cuda", "numbaopt.lanes"]
+HEAVY = ["scipy.optimize", "matplotlib", "numba.cuda.cudadrv.driver", "numba_cuda", "numbaopt.backends.cuda", "numbaopt.backends.simd"]
 QUADRATIC = """
 from numba import njit
 from numbaopt import minimize

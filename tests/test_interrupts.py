@@ -12,8 +12,9 @@ from numba import njit
 from numba.core.registry import cpu_target
 
 import numbaopt
-from numbaopt import minimize, minimize_many, tiers
-from numbaopt.interrupts import held
+from numbaopt import minimize, minimize_many
+from numbaopt.common.signals import held
+from numbaopt.drivers import specialize
 
 SCRIPT = """
 import os, signal, sys, time
@@ -120,10 +121,10 @@ def counting_down(x, grad, *more):
 
 @pytest.mark.parametrize("method", ["adam", "lamb"])
 def test_an_exception_after_the_driver_of_its_own_has_taken_over(monkeypatch, method):
-    monkeypatch.setattr(tiers, "PATIENCE", 0.0)
+    monkeypatch.setattr(specialize, "PATIENCE", 0.0)
     taken = []
-    specialise = tiers.Tier._specialise
-    monkeypatch.setattr(tiers.Tier, "_specialise", lambda tier: (specialise(tier), taken.append(tier)))
+    specialise = specialize.Tier._specialise
+    monkeypatch.setattr(specialize.Tier, "_specialise", lambda tier: (specialise(tier), taken.append(tier)))
     given = {"jac": "inplace", "method": method, "options": {"maxiter": 10**7, "gtol": 0, "lr": 1e-8}}
     fun = njit(counting_down.py_func)  # a tier of its own
     with pytest.raises(ArithmeticError, match="pulled the plug") as caught:

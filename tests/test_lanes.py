@@ -17,8 +17,9 @@ from numba.core.registry import cpu_target
 from numba.cpython import mathimpl
 from numba.np import arraymath
 
-from numbaopt import cpu, problems
-from numbaopt.lanes import LaneArray, Lanes, all_, any_, arithmetic, broadcast, lane, select, viewer
+from numbaopt import problems
+from numbaopt.backends import cpu
+from numbaopt.backends.simd import LaneArray, Lanes, all_, any_, arithmetic, broadcast, lane, select, viewer
 
 NUMPY = functools.partial(njit, error_model="numpy")
 rng = np.random.default_rng(0)

@@ -15,7 +15,9 @@ from numba.core.dispatcher import Dispatcher
 from scipy.optimize import Bounds, OptimizeResult
 
 import numbaopt
-from numbaopt import OptimizationInterrupted, crowd, minimize, minimize_many, pooled, tiers
+from numbaopt import OptimizationInterrupted, minimize, minimize_many
+from numbaopt.drivers import specialize
+from numbaopt.many.minimize_many import simd, workers
 
 pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
 
@@ -138,13 +140,13 @@ def assert_alone(result, *given, only=None, **rest):
 @pytest.fixture
 def scalar(monkeypatch):
     """One after another, by the driver that is for all objectives."""
-    monkeypatch.setattr(tiers, "PATIENCE", np.inf)
+    monkeypatch.setattr(specialize, "PATIENCE", np.inf)
 
 
 @pytest.fixture
 def swum(monkeypatch):
     """Compile for lanes at once, where that can be; what is called is noted here, or None where it cannot be."""
-    calls, swimmer = [], crowd.swimmer
+    calls, swimmer = [], workers.swimmer
 
     def spy(*given):
         swim = swimmer(*given)
@@ -158,8 +160,8 @@ def swum(monkeypatch):
 
         return counted
 
-    monkeypatch.setattr(tiers, "PATIENCE", 0.0)
-    monkeypatch.setattr(crowd, "swimmer", spy)
+    monkeypatch.setattr(specialize, "PATIENCE", 0.0)
+    monkeypatch.setattr(workers, "swimmer", spy)
     return calls
 
 
@@ -215,14 +217,14 @@ def test_what_has_no_lanes_is_tried_once(swum, monkeypatch):
     """It goes to the driver made for it alone, with the same bits, and the next call does not compile again."""
     X0, data = inputs(20)
     tried = []
-    load = pooled.load.__wrapped__
+    load = simd.load.__wrapped__
     monkeypatch.setattr(
-        pooled.load, "__wrapped__", lambda text, name, **rest: tried.append((text, name)) or load(text, name, **rest)
+        simd.load, "__wrapped__", lambda text, name, **rest: tried.append((text, name)) or load(text, name, **rest)
     )
     for _ in range(2):
         result = minimize_many(allocates, X0, SHARED, data, ADAM, True, threads=1)
     assert set(swum) == {None} and [name for _, name in tried].count("pool") == 1
-    monkeypatch.setattr(tiers, "PATIENCE", np.inf)
+    monkeypatch.setattr(specialize, "PATIENCE", np.inf)
     assert_alone(result, allocates, X0, SHARED, data, ADAM, True)
 
 
@@ -677,15 +679,15 @@ def test_specialised(scalar, monkeypatch):
     X0, data = inputs(9)
     given = X0, SHARED, data, "lbfgs", "inplace"
     before = minimize_many(valley, *given, threads=1)
-    made, specialise = [], tiers.Tier._specialise
+    made, specialise = [], specialize.Tier._specialise
 
     def spy(tier):
         driver = tier._driver
         specialise(tier)
         made.append(tier._driver is not driver)
 
-    monkeypatch.setattr(tiers.Tier, "_specialise", spy)
-    monkeypatch.setattr(tiers, "PATIENCE", 0.0)
+    monkeypatch.setattr(specialize.Tier, "_specialise", spy)
+    monkeypatch.setattr(specialize, "PATIENCE", 0.0)
     after = minimize_many(valley, *given, threads=1)
     assert made == [True]
     for name in FIELDS:
@@ -713,8 +715,8 @@ def calls_fastmath(x, grad):
 
 
 def test_fastmath_further_down_keeps_an_objective_out_of_lanes(monkeypatch):
-    monkeypatch.setattr(crowd, "swimmer", lambda *given: pytest.fail("its bits would depend on time"))
-    monkeypatch.setattr(tiers, "PATIENCE", 0.0)
+    monkeypatch.setattr(workers, "swimmer", lambda *given: pytest.fail("its bits would depend on time"))
+    monkeypatch.setattr(specialize, "PATIENCE", 0.0)
     X0 = np.arange(27.0).reshape(9, 3)
     result = minimize_many(calls_fastmath, X0, method=numbaopt.sgd(lr=0.1), jac="inplace", threads=1)
     assert result.success.all()

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from numbaopt.rule import columns, matrix, rowmean, rows, rule, transpose
 
-from numbaopt import RuleError, matrices
-from numbaopt.matrices import rowmean, transpose
-from numbaopt.rule import columns, matrix, rows, rule
+from numbaopt import RuleError
+from numbaopt.backends import linalg
 
 DTYPES = [np.float64, np.float32]
 SHAPES = [(1, 1), (1, 5), (5, 1), (3, 5), (5, 3), (4, 4)]
@@ -30,15 +30,15 @@ def eps(dtype):
 def test_of_rows_and_columns(shape, dtype):
     a = random(shape, dtype)
     for ours, theirs in [
-        (matrices.rowmean(a), a.mean(1, dtype=float, keepdims=True)),
-        (matrices.columnmean(a), a.mean(0, dtype=float, keepdims=True)),
-        (matrices.added(a), a.sum(dtype=float)),
+        (linalg.rowmean(a), a.mean(1, dtype=float, keepdims=True)),
+        (linalg.columnmean(a), a.mean(0, dtype=float, keepdims=True)),
+        (linalg.added(a), a.sum(dtype=float)),
     ]:
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=4 * eps(dtype) * abs(a).max())
     for ours, theirs in [
-        (matrices.rowmax(a), a.max(1, keepdims=True)),
-        (matrices.columnmax(a), a.max(0, keepdims=True)),
-        (matrices.transpose(a), a.T),
+        (linalg.rowmax(a), a.max(1, keepdims=True)),
+        (linalg.columnmax(a), a.max(0, keepdims=True)),
+        (linalg.transpose(a), a.T),
     ]:
         np.testing.assert_array_equal(ours, theirs)
         assert ours.dtype == dtype and ours.flags.c_contiguous
@@ -47,8 +47,8 @@ def test_of_rows_and_columns(shape, dtype):
 def test_the_largest_is_not_a_number_where_one_is_not():
     a = random((3, 4), np.float64)
     a[1, 2] = np.nan
-    np.testing.assert_array_equal(np.isnan(matrices.rowmax(a)).ravel(), [False, True, False])
-    np.testing.assert_array_equal(np.isnan(matrices.columnmax(a)).ravel(), [False, False, True, False])
+    np.testing.assert_array_equal(np.isnan(linalg.rowmax(a)).ravel(), [False, True, False])
+    np.testing.assert_array_equal(np.isnan(linalg.columnmax(a)).ravel(), [False, False, True, False])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -60,7 +60,7 @@ def test_orthogonal_is_a_polynomial_of_the_singular_values(shape, dtype):
     s /= np.linalg.norm(s)
     for _ in range(5):
         s = JORDAN[0] * s + JORDAN[1] * s**3 + JORDAN[2] * s**5
-    ours = matrices.orthogonal(a, *JORDAN, 5, 1e-7)
+    ours = linalg.orthogonal(a, *JORDAN, 5, 1e-7)
     np.testing.assert_allclose(ours, (u * s) @ vt, rtol=0, atol=200 * eps(dtype))  # the least s grows up to 485-fold
     assert ours.dtype == dtype and ours.flags.c_contiguous
     np.testing.assert_array_equal(a, before)
@@ -69,10 +69,10 @@ def test_orthogonal_is_a_polynomial_of_the_singular_values(shape, dtype):
 def test_orthogonal_reaches_the_orthogonal_factor_where_its_coefficients_do():
     a = random((4, 6), np.float64)
     u, _, vt = np.linalg.svd(a, full_matrices=False)
-    np.testing.assert_allclose(matrices.orthogonal(a, 1.5, -0.5, 0.0, 40, 0.0), u @ vt, rtol=0, atol=1e-13)
-    np.testing.assert_array_equal(matrices.orthogonal(np.zeros((3, 2)), *JORDAN, 5, 1e-7), np.zeros((3, 2)))
+    np.testing.assert_allclose(linalg.orthogonal(a, 1.5, -0.5, 0.0, 40, 0.0), u @ vt, rtol=0, atol=1e-13)
+    np.testing.assert_array_equal(linalg.orthogonal(np.zeros((3, 2)), *JORDAN, 5, 1e-7), np.zeros((3, 2)))
     norm = np.linalg.norm(a)
-    np.testing.assert_allclose(matrices.orthogonal(a, *JORDAN, 0, 2 * norm), a / (2 * norm), rtol=1e-15)
+    np.testing.assert_allclose(linalg.orthogonal(a, *JORDAN, 0, 2 * norm), a / (2 * norm), rtol=1e-15)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -80,7 +80,7 @@ def test_orthogonal_reaches_the_orthogonal_factor_where_its_coefficients_do():
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_inverse_root_undoes_the_matrix(n, p, dtype):
     a = positive(n, dtype)
-    root = matrices.inverse_root(a, p, 0.0)
+    root = linalg.inverse_root(a, p, 0.0)
     whole = np.linalg.matrix_power(root.astype(float), p) @ a
     np.testing.assert_allclose(whole, np.eye(n), rtol=0, atol=20 * np.linalg.cond(a.astype(float)) * eps(dtype))
     np.testing.assert_array_equal(root, root.T)
@@ -91,19 +91,19 @@ def test_inverse_root_of_what_has_no_inverse():
     direction = np.array([[3.0], [4.0]]) / 5
     a = 16 * direction @ direction.T
     along, across = direction @ direction.T, np.eye(2) - direction @ direction.T
-    np.testing.assert_allclose(matrices.inverse_root(a, 4, 1e-4), along / 2 + 10 * across, rtol=1e-14)
-    np.testing.assert_array_equal(matrices.inverse_root(np.zeros((2, 2)), 4, 0.0), np.zeros((2, 2)))
+    np.testing.assert_allclose(linalg.inverse_root(a, 4, 1e-4), along / 2 + 10 * across, rtol=1e-14)
+    np.testing.assert_array_equal(linalg.inverse_root(np.zeros((2, 2)), 4, 0.0), np.zeros((2, 2)))
     # An eigenvalue that float32 knows nothing of, and rounds to below zero.
     noisy = (a + np.diag([0.0, -1e-6])).astype(np.float32)
     assert np.linalg.eigvalsh(noisy)[0] < 0
-    np.testing.assert_allclose(matrices.inverse_root(noisy, 4, 1e-4), along / 2 + 10 * across, rtol=1e-5)
+    np.testing.assert_allclose(linalg.inverse_root(noisy, 4, 1e-4), along / 2 + 10 * across, rtol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_eigenvectors_come_in_descending_order(n, dtype):
     a = positive(n, dtype)
-    q = matrices.eigenvectors(a)
+    q = linalg.eigenvectors(a)
     room = 20 * eps(dtype) * np.linalg.norm(a)
     np.testing.assert_allclose(q.T @ q, np.eye(n), rtol=0, atol=20 * eps(dtype))
     np.testing.assert_allclose(q.T @ a @ q, np.diag(np.linalg.eigvalsh(a)[::-1]), rtol=0, atol=room)
@@ -114,7 +114,7 @@ def test_eigenvectors_come_in_descending_order(n, dtype):
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_orthonormal_keeps_what_the_first_columns_span(n, dtype):
     a = random((n, n), dtype)
-    q = matrices.orthonormal(a)
+    q = linalg.orthonormal(a)
     np.testing.assert_allclose(q.T @ q, np.eye(n), rtol=0, atol=20 * eps(dtype))
     np.testing.assert_allclose(np.tril(q.T @ a, -1), 0, rtol=0, atol=20 * eps(dtype) * np.linalg.norm(a))
     assert q.dtype == dtype and q.flags.c_contiguous
@@ -123,14 +123,14 @@ def test_orthonormal_keeps_what_the_first_columns_span(n, dtype):
 def test_orthonormal_is_whole_where_columns_are_missing():
     a = np.zeros((3, 3))
     a[:, 0] = 1, 2, 2
-    q = matrices.orthonormal(a)
+    q = linalg.orthonormal(a)
     np.testing.assert_allclose(q.T @ q, np.eye(3), rtol=0, atol=1e-15)
     np.testing.assert_allclose(abs(q[:, 0]), [1 / 3, 2 / 3, 2 / 3], rtol=1e-15)
 
 
 def test_descending_sorts_and_leaves_equals_in_place():
     row = np.array([[2.0, 7.0, -1.0, 7.0]])
-    p = matrices.descending(row)
+    p = linalg.descending(row)
     np.testing.assert_array_equal(row @ p, [[7, 7, 2, -1]])
     np.testing.assert_array_equal(np.arange(4) @ p, [1, 3, 0, 2])
 

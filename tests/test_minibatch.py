@@ -8,9 +8,9 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numbaopt.epochs import gather
-from numbaopt.minibatch import Batches
-from numbaopt.order import below, draw, seed_key
+from numbaopt.data.batches import Batches
+from numbaopt.data.shuffle import below, draw, seed_key
+from numbaopt.drivers.minibatch_loop import gather
 
 compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
 overflowing = pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")  # as draws in 64 bits do without the compiler

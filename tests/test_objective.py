@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from numbaopt.objective import Objective
+from numbaopt.objectives.objective import Objective
 
 A = np.array([[3.0, 1.0, 0.0], [1.0, 2.0, 0.5], [0.0, 0.5, 4.0]])
 X = np.array([0.3, -1.2, 2.0])

@@ -10,7 +10,7 @@ import scipy.optimize
 
 import numbaopt
 from numbaopt import Result, minimize, plot, problems
-from numbaopt.history import History
+from numbaopt.drivers.recorder import History
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from numbaopt import Result, minimize
-from numbaopt.results import ManyResult
+from numbaopt.many.result import ManyResult
 
 
 def layers(count, fill=1.0):

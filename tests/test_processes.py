@@ -21,9 +21,9 @@ import pytest
 from test_cpu import PACKAGE, PRELUDE, finish, start
 
 import numbaopt
-from numbaopt import info, warm
 from numbaopt.__main__ import main
-from numbaopt.files import Files, checked
+from numbaopt.backends.cache_files import Files, checked
+from numbaopt.tools import info, warmup
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="written for POSIX")
 
@@ -468,23 +468,23 @@ def test_help_and_version(capsys):
     ],
 )
 def test_warmup_refuses(given, error, match, monkeypatch):
-    monkeypatch.setattr(warm, "_compile", None)
+    monkeypatch.setattr(warmup, "_compile", None)
     with pytest.raises(error, match=match):
         numbaopt.warmup(**given)
 
 
 def test_warmup_where_nothing_can_be_kept(monkeypatch, capsys):
-    monkeypatch.setattr(warm, "_compile", None)
-    monkeypatch.setattr(warm.cpu, "directory", lambda: None)
+    monkeypatch.setattr(warmup, "_compile", None)
+    monkeypatch.setattr(warmup.cpu, "directory", lambda: None)
     with pytest.raises(OSError, match="set NUMBA_CACHE_DIR"):
         numbaopt.warmup()
     assert main(["warmup"]) == 2 and "set NUMBA_CACHE_DIR" in capsys.readouterr().err
-    monkeypatch.setattr(warm.numba.config, "DISABLE_JIT", 1)
+    monkeypatch.setattr(warmup.numba.config, "DISABLE_JIT", 1)
     with pytest.raises(ValueError, match="NUMBA_DISABLE_JIT"):
         numbaopt.warmup()
 
 
 def test_all_methods():
-    tasks = warm._tasks("all", "float32")
+    tasks = warmup._tasks("all", "float32")
     assert {method for method, _ in tasks} == {*numbaopt.names(), *numbaopt.names("solvers")}
     assert {np.dtype(dtype) for _, dtype in tasks} == {np.dtype("float32")}

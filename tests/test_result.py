@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from numbaopt.result import OptimizationInterrupted, Result
+from numbaopt.results.result import OptimizationInterrupted, Result
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_it_is_a_result_of_scipy(fields):
 def test_scipy_is_not_imported_for_it():
     code = """
         import sys
-        from numbaopt.result import Result
+        from numbaopt.results.result import Result
         result = Result(x=1)
         assert isinstance(result, dict) and isinstance(result, Result)
         repr(result)

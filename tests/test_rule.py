@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import numbaopt
-from numbaopt import Rule, RuleError, State, adam, chain, cpu, lamb, rmsprop, rule, schedules, sgd
-from numbaopt.registry import get, names
+from numbaopt import Rule, RuleError, State, adam, chain, lamb, rmsprop, rule, schedules, sgd
+from numbaopt.backends import cpu
+from numbaopt.methods.registry import get, names
 from numbaopt.transforms import box
 
 # Rebinding.

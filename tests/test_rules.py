@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import numbaopt
-from numbaopt import cpu
-from numbaopt.rule import _step
+from numbaopt.backends import cpu
+from numbaopt.methods.rule import _step
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import numbaopt
-from numbaopt import cpu
-from numbaopt.noise import normal
-from numbaopt.rule import _step
+from numbaopt.backends import cpu
+from numbaopt.common.random import normal
+from numbaopt.methods.rule import _step
 
 JOINT = ["noisy_sgd", "sophia", "prodigy", "dadapt_adamw", "polyak_sgd", "momo", "momo_adam", "dog", "dowg", "swats", "wngrad"]
 LAYERWISE = ["lars", "lamb", "fromage", "novograd"]

@@ -6,9 +6,9 @@ import pytest
 from numba import njit
 
 from numbaopt import minimize, names
-from numbaopt.differences import undecorated
-from numbaopt.objective import Objective
-from numbaopt.spsa import Spsa, estimate, perturb
+from numbaopt.objectives.differences import undecorated
+from numbaopt.objectives.objective import Objective
+from numbaopt.objectives.spsa import Spsa, estimate, perturb
 
 # Without the compiler the shifts are counted in NumPy's 64 bits, which warns of each overflow.
 pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from numbaopt.structure import Structure, flatten
+from numbaopt.common.tree import Structure, flatten
 
 Params = namedtuple("Params", "w b")
 

@@ -8,14 +8,14 @@ import pytest
 
 import numbaopt
 from numbaopt import transforms
-from numbaopt.stubs import stubs
+from numbaopt.tools.stubs import stubs
 
 HOME = Path(numbaopt.__file__).parent
 
 
 @pytest.mark.parametrize("path", stubs())
 def test_the_files_are_current(path):
-    assert (HOME / path).read_text() == stubs()[path], "run: python -m numbaopt.stubs"
+    assert (HOME / path).read_text() == stubs()[path], "run: python -m numbaopt.tools.stubs"
 
 
 @pytest.mark.parametrize("module", [numbaopt, transforms], ids=lambda module: module.__name__)

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 import numbaopt
-from numbaopt import table
+from numbaopt.tools import method_table
 
 ROOT = Path(__file__).parents[1]
 RULES = {path.stem: path for path in sorted((ROOT / "numbaopt" / "rules").glob("[a-z]*.py"))}
 
 
 def test_the_readme_holds_the_table():
-    assert table.table() in (ROOT / "README.md").read_text(), "python -m numbaopt.table prints what belongs there"
+    assert method_table.table() in (ROOT / "README.md").read_text(), "python -m numbaopt.tools.method_table prints what belongs there"
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -28,10 +28,10 @@ def test_a_rules_file_is_short_and_speaks_of_the_method_alone(name):
     kinds = (ast.For, ast.While, ast.ClassDef, ast.comprehension, ast.Import)
     assert not any(isinstance(node, kinds) for node in ast.walk(tree))
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert modules <= {"numbaopt.rule", "numbaopt.matrices"}
+    assert modules <= {"numbaopt.rule", "numbaopt.backends.linalg"}
     functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     assert functions == [name], "one rule a file, under its own name"
-    label, source, slots, size, use = table.row(name)
+    label, source, slots, size, use = method_table.row(name)
     assert label == f"`{name}`" and re.search(r"(19|20)\d\d", source) and use.strip() and slots[0].isdigit()
 
 
@@ -39,7 +39,7 @@ def test_traffic_is_what_a_step_cannot_do_without():
     # x read and written, g read, each slot read and written: so for every element-wise rule that uses all its slots.
     for name in ("sgd", "adam", "adagrad", "lion", "amsgrad"):
         rule = getattr(numbaopt, name)
-        assert table.traffic(rule) == 3 + 2 * len(rule.slots_of)
-    assert table.traffic(numbaopt.lamb) == 10  # two passes: x, g, m, v in, m, v out; then x, m, v in, x out
-    assert table.traffic(numbaopt.muon.shaped((3, 3))) is None
-    assert np.all([int(table.row(name)[3]) >= 12 for name in RULES])
+        assert method_table.traffic(rule) == 3 + 2 * len(rule.slots_of)
+    assert method_table.traffic(numbaopt.lamb) == 10  # two passes: x, g, m, v in, m, v out; then x, m, v in, x out
+    assert method_table.traffic(numbaopt.muon.shaped((3, 3))) is None
+    assert np.all([int(method_table.row(name)[3]) >= 12 for name in RULES])

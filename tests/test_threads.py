@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from numba import njit
 from numba.core import event
+from numbaopt.rule import rule
 
 import numbaopt
-from numbaopt import Optimizer, minimize, minimize_many, threads
-from numbaopt.cpu import PARALLEL_FROM
-from numbaopt.rule import rule
+from numbaopt import Optimizer, minimize, minimize_many
+from numbaopt.backends.cpu import PARALLEL_FROM
+from numbaopt.common import locking
 
 MANY = 16
 
@@ -224,7 +225,7 @@ def test_an_exception_is_for_its_own_thread():
 def test_once():
     made, go = [], threading.Event()
 
-    @threads.once(most=2)
+    @locking.once(most=2)
     def slow(a):
         made.append(a)
         go.wait(5)
@@ -244,7 +245,7 @@ def test_once():
 def test_once_keeps_no_exception():
     tried = []
 
-    @threads.once
+    @locking.once
     def fails(a):
         tried.append(a)
         raise ZeroDivisionError(a)
@@ -257,7 +258,7 @@ def test_once_keeps_no_exception():
 
 def test_lazy():
     class Thing:
-        @threads.lazy
+        @locking.lazy
         def value(self):
             """Return something."""
             return []
@@ -271,12 +272,12 @@ def test_no_deadlock_between_our_lock_and_numbas():
     # One thread holds Numba's lock and asks for something of ours; another compiles a step.
     entered = threading.Event()
 
-    @threads.once
+    @locking.once
     def ours(a):
         return a
 
     def holding():
-        with threads.lock:
+        with locking.lock:
             entered.set()
             threading.Event().wait(0.05)  # long enough for the other one to stand before the lock
             return ours(3)

@@ -11,7 +11,9 @@ from numba import njit
 from scipy import stats
 
 import numbaopt
-from numbaopt import Optimizer, adam, chain, cpu, lamb, minimize, passes, rule, schedules, sgd, transforms
+from numbaopt import Optimizer, adam, chain, lamb, minimize, rule, schedules, sgd, transforms
+from numbaopt.backends import cpu
+from numbaopt.lowering import passes
 from numbaopt.transforms import (
     accumulate,
     adaptive_grad_clip,
@@ -109,7 +111,7 @@ BEFORE = {
     "centralize": (centralize, lambda g, x, t: g - (0 if g.ndim == 1 else g.mean(1, keepdims=True))),
     "add_noise": (
         add_noise(eta=0.3, gamma=0.7, seed=5),
-        lambda g, x, t: g + np.sqrt(0.3 / t**0.7) * numbaopt.noise.normal(g, 5, t),
+        lambda g, x, t: g + np.sqrt(0.3 / t**0.7) * numbaopt.common.random.normal(g, 5, t),
     ),
 }
 

@@ -1,7 +1,6 @@
 """Adafactor: of the second moments of a matrix only those of its rows and columns are kept."""
 
-from numbaopt.matrices import columnmean, rowmean
-from numbaopt.rule import matrix, max, mean, min, rule, sqrt
+from numbaopt.rule import columnmean, matrix, max, mean, min, rowmean, rule, sqrt
 
 
 @rule

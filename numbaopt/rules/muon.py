@@ -1,7 +1,6 @@
 """Muon: momentum made orthogonal, for the matrices of a model; AdamW for all else."""
 
-from numbaopt.matrices import orthogonal
-from numbaopt.rule import columns, matrix, max, rows, rule, sqrt
+from numbaopt.rule import columns, matrix, max, orthogonal, rows, rule, sqrt
 
 
 @rule

@@ -1,7 +1,6 @@
 """Shampoo: Adagrad with one matrix for the rows and one for the columns, not one number for each entry."""
 
-from numbaopt.matrices import inverse_root, transpose
-from numbaopt.rule import matrix, rule, sqrt, where
+from numbaopt.rule import inverse_root, matrix, rule, sqrt, transpose, where
 
 
 @rule

@@ -1,7 +1,6 @@
 """SM3: Adagrad that keeps of a matrix one sum for each row and one for each column."""
 
-from numbaopt.matrices import columnmax, rowmax
-from numbaopt.rule import matrix, min, rule, sqrt, where
+from numbaopt.rule import columnmax, matrix, min, rowmax, rule, sqrt, where
 
 
 @rule

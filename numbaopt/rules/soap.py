@@ -1,7 +1,6 @@
 """SOAP: Adam in the basis in which Shampoo's two matrices are diagonal."""
 
-from numbaopt.matrices import columnmean, descending, eigenvectors, orthonormal, transpose
-from numbaopt.rule import matrix, rule, sqrt
+from numbaopt.rule import columnmean, descending, eigenvectors, matrix, orthonormal, rule, sqrt, transpose
 
 
 @rule

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Any, Concatenate, ParamSpec, overload
 
-from numbaopt.parse import RuleError
+from numbaopt.lowering.frontend import RuleError
 
 P = ParamSpec("P")
 

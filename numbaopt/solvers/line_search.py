@@ -11,7 +11,7 @@ What a solver carries from call to call are numbers in an array w, at these plac
 
 import math
 
-from numbaopt.cpu import jit
+from numbaopt.backends.cpu import jit
 
 ITERATIONS = 0  # accepted so far: first, where `Solver.iterations` finds it
 BEGUN = 1  # whether a search is under way

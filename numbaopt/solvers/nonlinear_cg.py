@@ -2,7 +2,7 @@
 
 import math
 
-from numbaopt.cpu import jit
+from numbaopt.backends.cpu import jit
 from numbaopt.solvers import line_search as ls
 from numbaopt.solvers.solver import Solver
 from numbaopt.solvers.vectors import copy, curvature, dot, move, one_norm, rounding, turn

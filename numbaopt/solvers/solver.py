@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from numbaopt import cpu
-from numbaopt.checks import is_real
-from numbaopt.helptext import HelpText
-from numbaopt.hyper import nearest
-from numbaopt.method import Method
+from numbaopt.backends import cpu
+from numbaopt.common.validation import is_real
+from numbaopt.methods.docs import HelpText
+from numbaopt.methods.hyperparameters import nearest
+from numbaopt.methods.method import Method
+from numbaopt.methods.state import State, contiguous, fitting, parts
 from numbaopt.solvers.line_search import F0, F_LO
-from numbaopt.state import State, contiguous, fitting, parts
 
 
 class Solver(Method):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from numbaopt.cpu import jit
+from numbaopt.backends.cpu import jit
 
 SUMS = {"reassoc", "contract", "nsz"}  # lets a long sum vectorise
 

@@ -1,7 +1,6 @@
 """Gradient centralisation: rows of a matrix's gradient with mean zero."""
 
-from numbaopt.matrices import rowmean
-from numbaopt.rule import matrix, rule
+from numbaopt.rule import matrix, rowmean, rule
 
 
 @rule

@@ -1,7 +1,6 @@
 """Clipping: no gradient longer than it may be."""
 
-from numbaopt.matrices import columnmean
-from numbaopt.rule import matrix, max, min, norm, rows, rule, sqrt, sum, where
+from numbaopt.rule import columnmean, matrix, max, min, norm, rows, rule, sqrt, sum, where
 
 
 @rule

@@ -4,8 +4,7 @@
 is the rule's; after a rule that scales coordinates apart (Adam) it is a heuristic.
 """
 
-from numbaopt.matrices import rowmean
-from numbaopt.rule import abs, columns, matrix, max, norm, rule, sign, sqrt, where
+from numbaopt.rule import abs, columns, matrix, max, norm, rowmean, rule, sign, sqrt, where
 
 
 @rule

@@ -1,11 +1,11 @@
-"""Stages with their hyperparameters: written by ``python -m numbaopt.stubs``."""
+"""Stages with their hyperparameters: written by ``python -m numbaopt.tools.stubs``."""
 
 from collections.abc import Callable
 from typing import Any, overload
 
 import numpy as np
 
-from numbaopt.result import Result
+from numbaopt.results.result import Result
 from numbaopt.rule import Rule
 from numbaopt.schedules import Schedule
 

@@ -1,0 +1,253 @@
+"""Optimizer: a rule, the parameters it changes in place, and their state, for a loop of your own."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.lib.array_utils import byte_bounds
+
+from numbaopt.api.param_group import Group, assign, contents
+from numbaopt.common.validation import describe
+from numbaopt.methods.registry import get
+from numbaopt.methods.state import valued
+
+if TYPE_CHECKING:
+    from numbaopt.methods.rule import Rule
+
+
+class Optimizer:
+    """A rule at work on parameters that it changes in place.
+
+    Parameters
+    ----------
+    rule : Rule or str
+        The method: ``adam(lr=1e-3)`` or ``"adam"``.
+    params : array, dict, list or tuple of arrays, or list of dicts with a key ``"params"``
+        float32 or float64, C-contiguous, writable: NumPy arrays, or device arrays that are then stepped where they
+        lie. NumPy arrays may be complex: they are stepped as their real and imaginary parts, and their gradients are
+        complex, too, dL/dRe + 1j dL/dIm, as in torch. A list of dicts makes groups, as in torch: the other keys are
+        that group's hyperparameters, or its ``"rule"``.
+
+    Attributes
+    ----------
+    params : as given
+        The parameters.
+    grads : as params
+        Gradients in the structure of ``params`` (a list of such with groups): views of one flat buffer, to accumulate
+        into, which `step` reads where it is given nothing.
+    groups : list of Group
+        Rule, parameters and states of each group; one where ``params`` is no list of groups.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For parameters that cannot be changed in place, naming them.
+
+    Examples
+    --------
+    >>> import numpy as np, numbaopt
+    >>> params = {"w": np.ones((2, 3)), "b": np.zeros(3)}
+    >>> opt = numbaopt.Optimizer(numbaopt.sgd(lr=0.5), params)
+    >>> opt.grads["w"][:] = 1.0
+    >>> opt.step()
+    >>> params["w"]
+    array([[0.5, 0.5, 0.5],
+           [0.5, 0.5, 0.5]])
+    """
+
+    groups: list[Group]
+
+    def __init__(self, rule: "str | Rule", params: Any):
+        rule = get(rule)
+        self._grouped = isinstance(params, list) and bool(params) and all(_is_group(p) for p in params)
+        self.groups = []
+        for group in params if self._grouped else [{"params": params}]:
+            own = {key: value for key, value in group.items() if key not in ("params", "rule")}
+            self.groups.append(Group(get(group.get("rule", rule))(**own), group["params"]))
+        leaves, names = [], []
+        for i, group in enumerate(self.groups):
+            leaves += group._leaves
+            names += [f"params{path}" + f" of group {i}" * self._grouped for path in group.structure.paths]
+        _apart(leaves, names)
+
+    @property
+    def params(self) -> Any:
+        """The parameters as they were given."""
+        return [g.params for g in self.groups] if self._grouped else self.groups[0].params
+
+    @property
+    def grads(self) -> Any:
+        """Gradients to accumulate into, in the structure of the parameters."""
+        return [g.grads for g in self.groups] if self._grouped else self.groups[0].grads
+
+    def zero_grad(self) -> None:
+        """Set the gradient buffer to zero."""
+        for group in self.groups:
+            assign(group._flat, 0)
+
+    def step(self, grads: Any = None, f: float | None = None) -> None:
+        """Do one step of every parameter that has a gradient.
+
+        Parameters
+        ----------
+        grads : the structure of ``params``, optional
+            Gradients; a parameter whose gradient is None is left alone. By default the buffer `grads`.
+        f : float, optional
+            The objective's value, for rules that ask for it.
+
+        Raises
+        ------
+        TypeError, ValueError
+            When a gradient does not fit its parameter. Nothing has changed then.
+        """
+        if grads is None:
+            work = [(group, group.buffered()) for group in self.groups]
+        else:
+            given = grads if self._grouped else [grads]
+            if not isinstance(given, (list, tuple)) or len(given) != len(self.groups):
+                raise ValueError(f"grads is a list of {len(self.groups)}, one for each group, not {describe(grads)}")
+            work = [(group, group.gather(own)) for group, own in zip(self.groups, given, strict=True)]
+        for group, _ in work:
+            if group.rule.valued:
+                valued(group.rule, f)
+        for group, triples in work:
+            group.step(triples, f)
+
+    def reported(self) -> Any:
+        """Return copies of the points to report, in the structure of ``params``.
+
+        They are the parameters themselves for most rules; an average of them where a rule or a stage of its chain
+        keeps one (`schedule_free_adamw`, `transforms.ema`).
+
+        Returns
+        -------
+        array, dict, list or tuple of arrays
+            New arrays; with groups, a list of such.
+        """
+        points = [group.reported() for group in self.groups]
+        return points if self._grouped else points[0]
+
+    def set(self, **hyper: Any) -> None:
+        """Set hyperparameters in all groups: ``opt.set(lr=1e-4)``.
+
+        Parameters
+        ----------
+        **hyper
+            By name; for one group, ``opt.groups[0].rule = ...``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For what a group's rule does not take. Nothing has changed then.
+        """
+        for group, rule in [(group, group.accepted(group.rule(**hyper))) for group in self.groups]:
+            group.rule = rule
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return a copy of all that is needed to go on later: rules' names, hyperparameters, step numbers, slots.
+
+        Returns
+        -------
+        dict
+            Of lists, dicts, numbers, schedules and NumPy arrays, device arrays copied to the host: it pickles.
+        """
+        return {
+            "groups": [
+                {
+                    "rule": group.rule.name,
+                    "hyper": dict(group.rule.hyper),
+                    "t": [state.t for state in group.saved],
+                    "slots": [contents(state) for state in group.saved],
+                    "numbers": [{n: state[n] for n in state.rule.numbers_of} for state in group.saved],
+                }
+                for group in self.groups
+            ]
+        }
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned. All of it is checked before anything changes.
+
+        Parameters
+        ----------
+        saved : dict
+            From `state_dict` of an optimizer of the same methods, for parameters of the same shapes.
+
+        Raises
+        ------
+        ValueError
+            When it was saved by another method, or for other parameters; the message says what differs.
+        """
+        try:
+            groups = [
+                (g["rule"], dict(g["hyper"]), list(g["t"]), *(list(map(dict, g[key])) for key in ("slots", "numbers")))
+                for g in saved["groups"]
+            ]
+        except (KeyError, TypeError, ValueError):
+            raise ValueError(f"this is not what state_dict() returns: {describe(saved)}") from None
+        if len(groups) != len(self.groups):
+            raise ValueError(f"the state is of {len(groups)} group(s); this optimizer has {len(self.groups)}")
+        ready: list[Any] = []
+        for i, (group, (name, hyper, t, slots, numbers)) in enumerate(zip(self.groups, groups, strict=True)):
+            where = f"group {i} of the state"
+            if name != group.rule.name:
+                raise ValueError(f"{where} is of {name}; here it is {group.rule.name}")
+            try:
+                rule = group.rule(**hyper)
+            except TypeError as error:
+                raise ValueError(f"{where}: {error}") from None
+            if not len(t) == len(slots) == len(numbers) == len(group.saved):
+                raise ValueError(f"{where} is for {len(t)} parameters; here there are {len(group.saved)}")
+            for state, steps, own, carried in zip(group.saved, t, slots, numbers, strict=True):
+                shapes = {k: np.shape(v) for k, v in own.items()}
+                here = {k: np.shape(v) for k, v in contents(state).items()}
+                if set(carried) != set(state.rule.numbers_of):
+                    raise ValueError(f"{where} has the numbers {sorted(carried)}; here are {state.rule.numbers_of}")
+                if rule.slots_of != group.rule.slots_of or shapes != here:
+                    raise ValueError(f"{where} has slots of shapes {shapes}; here they are {here}")
+                if any(np.asarray(values).dtype.kind != "f" for values in own.values()):
+                    raise ValueError(f"{where} has slots that are not arrays of real numbers")
+                if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 0:
+                    raise ValueError(f"{where} has the step number {steps!r}; it is an integer from 0")
+                values = [np.asarray(own[k]) for k in state.rule.slots_of]
+                flat = np.zeros(state.s.size, state.s.dtype)
+                filled = [flat[:0], *(value.reshape(-1) for value in values)]
+                flat[: sum(part.size for part in filled)] = np.concatenate(filled)
+                ready.append((state, int(steps), (flat.reshape(state.s.shape), carried)))
+            ready.append((group, rule, None))
+        for target, value, content in ready:
+            if content is None:
+                target.rule = value
+            else:
+                target.t = value
+                assign(target.s, content[0])
+                target.carry(content[1])
+
+    def __getstate__(self):
+        # Views of the caller's arrays do not survive copying as views: make them anew.
+        groups = [{"params": group.params, "rule": group.rule} for group in self.groups]
+        return {"groups": groups, "grouped": self._grouped, "state": self.state_dict(), "grads": self.grads}
+
+    def __setstate__(self, saved):
+        self._grouped = saved["grouped"]
+        self.groups = [Group(group["rule"], group["params"]) for group in saved["groups"]]
+        self.load_state_dict(saved["state"])
+        for group, grads in zip(self.groups, saved["grads"] if self._grouped else [saved["grads"]], strict=True):
+            group.structure.write(grads, group._flat, "grads")
+
+    def __repr__(self):
+        inner = ", ".join(f"{group.rule!r} on {group.structure.size} entries" for group in self.groups)
+        return f"Optimizer({inner}; t={self.groups[0].states[0].t if self.groups[0].states else 0})"
+
+
+def _apart(leaves, names):
+    """Raise ValueError if two parameters share memory: it would be stepped twice."""
+    pairs = zip(leaves, names, strict=True)
+    spans = sorted((*byte_bounds(leaf), name) for leaf, name in pairs if isinstance(leaf, np.ndarray) and leaf.size)
+    for (_, end, name), (start, _, other) in pairwise(spans):
+        if start < end:
+            raise ValueError(f"{other} shares memory with {name}: a parameter is listed once")
+
+
+def _is_group(item):
+    return isinstance(item, Mapping) and "params" in item

@@ -1,0 +1,228 @@
+"""A group of parameters: how they, their gradients and their states lie for a rule to step them."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from numbaopt.common.per_coordinate import Coordinates
+from numbaopt.common.tree import Structure
+from numbaopt.methods.rule import Rule
+from numbaopt.methods.state import contiguous, parts
+
+
+class Group:
+    """Parameters that share a rule with its hyperparameters.
+
+    Most rules step each array where it lies. One that takes sums over all of them, or has a hyperparameter for each
+    coordinate, steps a copy of all, in one buffer, which is copied back; a chain that does so before a rule that goes
+    array by array is `split` in two.
+
+    Attributes
+    ----------
+    params : array, or dict, list or tuple of arrays
+        The caller's own arrays.
+    grads : the same structure
+        Views of one flat buffer, zero at first.
+    rule : Rule
+        May be replaced by one with other hyperparameters: ``group.rule = group.rule(lr=1e-4)``.
+    states : list of State
+        One for each array, or one for all.
+    """
+
+    def __init__(self, rule, params):
+        shapes = _stand_ins(params)
+        self._rule, self.params, self.structure = rule, params, Structure(shapes, "params")
+        leaves = self.structure.leaves(params, "params")
+        names = [f"params{path}" for path in self.structure.paths]
+        device = any(map(on_device, leaves))
+        for leaf, like, name in zip(leaves, self.structure.leaves(shapes, "params"), names, strict=True):
+            if on_device(leaf) != device:
+                raise TypeError(f"{name}: a group's parameters are all NumPy arrays or all device arrays")
+            if not device:
+                contiguous(leaf, name, writable=True)
+            elif np.iscomplexobj(like):
+                raise TypeError(f"{name} is {like.dtype}: on a device parameters are real")
+            if like.real.dtype != self.structure.dtype:
+                raise TypeError(f"{name} is {like.dtype}, another of its group {self.structure.dtype}: make two groups")
+        self._flat = self._buffer(device)
+        self._leaves = leaves if device else [parts(a).reshape(-1) for a in leaves]
+        self.grads = self.structure.views(self._flat)
+        self._views = self.structure.leaves(self.grads, "grads")
+        self._parts = self._views if device else [self._flat[lo:hi] for lo, hi in self.structure.segments]
+        self._whole = self._head = None
+        by_coordinate = any(isinstance(value, Coordinates) for value in rule.hyper.values())
+        if (rule.joint or (by_coordinate and not rule.layerwise)) and len(leaves) > 1:
+            self._whole, self._given = self._buffer(device), self._buffer(device)
+            _copy(self._leaves, self._pieces(self._whole))
+        if self._whole is None or rule.layerwise:
+            _, rest = self._split()
+            each = zip(self.structure.real_shapes, self._leaves, strict=True)
+            self.states = [rest.shaped(shape).init(leaf) for shape, leaf in each]
+        else:
+            self.states = [rule.init(self._whole)]
+        if self._whole is not None and rule.layerwise:
+            self._head = self._split()[0].init(self._whole)
+
+    def _buffer(self, device):
+        if device:
+            from numbaopt.backends import cuda
+
+            return cuda.zeros(self.structure.size, self.structure.dtype)
+        return np.zeros(self.structure.size, self.structure.dtype)
+
+    def _pieces(self, flat):
+        """Return the part of each array, in its shape on a device, where arrays are stepped as they are."""
+        parts = [flat[lo:hi] for lo, hi in self.structure.segments]
+        if not on_device(flat):
+            return parts
+        return [part.reshape(shape) for part, shape in zip(parts, self.structure.shapes, strict=True)]
+
+    def _split(self):
+        """Return what is done to all arrays together (or None), and what to each."""
+        both = self._whole is not None and self._rule.layerwise
+        return self._rule.split() if both else (None, self._rule)
+
+    @property
+    def rule(self):
+        """The rule, with its hyperparameters."""
+        return self._rule
+
+    @rule.setter
+    def rule(self, rule):
+        self._rule = self.accepted(rule)
+
+    @property
+    def saved(self):
+        """All states, that of what is done to all arrays together last."""
+        return self.states + [self._head] * (self._head is not None)
+
+    def accepted(self, rule):
+        """Return ``rule``, or raise TypeError if it is another method than this group's, or has other slots."""
+        if not isinstance(rule, Rule) or (rule._stages, rule.slots_of) != (self._rule._stages, self._rule.slots_of):
+            raise TypeError(f"a running group keeps its method, {self._rule.name}, and its slots; {rule!r} has others")
+        return rule
+
+    def step(self, work, f=None):
+        """Do the steps of a list from `buffered` or `gather`."""
+        if self._whole is None or not work:
+            for x, g, state in work:
+                self._rule.step(x, g, state, f)
+            return
+        _copy(self._leaves, self._pieces(self._whole))
+        _copy([g for _, g, _ in work], self._pieces(self._given))  # a copy: it may be clipped
+        head, rest = self._split()
+        if head is None:
+            rest.step(self._whole, self._given, self.states[0], f)
+        else:
+            head.step(self._whole, self._given, self._head)
+        _copy(self._pieces(self._whole), self._leaves)
+        if head is not None and head.gate(self._head.fetched(), self._head.t) is not None:
+            for x, g, state in zip(self._leaves, self._pieces(self._given), self.states, strict=True):
+                rest.step(x, g, state, f)
+
+    def reported(self):
+        """Return the points to report, in the structure of the parameters: copies."""
+        head, rest = self._split()
+        if head is not None and head.reports and not rest.reports:
+            _copy(self._leaves, self._pieces(self._whole))
+            points = [_reported(self._whole, self._head)]
+        elif len(self.states) == len(self._leaves):
+            points = [_reported(leaf, state) for leaf, state in zip(self._leaves, self.states, strict=True)]
+        else:
+            _copy(self._leaves, self._pieces(self._whole))
+            points = [_reported(self._whole, self.states[0])]
+        return self.structure.views(np.concatenate([np.empty(0, self.structure.dtype), *points]))
+
+    def buffered(self):
+        """Return (leaf, gradient, state) for every parameter, the gradients being those of the buffer."""
+        leaves = self.structure.leaves(self.grads, "grads")
+        for mine, view, path in zip(leaves, self._views, self.structure.paths, strict=True):
+            if mine is not view:
+                raise ValueError(f"grads{path} was replaced: fill it, grads{path}[:] = ..., or give step() gradients")
+        return list(zip(self._leaves, self._parts, self._each(), strict=True))
+
+    def _each(self):
+        return self.states if len(self.states) == len(self._leaves) else self.states * len(self._leaves)
+
+    def gather(self, grads):
+        """Return (leaf, gradient, state) for every parameter that has a gradient, all checked."""
+        if grads is None:  # for the whole group
+            return []
+        work = []
+        for i, (g, state) in enumerate(zip(self.structure.leaves(grads, "grads"), self._each(), strict=True)):
+            path = self.structure.paths[i]
+            if g is None:
+                if self._whole is not None:
+                    raise ValueError(f"grads{path} is None, and {self._rule.name} takes sums over all: give zeros")
+                continue
+            if g is self._views[i]:
+                g = self._parts[i]
+            elif on_device(self._leaves[i]):
+                try:
+                    state._step.view(g, "g") if self._whole is None else _like(g, self._leaves[i])
+                except (TypeError, ValueError) as error:
+                    raise type(error)(f"grads{path}: {error}") from None
+            else:
+                g = self.structure.convert(i, g, f"grads{path}")
+                g = np.require(parts(np.ascontiguousarray(g)).reshape(-1), self.structure.dtype, ["C", "A", "W"])
+            work.append((self._leaves[i], g, state))
+        return work
+
+
+def _reported(x, state):
+    flat, s = np.array(x).reshape(-1), np.array(state.s)
+    return state.rule.reported(flat, s, state.fetched(), state.t)
+
+
+def _copy(sources, targets):
+    """Copy arrays, on the host or on a device, into others of the same sizes."""
+    for source, target in zip(sources, targets, strict=True):
+        if on_device(target):
+            from numbaopt.backends import cuda
+
+            cuda.flat(target, sync=False).copy_to_device(cuda.flat(source, "g", sync=False))
+        else:
+            target[:] = source
+
+
+def _like(g, leaf):
+    """Raise where a device gradient has not its parameter's shape and dtype."""
+    if not on_device(g):
+        raise TypeError(f"the parameters lie on a CUDA device, and so must gradients: {type(g).__name__} does not")
+    mine, theirs = (a.__cuda_array_interface__ for a in (g, leaf))
+    if mine["shape"] != theirs["shape"] or np.dtype(mine["typestr"]) != np.dtype(theirs["typestr"]):
+        given = f"shape {mine['shape']}, dtype {np.dtype(mine['typestr'])}"
+        raise ValueError(f"{given}; the parameter has {theirs['shape']}, {np.dtype(theirs['typestr'])}")
+
+
+def contents(state):
+    """Return copies of a state's slots by name, flat or, where x is seen as a matrix, as matrices."""
+    s = np.array(state.s)
+    return {name: np.array(state.rule.slot(s, name)) for name in state.rule.slots_of}
+
+
+def on_device(leaf):
+    """Tell whether an array lies on a device."""
+    return hasattr(leaf, "__cuda_array_interface__")
+
+
+def assign(array, values):
+    """Write values, or one value everywhere, into an array."""
+    if on_device(array):
+        from numbaopt.backends import cuda
+
+        cuda.assign(array, values)
+    else:
+        array[:] = values
+
+
+def _stand_ins(tree):
+    """Return the tree with NumPy arrays of no memory in the place of device arrays."""
+    if isinstance(tree, Mapping):
+        return {key: _stand_ins(child) for key, child in tree.items()}
+    if isinstance(tree, (list, tuple)) and not hasattr(tree, "_fields"):
+        return type(tree)(_stand_ins(child) for child in tree)
+    if not on_device(tree):
+        return tree
+    interface = tree.__cuda_array_interface__
+    return np.broadcast_to(np.zeros((), interface["typestr"]), interface["shape"])

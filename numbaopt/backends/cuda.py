@@ -1,0 +1,296 @@
+"""Text to CUDA kernels, one a pass, and what launches them; imported only when a device array turns up.
+
+An elementwise rule gives the CPU's bits: the same lines, scalars computed on the host, and no product contracted with
+a sum (exp, log, and powers but 2, 3, 4 aside). Kernels are queued on the stream that x's interface names, else on the
+default one, and not waited for.
+"""
+
+import ast
+import contextlib
+import functools
+import linecache
+import sys
+import warnings
+from types import ModuleType
+
+import numpy as np
+
+from numbaopt.backends import cpu
+from numbaopt.lowering import passes
+from numbaopt.methods.state import State
+
+THREADS = 256  # in a block, a power of two; at 32 registers a thread, eight blocks fill a multiprocessor
+BLOCKS = 8  # to a multiprocessor, at most
+CHUNK = 2048  # entries to a block where a sum is taken: fixed, so that sums do not depend on the device
+
+SUMS = '''
+@jit
+def block_sum(z, w):
+    """Return the sum of what the threads of a block bring, added up as a tree in w, which they share."""
+    j, k = cuda.threadIdx.x, THREADS // 2
+    w[j] = z
+    cuda.syncthreads()
+    while k:
+        if j < k:
+            w[j] += w[j + k]
+        cuda.syncthreads()
+        k >>= 1
+    z = w[0]
+    cuda.syncthreads()
+    return z
+
+
+@jit
+def row_sum(row, w):
+    """Return the sum of a row, in a grid of one block."""
+    z = 0.0
+    for b in range(cuda.threadIdx.x, row.size, THREADS):
+        z += row[b]
+    return block_sum(z, w)
+'''
+
+
+@functools.lru_cache(512)
+def emit(name, program):
+    """Return the text of a lowered rule's kernels, and of the step that launches them."""
+    if program.matrix or any(sweep.whole for sweep in passes.passes(program)):
+        return cpu.emit(name, program)  # linear algebra and sorting stay on the host: see Hosted
+    sweeps = passes.passes(program)
+    there = bool(program.carried) and any(sweep.sums for sweep in sweeps)  # whether numbers are carried on there
+    rows = {z: row for row, z in enumerate(z for sweep in sweeps for z in sweep.sums)}
+    out, lines = [SUMS] * bool(rows), []
+    for k, sweep in enumerate(sweeps):
+        keys = [name for name in sweep.tests if program.kind[name] == "key"]
+        entering = sweep.numbers + [name for name in sweep.tests if name not in keys]
+        one = "," * (len(entering) == 1)
+        names = ", ".join(entering) + one
+        places = ", ".join(f"numbers_[{i}]" for i in range(len(entering))) + one
+        scalars = f"scalars{k}({', '.join(['t', 'size_', 'h', *sweep.totals])})"
+        held = [slot for slot in program.slots if slot in sweep.arrays]
+        given = {a: a for a in sweep.arrays if a not in held}  # the kernel's parameters and their values
+        given |= {"slots_": "s"} if held else {}
+        given |= {"parts_": "on.parts"} if sweep.sums else {}
+        if keys:  # 64 bits each, which no real number holds
+            lines_of = [*passes.resolved(program, keys)[0], f"return {', '.join(keys)},"]
+            out += [define("@jit", f"keys{k}(t, size_, h)", lines_of)]
+            given[", ".join(keys)] = f"*map(uint64, keys{k}(t, x.size, h))"
+        head = ["at = 0"] * cpu.placed(sweep) + [f"{slot} = slots_[{program.slots.index(slot)}]" for slot in held]
+        if entering:
+            out += [define("@jit", scalars, [*sweep.scalars, f"return {names}"])]
+        if sweep.totals or (there and entering):
+            body = [*collected(sweep.totals, rows), f"{places} = {scalars}"]
+            out += [define("@kernel", f"finish{k}(t, size_, h, parts_, numbers_)", body)]
+            lines += [f"on.run(finish{k}, 1)(t, x.size, on.copy(h), on.parts, on.numbers)"]
+            head += [f"{names} = {places}"]
+            given["numbers_"] = "on.numbers"
+        elif entering:
+            given[", ".join(entering)] = f"*map(real, {scalars.replace(' size_,', ' x.size,')})"
+        if sweep.sums:
+            head += ["shared_ = cuda.shared.array(THREADS, real)", *(f"{z} = real(0)" for z in sweep.sums)]
+        head += ["i = uint64(cuda.grid(1))", f"while i < uint64({sweep.arrays[0]}.size):"]
+        stores = [line for line in sweep.body if line.partition("[i] = ")[0] in sweep.arrays]
+        loop = [line for line in sweep.body if line not in stores]
+        loop += [f"{z} += {term}" for z, term in sweep.sums.items()]  # before stores: nothing is read twice
+        loop += [*stores, "i += uint64(cuda.gridsize(1))"]
+        tail = [f"parts_[{rows[z]}, cuda.blockIdx.x] = block_sum({z}, shared_)" for z in sweep.sums]
+        out += [define("@kernel", f"sweep{k}({', '.join(given)})", [*head, *(f"    {line}" for line in loop), *tail])]
+        lines += [f"on.run(sweep{k}, on.{'chunks' if sweep.sums else 'blocks'})({', '.join(given.values())})"]
+    scalars, totals, stores = passes.carry(program)
+    if stores:
+        carry = f"carry({', '.join(['t', 'size_', 'h', *totals])})"
+        out += [define("@jit", carry, [*scalars, *stores])]
+        if there:
+            body = [*collected(totals, rows), "if cuda.threadIdx.x == 0:", f"    {carry}"]
+            out += [define("@kernel", "carried(t, size_, h, parts_)", body)]
+            lines += ["on.run(carried, 1)(t, x.size, on.copy(h), on.parts)"]
+        else:
+            lines += [carry.replace(" size_,", " x.size,")]
+    return passes.assemble(name, program, "math", [*out, define("", "step(t, x, g, s, h, on)", lines or ["pass"])])
+
+
+def collected(totals, rows):
+    """Return the lines that add up what the blocks have left."""
+    lines = ["shared_ = cuda.shared.array(THREADS, float64)"] * bool(totals)
+    return lines + [f"{z} = row_sum(parts_[{rows[z]}], shared_)" for z in totals]
+
+
+def define(decorator, head, lines):
+    """Return the text of a function."""
+    return f"{decorator}\ndef {head}:\n    ".lstrip() + "\n    ".join(lines)
+
+
+class Exact(ast.NodeTransformer):
+    """Products as calls of ``mul``, never contracted with a sum: Numba has no word for NVVM's ``-fma=0``."""
+
+    def visit_BinOp(self, node):  # noqa: D102
+        self.generic_visit(node)
+        match node:
+            case ast.BinOp(left=a, op=ast.Mult(), right=b):
+                return ast.Call(ast.Name("mul", ast.Load()), [a, b], [])
+            case ast.BinOp(left=a, op=ast.Pow() as op, right=ast.Constant(value=2 | 3 | 4 as n)):
+                p, q = (a if k == 1 else ast.BinOp(a, op, ast.Constant(k)) for k in (n // 2, n - n // 2))
+                return self.visit(ast.BinOp(p, ast.Mult(), q))  # grouped as Numba does on the CPU
+        return node
+
+
+@functools.cache
+def load(text, name, dtype):
+    """Run a text for the host and, its loops made exact, for the device; return ``step``, which sees both."""
+    cuda, kernels = toolkit(), {}
+    filename, key = cpu._file(text, name)
+    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    device = {"__name__": f"numbaopt_{key}", "__file__": filename, "cuda": cuda, "THREADS": THREADS}
+    numbers = {"real": dtype.type, "float64": np.float64, "int64": np.int64, "uint64": np.uint64}
+    device |= {**numbers, "real_": dtype.type, "jit": cuda.jit(device=True)}
+    device["mul"] = cuda.libdevice.fmul_rn if dtype == np.float32 else cuda.libdevice.dmul_rn
+    device["kernel"] = lambda function: kernels.setdefault(function.__name__, cuda.jit(function))
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.While):
+            Exact().visit(node)
+    exec(compile(ast.fix_missing_locations(tree), filename, "exec"), device)
+
+    module = sys.modules[f"numbaopt_{key}"] = ModuleType(f"numbaopt_{key}")  # Numba's cache asks for it
+    host = vars(module)
+    host |= {"__file__": filename, "jit": cpu.jit, "kernel": lambda function: None, **numbers}
+    exec(compile(text, filename, "exec"), host)
+    host.update(kernels)
+    return host["step"]
+
+
+@functools.cache
+def toolkit():
+    """Import numba.cuda, here alone: numba-cuda's where that is installed, else what Numba still brings."""
+    from numba import cuda
+    from numba.cuda import libdevice  # noqa: F401
+
+    return cuda
+
+
+@contextlib.contextmanager
+def quiet():
+    """Let Numba keep its opinion on small grids to itself."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+class Step:
+    """A rule's step at work on one x: what its launches need, prepared once."""
+
+    def __init__(self, rule, shape, dtype):
+        cuda, n, sweeps = toolkit(), int(np.prod(shape)), passes.passes(rule.program)
+        self.shape, self.dtype, self.valued = shape, dtype, rule.valued
+        self.step = load(emit(rule.name, rule.program), rule.name, dtype)
+        processors = getattr(cuda.current_context().device, "MULTIPROCESSOR_COUNT", 1)
+        self.blocks = max(1, min(-(-n // THREADS), BLOCKS * processors))
+        self.chunks = max(1, -(-n // CHUNK))
+        sums = sum(len(sweep.sums) for sweep in sweeps)
+        self.carries = bool(rule.program.carried and sums)
+        if sums:
+            self.parts = cuda.device_array((sums, self.chunks))
+            self.numbers = cuda.device_array(max(len(sweep.numbers + sweep.tests) for sweep in sweeps), dtype)
+        self.seen, self.configured, self.h = {}, {}, (None, None)
+
+    def __call__(self, t, x, g, s, h):
+        """Queue one step, after all checks."""
+        x, g = self.view(x, "x"), self.view(g, "g")
+        self.number, other = (self.seen[name][0].get("stream") or 0 for name in "xg")
+        self.stream = toolkit().external_stream(self.number) if self.number else 0
+        if other not in (0, self.number):  # g is made on a stream of its own
+            toolkit().external_stream(other).synchronize()
+        self.step(t, x, g, s, h, self)
+
+    def view(self, array, name):
+        """Return x or g as Numba's array, flat; made anew only when its interface has changed."""
+        interface = getattr(array, "__cuda_array_interface__", None)
+        if interface is None:
+            raise TypeError(f"the state lies on a CUDA device, and so must {name}: {type(array).__name__} does not")
+        seen, view = self.seen.get(name, (None, None))
+        if interface != seen:
+            view = flat(array, name, sync=False)
+            if tuple(interface["shape"]) != self.shape or view.dtype != self.dtype:
+                given = f"{name} has shape {tuple(interface['shape'])} and dtype {view.dtype}"
+                raise ValueError(f"{given}; the state is for shape {self.shape} and dtype {self.dtype}")
+            self.seen[name] = interface, view
+        return view
+
+    def run(self, kernel, blocks):
+        """Return a kernel configured for its launch."""
+        key = kernel, blocks, self.number
+        if key not in self.configured:
+            with quiet():
+                self.configured[key] = kernel[blocks, THREADS, self.stream]
+        return self.configured[key]
+
+    def copy(self, h):
+        """Return h on the device."""
+        if h is not self.h[0]:
+            self.h = h, toolkit().to_device(h, stream=self.stream)
+        elif self.valued:
+            self.h[1][-1:].copy_to_device(h[-1:], stream=self.stream)
+        return self.h[1]
+
+    def fetch(self, h):
+        """Bring back the numbers that the device has carried on."""
+        if self.carries and h is self.h[0]:
+            value = h[-1]
+            self.h[1].copy_to_host(h, stream=self.stream)
+            if self.stream:
+                self.stream.synchronize()
+            if self.valued:
+                h[-1] = value
+
+
+class Hosted(Step):
+    """The step of a rule whose linear algebra or sorting stays on the host, for arrays that lie on a device."""
+
+    def __init__(self, rule, shape, dtype):
+        self.shape, self.dtype, self.seen, self.carries = shape, dtype, {}, False
+        self.kernel = rule.kernel(np.empty(int(np.prod(shape)), dtype))
+
+    def __call__(self, t, x, g, s, h):
+        """Do one step: there and back again."""
+        x, g = self.view(x, "x"), self.view(g, "g")
+        toolkit().synchronize()  # whatever stream they are made on
+        flat = x.copy_to_host()
+        self.kernel(t, flat, g.copy_to_host(), s, h)
+        x.copy_to_device(flat)
+
+
+def init(rule, x):
+    """Return the state to start from for a device array x; its slots lie on the device too."""
+    view, shape = flat(x), tuple(x.__cuda_array_interface__["shape"])
+    rule = rule.shaped(shape)
+    if rule.shape is not None or any(sweep.whole for sweep in passes.passes(rule.program)):
+        return State(rule, rule.slots(view.copy_to_host()), shape, Hosted(rule, shape, view.dtype))
+    s = toolkit().to_device(rule.slots(view.copy_to_host()))
+    toolkit().synchronize()
+    return State(rule, s, shape, Step(rule, shape, view.dtype))
+
+
+def flat(array, name="x", sync=True):
+    """Return a device array as Numba's own, flat, a view; raise where that cannot be stepped in place."""
+    cuda, interface = toolkit(), array.__cuda_array_interface__
+    if not cuda.is_available():
+        raise RuntimeError(f"{name} claims to lie on a CUDA device; Numba finds none: {cuda.cuda_error()}")
+    dtype = np.dtype(interface["typestr"])
+    if dtype not in (np.float32, np.float64) or not dtype.isnative:
+        raise TypeError(f"{name} is float32 or float64 in native byte order, not {dtype}")
+    if name == "x" and interface["data"][1]:
+        raise ValueError("x is changed in place, and this array is read-only")
+    view = cuda.from_cuda_array_interface(interface, sync=sync)
+    if not view.is_c_contiguous():
+        raise ValueError(f"{name} must be C-contiguous, and this array has strides {interface['strides']}")
+    return view if view.ndim == 1 else view.reshape(view.size)
+
+
+def zeros(n, dtype):
+    """Return a flat device array of zeros."""
+    return toolkit().to_device(np.zeros(n, dtype))
+
+
+def assign(array, values):
+    """Write values, or one value everywhere, into a device array."""
+    with quiet():
+        array[:] = values

@@ -1,0 +1,135 @@
+"""Arrays of lanes: views of flat memory, their sums, and what of them would tell how they lie in memory."""
+
+import functools
+import operator
+
+import numpy as np
+from numba import types
+from numba.core import cgutils, errors
+from numba.core.typing.templates import AttributeTemplate, infer_getattr
+from numba.extending import (
+    intrinsic,
+    lower_builtin,
+    models,
+    overload,
+    overload_classmethod,
+    overload_method,
+    register_model,
+)
+from numba.np.arrayobj import intrin_alloc, make_array
+
+from numbaopt.backends.pointers import _view
+from numbaopt.backends.simd.kinds import ELEMENTS, Lanes
+
+# An array of numbers would answer otherwise, and what was written for it would go another way.
+HIDDEN = {"ctypes", "data", "imag", "itemsize", "nbytes", "real", "strides", "tobytes", "view"}
+
+
+class LaneArray(types.Array):
+    """An array of lanes, which does not show that they are not numbers."""
+
+    def copy(self, dtype=None, ndim=None, layout=None, readonly=None):
+        """Return a type like this one: of lanes where it holds lanes."""
+        like = super().copy(dtype, ndim, layout, readonly)
+        if not isinstance(like.dtype, Lanes):
+            return like
+        return LaneArray(like.dtype, like.ndim, like.layout, readonly=not like.mutable, aligned=like.aligned)
+
+
+class LaneDType(types.DType):
+    """The dtype of an array of lanes: good for making another, not for comparing."""
+
+
+register_model(LaneArray)(models.ArrayModel)
+register_model(LaneDType)(models.OpaqueModel)
+
+
+@infer_getattr
+class _ArrayAttributes(AttributeTemplate):
+    key = LaneArray
+
+    def resolve_dtype(self, array):
+        return LaneDType(array.dtype)
+
+    def generic_resolve(self, array, name):
+        if name in HIDDEN:
+            raise errors.TypingError(f"{name} of an array of lanes is not that of an array of numbers.")
+
+
+@infer_getattr
+class _DTypeAttributes(AttributeTemplate):
+    key = LaneDType
+
+    def generic_resolve(self, dtype, name):
+        if name != "type":
+            raise errors.TypingError(f"{name} of lanes is not that of numbers.")
+
+
+def _refuse(context, builder, signature, args):
+    raise errors.UnsupportedError(f"Not to be asked of lanes: {signature}.")
+
+
+for kinds in [(LaneDType, types.DType), (types.DType, LaneDType)]:
+    lower_builtin(operator.eq, *kinds)(_refuse)
+lower_builtin("print_item", Lanes)(_refuse)
+
+
+def _closed(*args):
+    """Refuse before Numba answers for any object; it passes over what derives from its own errors."""
+    if any(isinstance(arg, Lanes | LaneArray) for arg in args):
+        raise TypeError(f"Not to be asked of lanes: {args}.")
+
+
+for function in (np.frombuffer, np.isscalar, str):
+    overload(function, target="CPU")(_closed)
+
+
+@overload_classmethod(LaneArray, "_allocate")
+def _allocate(cls, size, align):
+    return lambda cls, size, align: intrin_alloc(size, align)
+
+
+@overload_method(LaneArray, "sum")
+@overload(np.sum)
+def _sum(x):
+    """Sum from the first entry to the last, starting from 0: as Numba sums numbers."""
+    if not isinstance(x, LaneArray):
+        return None
+
+    def total(x):
+        found = x.dtype.type(0)
+        for value in x.flat:
+            found += value
+        return found
+
+    return total
+
+
+@functools.cache
+def viewer(width=None):
+    """Make ``view(flat, at, shape)``, to be called in compiled code.
+
+    It sees entries of `flat`, a contiguous array of float64 or float32, from entry `at` on as an array of lanes: of
+    `shape`, an int or a tuple of ints, where the lanes of one coordinate lie side by side. Nothing keeps `flat`
+    alive for it, and nothing checks that it is long enough: the caller does.
+    """
+
+    @intrinsic
+    def view(typing, flat, at, shape):
+        if not (isinstance(flat, types.Array) and flat.layout == "C" and flat.dtype in ELEMENTS[:2]):
+            return None
+        tuples = isinstance(shape, types.UniTuple)
+        kind = LaneArray(Lanes(flat.dtype, width), len(shape) if tuples else 1, "C", readonly=not flat.mutable)
+        shape = types.UniTuple(types.intp, len(shape)) if tuples else types.intp
+
+        def generate(context, builder, signature, args):
+            pointer = builder.gep(make_array(flat)(context, builder, args[0]).data, [args[1]])
+            lengths = cgutils.unpack_tuple(builder, args[2]) if tuples else [args[2]]
+            return _view(context, builder, kind, pointer, lengths)
+
+        return kind(flat, types.intp, shape), generate
+
+    return view
+
+
+view = viewer()

@@ -1,0 +1,1 @@
+"""What every other package may use: validation, locks, signals, trees of arrays, random bits, files of arrays."""

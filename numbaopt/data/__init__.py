@@ -1,0 +1,1 @@
+"""Data for minibatches: their rows, in which order, and how they are copied."""

@@ -1,0 +1,164 @@
+"""What a run came to, as a result: x, fun, and why it ended, in a sentence."""
+
+import warnings
+
+import numpy as np
+
+from numbaopt.common.tree import flatten
+from numbaopt.drivers import termination
+from numbaopt.drivers.stopping import (
+    BAD_FUN,
+    BAD_JAC,
+    BAD_X,
+    BEST_X,
+    EPOCH,
+    EPOCHS_DONE,
+    FTOL_MET,
+    GTOL,
+    GTOL_MET,
+    IN_A_ROW,
+    MAXFEV,
+    MAXITER,
+    MAXTIME,
+    NORM,
+    PREVIOUS,
+    SPOILED,
+    STALLED,
+    STOPPED,
+    SUM,
+    WEIGHT,
+    G,
+    X,
+)
+from numbaopt.results.result import Result
+
+FIXED = "All independent variables were fixed by bounds."
+OUTSIDE = 8  # the status of an answer outside of bounds that the method could not heed
+OVERSHOT = " But that is at the last iterate, and a better point, x, was met on the way: the steps may be too long."
+# In Python these are quicker than loaded from a cache.
+_answer, _iterations, _status = (getattr(f, "py_func", f) for f in (termination.answer, termination.iterations, termination.status))
+BAD = (BAD_FUN, BAD_JAC, BAD_X)
+
+
+def outcome(run, verdict, message=None):
+    """Return the result of a run that ended with ``verdict``, or that was broken off (GO_ON)."""
+    minibatch = run.batches is not None
+    x, f, g = _mean(run, verdict) if minibatch else _best(run)
+    g = g.copy()
+    if run.limits is not None and run.objective.jac in (None, "2-point", "3-point"):
+        g[run.limits[0] == run.limits[1]] = np.nan  # not evaluated there
+    status = termination.STATUS[verdict] if minibatch else _status(verdict, f, run.record)
+    restore = run.objective.restore
+    result = Result(
+        message=(message or _sentence(run, verdict)) + OVERSHOT * (status == termination.OVERSHOT),
+        success=status == 0,
+        status=status,
+        fun=f,
+        x=restore(x.copy()),
+        nit=_iterations(verdict, run.h, run.record),
+        jac=restore(g),
+        nfev=run.objective.nfev + run.objective.spent[0],
+        njev=run.objective.njev + run.objective.spent[1],
+    )
+    if run.forgiving:
+        result.nonfinite = int(run.record[SPOILED])
+    if run.wanted:
+        result.history = run.recorder.history(verdict)
+    return result
+
+
+def _best(run):
+    """Return the best point evaluated (or the latest, if that was asked for), its value and its gradient."""
+    fun, gradient = _answer(run.record)
+    return run.block[BEST_X], float(fun), run.block[gradient]
+
+
+def _mean(run, verdict):
+    """Return the last iterate, the mean loss of the epoch, and the last batch's gradient."""
+    total, weight = run.record[SUM], run.record[WEIGHT]
+    mean = float(total / weight) if weight else float(run.record[PREVIOUS])
+    return run.block[BEST_X if verdict in BAD else X], mean, run.block[G]
+
+
+def _sentence(run, verdict):
+    record, g = run.record, run.block[G]
+    bad = int(np.argmin(np.isfinite(g)))
+    nit = _iterations(verdict, run.h, record)
+    text = sentence(verdict, nit, record[PREVIOUS], record[NORM], (bad, g[bad]), run)
+    if run.batches is not None:
+        text += f" x is the {'point that the method reports' if run.reports else 'last iterate'}"
+        text += " with a finite loss" if verdict in BAD else ""
+        partly = f"epoch {int(record[EPOCH]) + 1}, as far as it went"
+        epoch = "the last epoch" if verdict == EPOCHS_DONE else partly
+        text += f"; fun is the mean of the batch losses over {epoch}, weighted by batch size."
+    return text
+
+
+def sentence(verdict, nit, latest, norm, entry, run):
+    """Say why a run ended.
+
+    Parameters
+    ----------
+    verdict : int
+    nit : int
+        Steps, or a solver's iterations.
+    latest, norm : float
+        The objective's last value, the gradient's largest entry.
+    entry : (int, float)
+        The gradient's first entry that is not finite, if one is not.
+    run : Run
+        What its limits were.
+    """
+    after = f"after {nit} step{'s' * (nit != 1)}"
+    if verdict == GTOL_MET:
+        largest = "The projected gradient's" if run.limits is not None else "The gradient's"
+        return f"{largest} largest entry is {norm:.3g}, within gtol={run.record[GTOL]:.3g}."
+    if verdict == FTOL_MET:
+        return f"The last step changed the objective, relative to its size, by less than ftol={run.ftol:.3g}."
+    if verdict == EPOCHS_DONE:
+        epochs = max(run.batches.epochs, int(run.record[EPOCH]) + 1)  # a checkpoint may have had more
+        return "The epoch is done." if epochs == 1 else f"All {epochs} epochs are done."
+    if verdict == MAXITER:
+        return f"Maximum number of iterations has been exceeded (maxiter={run.maxiter:g})."
+    if verdict == MAXFEV:
+        return f"Maximum number of function evaluations has been exceeded (maxfev={run.maxfev:g})."
+    if verdict == MAXTIME:
+        return f"The time is over (maxtime={run.maxtime:g} s)."
+    if verdict == BAD_FUN:
+        return f"The objective is {latest} {after}{_again(run)}; no step was taken from there."
+    if verdict == BAD_JAC:
+        return f"The gradient's entry {entry[0]} is {entry[1]} {after}{_again(run)}; no step was taken from there."
+    if verdict == BAD_X:
+        return f"x is not finite {after}, though objective and gradient were."
+    if verdict == STALLED:
+        return f"No lower point was found along the last direction, {after}: as low as working precision allows."
+    return "`callback` raised `StopIteration`." if verdict == STOPPED else f"Broken off {after}."
+
+
+def unbounded(result, limits):
+    """Judge the result of a method that took no bounds by those that it was given: outside, it is no success."""
+    x = flatten(result.x)[1]
+    if not ((limits[0] <= x) & (x <= limits[1])).all():
+        result.success, result.status = False, OUTSIDE
+        result.message += " But x lies outside the bounds, of which this method takes none."
+    return result
+
+
+def _again(run):
+    """Say how often in a row what is not finite had been passed over before."""
+    times = int(run.record[IN_A_ROW])
+    return f", and {times} evaluations before it were not finite either" if times else ""
+
+
+def display(result, stacklevel):
+    """Print a result as SciPy does for disp=True; what is no success is a warning."""
+    if result.success:
+        print(result.message)
+    else:
+        from scipy.optimize import OptimizeWarning
+
+        warnings.warn(result.message, OptimizeWarning, stacklevel=stacklevel + 1)
+    print(f"         Current function value: {result.fun:f}")
+    print(f"         Iterations: {result.nit}")
+    print(f"         Function evaluations: {result.nfev}")
+    print(f"         Gradient evaluations: {result.njev}")

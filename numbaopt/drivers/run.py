@@ -1,0 +1,236 @@
+"""The memory of one minimisation, for whichever driver runs it."""
+
+from time import perf_counter
+
+import numpy as np
+
+from numbaopt.backends.cpu import parallel_pays
+from numbaopt.common.locking import lazy
+from numbaopt.common.per_coordinate import Coordinates
+from numbaopt.drivers.assemble import marks
+from numbaopt.drivers.options import NONFINITE as POLICIES
+from numbaopt.drivers.recorder import Unrecorded
+from numbaopt.drivers.stopping import (
+    BEST,
+    BEST_G,
+    BEST_X,
+    DONE,
+    DONE_FTOL,
+    DONE_VALUE,
+    GO_ON,
+    ITERATIONS,
+    LATEST,
+    MAXTIME,
+    MOST_NFEV,
+    MOST_NIT,
+    NFEV,
+    NIT,
+    NONFINITE,
+    PREVIOUS,
+    SIZE,
+    SPOILED,
+    STOP,
+    TOLERANT,
+    VALUE,
+    G,
+    X,
+    new_record,
+    over,
+)
+from numbaopt.objectives.objective import blank
+
+COMPILING = 10.0  # seconds that a run must have left to spend some of them on compiling
+
+
+class Run:
+    """Iterate, gradient and best point in one block; the slots; the record; the limits.
+
+    Parameters
+    ----------
+    objective : Objective
+    rule : Rule
+        With bounds, a chain that ends in a projection.
+    limits : tuple of two ndarrays, or None
+        Lower and upper bounds.
+    options : dict
+        From `numbaopt.drivers.options.settle`.
+    batches : Batches or None
+    watchers : sequence of callable
+        Each is called as ``watch(run, t)`` between steps, a few times a second at least: after t of them, with all
+        that the run is in its arrays. Of a Python objective, after every step.
+
+    Attributes
+    ----------
+    block : ndarray, shape (3, 4 or 6, n)
+        Rows by the names in `numbaopt.drivers.stopping`: for minibatches up to BEST_X, for a full batch up to BEST_G,
+        and with bounds up to UPPER.
+    record : ndarray
+        Entries by the names in `numbaopt.drivers.stopping`.
+    leaves : list of (rule, x, g, s, h)
+        What is stepped as one: all of x, or each array of x0 where the rule takes norms or sees matrices.
+    program : Lowering or None
+        The rule as lowered, where the compiled driver may have its step inside: None where that is a call.
+    s, h
+        Slots and hyperparameters of the first leaf.
+    opening : int or None
+        None until something has put into the arrays what another run was; then the verdict that this one begins with.
+    place : tuple of int
+        Of minibatches in the plain driver: the epoch, and how many steps it has had.
+    recorder : Recorder or Unrecorded
+        What keeps its history, once a driver is chosen.
+    """
+
+    def __init__(self, objective, rule, limits, options, batches=None, watchers=()):
+        x0 = objective.x0 if limits is None else np.clip(objective.x0, *limits)
+        rows = [x0, np.full_like(x0, np.nan), x0]
+        if batches is None:
+            rows += [rows[G], *(limits or ())]
+        self.block = np.array(rows)
+        blank(self.block[G])
+        self.evaluations = rule.evaluations
+        self.iterations = getattr(rule, "iterations", None)  # a solver takes several evaluations for one
+        self.objective, self.limits, self.batches = objective, limits, batches
+        gtol, ftol = (-1.0 if options[name] is None else options[name] for name in ("gtol", "ftol"))
+        self.ftol = ftol
+        nonfinite = POLICIES.index(options["nonfinite"])
+        if batches is not None:
+            self.record = new_record(latest=True, tolerant=rule.tolerant, nonfinite=nonfinite)
+        elif self.iterations is None:
+            self.record = new_record(gtol, ftol, options["return"] == "last", nonfinite=nonfinite)
+        else:  # evaluations are trials: see `iterated`
+            self.record = new_record(gtol, -1.0, options["return"] == "last")
+            self.record[DONE_FTOL] = ftol
+            self.record[ITERATIONS], self.record[VALUE] = rule.places
+        self.maxiter, self.maxtime = options["maxiter"], options["maxtime"]
+        self.maxfev = np.inf if options["maxfev"] is None else options["maxfev"]
+        self.record[MOST_NIT], self.record[MOST_NFEV] = self.maxiter, self.maxfev
+        self.began, self.wanted, self.recorder = perf_counter(), options["history"], Unrecorded()
+        self.deadline = None if self.maxtime is None else self.began + self.maxtime
+        self.watchers = tuple(watchers)
+        self.opening, self.place = None, (0, 0)
+        endless = self.deadline is None and self.maxfev == np.inf and self.iterations is None
+        self.limited = not endless or bool(watchers)
+        shapes, parts = objective.structure.real_shapes, objective.segments
+        self.head = None  # what is done to all arrays together before each is stepped: rule, slots, numbers
+        if rule.layerwise and rule.joint and len(parts) > 1:
+            head, rule = rule.split()
+            self.head = head, head.slots(self.block[X]), head.h
+        if not rule.layerwise:
+            shapes, parts = [x0.shape], [(0, x0.size)]
+        leaves = zip(shapes, parts, strict=True)
+        self.leaves = [self._leaf(rule.shaped(shape), slice(lo, hi)) for shape, (lo, hi) in leaves]
+        self.rule, _, _, self.s, self.h = self.leaves[0]
+        self.program = None if parallel_pays(x0.size) or not self.rule.elementwise else self.rule.program
+
+    def _leaf(self, rule, part):
+        x = self.block[X, part]
+        fixed = {} if self.limits is None else {"lower": self.limits[0][part], "upper": self.limits[1][part]}
+        given = {name: rule.hyper.get(name) for name in rule.slots_of}
+        own = {name: value for name, value in given.items() if isinstance(value, Coordinates)}
+        fixed |= {name: value.flat(self.block.shape[1], rule.name, name)[part] for name, value in own.items()}
+        if rule.shape is not None:
+            fixed = {name: values.reshape(rule.shape) for name, values in fixed.items()}
+        return rule, x, self.block[G, part], rule.slots(x, **fixed), rule.h
+
+    @property
+    def marks(self):
+        """The marks of the lines that a compiled driver needs: see `numbaopt.drivers.assemble`."""
+        own = marks(self.rule, self.forgiving) + self.recorder.marks
+        return own + ("history forgiving",) * ("history" in own and "forgiving" in own)
+
+    @lazy
+    def step(self):
+        """Return what does ``step(t, x, g, s, h)`` to all of it; compiled only for a driver that calls it."""
+        kernels = [rule.kernel(x) for rule, x, *_ in self.leaves]
+        if len(kernels) == 1:
+            return kernels[0]
+        valued, head, leaves = self.rule.valued, self.head, self.leaves
+        if head is not None:
+            head, slots, numbers = head
+            kernel, own = head.kernel(self.block[X]), self.block[G].copy()
+            bounds = np.cumsum([0, *(x.size for _, x, *_ in leaves)])
+            leaves = [(r, x, own[lo : lo + x.size], s, h) for lo, (r, x, _, s, h) in zip(bounds, leaves, strict=False)]
+
+        def each(t, x, g, s, h):
+            if head is not None:
+                own[:] = g
+                kernel(t, x, own, slots, numbers)
+                t = head.gate(numbers, t)
+                if t is None:
+                    return
+            for kernel_leaf, (_, x_leaf, g_leaf, s_leaf, h_leaf) in zip(kernels, leaves, strict=True):
+                if valued:
+                    h_leaf[-1] = h[-1]
+                kernel_leaf(t, x_leaf, g_leaf, s_leaf, h_leaf)
+
+        return each
+
+    def arrays(self):
+        """Return all that a run is between two steps, beside counts of evaluations: arrays by name."""
+        heads = [] if self.head is None else [self.head]
+        states = [(s, h) for *_, s, h in (*self.leaves, *heads)]
+        named = {"block": self.block, "record": self.record[:SIZE]}  # a history may lie behind it
+        for i, (s, h) in enumerate(states):
+            named |= {f"s{i}": s, f"h{i}": h}
+        return named
+
+    @property
+    def reports(self):
+        """Whether the point to report is another than x."""
+        return self.rule.reports or (self.head is not None and self.head[0].reports)
+
+    def settle(self):
+        """Look at the point that the rule reports, where that is not x: the answer, unless a better one was met."""
+        t, x = self.steps(int(self.record[NIT])), self.block[X]
+        if not self.reports or not np.isfinite(x).all():
+            return
+        if self.rule.reports:
+            point = np.concatenate([rule.reported(x, s, h, t) for rule, x, _, s, h in self.leaves])
+        else:
+            head, slots, numbers = self.head
+            point = head.reported(x, slots, numbers, t)
+        if self.limits is not None:
+            point = np.clip(point, *self.limits)
+        if self.batches is not None:
+            self.block[X] = point
+            return
+        if self.objective.nfev >= self.maxfev:
+            return
+        g = np.empty_like(point)
+        blank(g)
+        f = self.objective(point, g)
+        if f < self.record[BEST] or (self.record[LATEST] and np.isfinite(f)):
+            self.block[BEST_X], self.block[BEST_G], self.record[BEST] = point, g, f
+            self.record[PREVIOUS] = min(self.record[PREVIOUS], f)
+
+    @property
+    def forgiving(self):
+        """Whether what is not finite is passed over."""
+        return bool(self.record[NONFINITE] != STOP)
+
+    def steps(self, t):
+        """Return the steps that the method has made after ``t``: of batches that were passed over it knows nothing."""
+        return t if self.batches is None else t - int(self.record[SPOILED])
+
+    def done(self, t):
+        """Return the iterations done after ``t`` steps."""
+        return t if self.iterations is None else self.iterations(self.h)
+
+    @property
+    def at_leisure(self):
+        """Whether there is time to compile something."""
+        return self.deadline is None or self.deadline - perf_counter() > COMPILING
+
+    def begin(self):
+        """Take note of the start: of trials after it, a solver looks after what is not finite."""
+        if self.iterations is not None:
+            self.record[TOLERANT], self.record[DONE], self.record[DONE_VALUE] = 1.0, 0.0, self.record[PREVIOUS]
+
+    def over(self, t):
+        """Return why to stop after ``t`` steps, if a limit is reached; let the watchers see."""
+        self.record[NFEV] = self.objective.nfev
+        for watch in self.watchers:
+            watch(self, t)
+        if verdict := over(self.done(t), self.record):
+            return verdict
+        return MAXTIME if self.deadline is not None and perf_counter() >= self.deadline else GO_ON

@@ -1,0 +1,1 @@
+"""`minimize` called inside the user's own compiled functions."""

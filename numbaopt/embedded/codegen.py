@@ -1,0 +1,410 @@
+"""What a call of `minimize` in compiled code becomes: the text of one function, and what is compiled with it."""
+
+import hashlib
+
+import numpy as np
+from numba import types
+from numba.core.errors import TypingError
+
+from numbaopt.api.minimize import bounded, find
+from numbaopt.backends.cpu import jit, load
+from numbaopt.common.per_coordinate import Coordinates
+from numbaopt.drivers.assemble import marks, splice
+from numbaopt.drivers.drive import _run_on
+from numbaopt.drivers.stopping import BEST, BEST_G, BEST_X, LATEST, LESS, MORE, NFEV, PREVIOUS, G, X, new_record
+from numbaopt.embedded.objective import Evaluation, scratch
+from numbaopt.embedded.typing import POSITIONAL
+from numbaopt.lowering import emit_init
+from numbaopt.lowering.passes import layout
+from numbaopt.many.workers import _opened
+from numbaopt.methods.hyperparameters import interval, nearest
+from numbaopt.methods.rule import Rule
+from numbaopt.solvers.vectors import copy
+
+OPTIONS = {"maxiter": 20_000.0, "gtol": 1e-5, "ftol": -1.0, "maxfev": np.inf}
+GENERAL = (*OPTIONS, "tol", "best", "bounds", "workspace")
+NOT_HERE = {
+    **dict.fromkeys(["hess", "hessp", "constraints", "callback", "maxtime", "disp", "nonfinite"], ""),
+    **dict.fromkeys(["finite_diff_rel_step", "history", "progress", "check_grad"], ""),
+    **dict.fromkeys(["checkpoint", "checkpoint_every", "resume"], ""),
+    **dict.fromkeys(["data", "batch_size", "epochs", "shuffle", "drop_last", "seed", "spsa_c", "spsa_gamma"], ""),
+    "options": ": each option is a keyword",
+    "return": ": best=False returns the last iterate",
+}
+RECORD = new_record().size
+
+
+def memory(rule, limited, form):
+    """Return how much an entry works in: numbers, and rows of float64 and of x's dtype that are as long as x."""
+    doubles, wide = scratch(form)
+    slots = len(rule.slots_of) + (0 if isinstance(rule, Rule) else 2 * limited)
+    return RECORD + rule.h.size, doubles, (6 if limited else 4, slots, wide, 2 * rule.reports)
+
+
+class Entry:
+    """One way of calling `minimize`, as text.
+
+    Parameters
+    ----------
+    given : dict
+        Numba types of what was given, by name.
+    context : numba typing context
+    minimum : type
+        What is returned.
+
+    Raises
+    ------
+    TypingError
+        For what cannot be.
+    """
+
+    def __init__(self, given, context, minimum):
+        self.parameters = list(given)
+        self.given = {k: v for k, v in given.items() if not isinstance(v, (types.NoneType, types.Omitted))}
+        for name in ("fun", "x0"):
+            if name not in self.given:
+                raise TypingError(f"minimize(fun, x0, ...): {name} is missing")
+        self.bounded = "bounds" in self.given
+        own = {k: v for k, v in self.given.items() if k not in (*POSITIONAL, *GENERAL)}
+        self.rule, self.own = _method(self.given.get("method"), own)
+        if self.bounded:
+            self.rule = _refusing(bounded, self.rule)
+        self.real = _real(self.given["x0"])
+        self._check()
+        self.objective = Evaluation(self.given, context, self.real, self.bounded)
+        self.names = {"H": self.rule.h, "RECORD": new_record(), "Minimum": minimum, **_HELPERS, **self.objective.names}
+
+    def _check(self):
+        for name in (*OPTIONS, "tol"):
+            if name in self.given and not isinstance(self.given[name], (types.Float, types.Integer)):
+                raise TypingError(f"{name} is a number, not {self.given[name]}")
+        if not isinstance(self.given.get("best", types.boolean), types.Boolean):
+            raise TypingError(f"best is True or False, not {self.given['best']}")
+        flat = types.Array(types.float64, 1, "C")
+        if (given := self.given.get("workspace", flat)) != flat:
+            raise TypingError(f"workspace is an array of float64, contiguous and of one dimension, not {given}")
+
+    def compiled(self):
+        """Return the compiled function. It is named by what it is made of, for callers that are kept on disk."""
+        text = self._text()
+        source = self.rule.source() if isinstance(self.rule, Rule) else self.rule.name
+        numbers = [value for value in self.names.values() if isinstance(value, np.ndarray)]
+        seed = "".join([text, source, *(f"{array.shape}{array.tobytes()}" for array in numbers)])
+        tag = int(hashlib.sha256(seed.encode()).hexdigest()[:15], 16)
+        return load.__wrapped__(text.replace("TAG", str(tag)), "minimize", cached=False, **self.names)
+
+    def _text(self):
+        rule, program = self.rule, self.rule.program
+        program = program if rule.elementwise and isinstance(rule, Rule) else None
+        if program is None:
+            self.names["stepped"] = rule.jit
+        begin = "@jit\n" + emit_init.emit(rule, self.bounded)
+        stepped = "stepped, " * (program is None)
+        entry = [
+            f"def entry({', '.join([*self.parameters, 'tag_=TAG'])}):",  # what tells calls of the same types apart
+            *self._memory(),
+            *self._numbers(),
+            *self._record(),
+            *self._start(),
+            "verdict = _opened(evaluate, block, h, record, pack)",
+            "if verdict == GO_ON:",
+            f"    verdict = _run_on(evaluate, {stepped}block, s, h, record, pack, 2**62)",
+            "verdict = judged(verdict, block)",
+            *self._reported(),
+            "fun_, row = answer(record)",
+            "code = status(verdict, fun_, record)",
+            "nit = iterations(verdict, h, record)",
+            *self._unevaluated(),
+            f"best_, slope = block[BEST_X]{self._copied}, block[row]{self._copied}",
+            "return Minimum(best_, fun_, nit, code, int(record[NFEV]), slope, code == 0)",
+        ]
+        own = "\n    ".join(entry)
+        return splice((_run_on, _opened), program, marks(rule), f"{begin}\n\n\n{self.objective.text}", own)
+
+    @property
+    def _copied(self):
+        return "" if "workspace" in self.given else ".copy()"
+
+    def _memory(self):
+        numbers, doubles, (block, slots, wide, spare) = memory(self.rule, self.bounded, self.objective.form)
+        single, total = ".view(np.float32)" * (self.real == types.float32), block + slots + wide + spare
+        lines = [
+            "n = len(x0)",
+            "if n == 0:",
+            '    raise ValueError("x0 is empty")',
+            f"need = {numbers} + {doubles + total} * n",
+            "flat = workspace" if "workspace" in self.given else "flat = np.empty(need)",
+            "if flat.size < need:",
+            '    raise ValueError("workspace is too short: numbaopt.workspace_size says how long it must be")',
+            f"record, h, at = flat[:{RECORD}], flat[{RECORD} : {numbers}], {numbers} + {doubles} * n",
+            f"doubles, reals = rows(flat, {numbers}, {doubles}, n), flat[at:need]{single}",
+        ]
+        begin = 0
+        for name, count in (("block", block), ("s", slots), ("wide", wide), ("spare", spare)):
+            lines.append(f"{name} = rows(reals, {begin} * n, {count}, n)")
+            begin += count
+        return lines
+
+    def _numbers(self):
+        lines = ["copy(h, H)"]
+        places = layout(self.rule.program)[0] if isinstance(self.rule, Rule) else None
+        for name in self.own:
+            low, high, ends = interval(self.rule, name) if isinstance(self.rule, Rule) else self.rule.interval(name)
+            above, below = (">=" if ends[0] == "[" else ">"), ("<=" if ends[1] == "]" else "<")
+            allowed = f"{ends[0]}{low}, {high}{ends[1]}"
+            lines += [
+                f"if not ({name} {above} {_number(low)} and {name} {below} {_number(high)}):",
+                f'    raise ValueError("{self.rule.name}: {name} lies in {allowed} and is finite")',
+            ]
+            if places is None:
+                lines += [f"h[{list(self.rule.hyper).index(name)}] = {name}"]
+            elif name in places:
+                lines += [f"{places[name]} = {name}"]
+                if name in self.rule.program.powers:
+                    lines += [f"fill_powers(h, {self.rule.table(name)}, float({name}))"]
+        for number in self.rule.numbers_of:
+            text, named = emit_init.begun(self.rule, number)
+            lines += [line.replace(" = ", "_ = ", 1) for line in named]
+            lines += [f"{places[number]} = {emit_init.marked(text, named)}"]
+        return lines
+
+    def _record(self):
+        options = {name: name if name in self.given else _number(value) for name, value in OPTIONS.items()}
+        if "tol" in self.given and "gtol" not in self.given:
+            options["gtol"] = "tol"
+        solver = not isinstance(self.rule, Rule)
+        ftol = "-1.0" if solver else options["ftol"]
+        lines = ["copy(record, RECORD)"]
+        lines += [f"record[GTOL], record[FTOL], record[MOST_NIT] = {options['gtol']}, {ftol}, {options['maxiter']}"]
+        lines += [f"record[MOST_NFEV] = {options['maxfev']}"]
+        if "best" in self.given:
+            lines += ["record[LATEST] = 0.0 if best else 1.0"]
+        if solver:
+            at, value = self.rule.places
+            lines += [f"record[ITERATIONS], record[VALUE], record[DONE_FTOL] = {at}.0, {value}.0, {options['ftol']}"]
+        return lines
+
+    def _start(self):
+        lines = ["x, box = block[X], block[LOWER:]", *_entries("x[{}]", "x0", self.given["x0"])]
+        lines += ["if not finite(x):", '    raise ValueError("x0 is not finite")']
+        if self.bounded:
+            lines += self._bounds()
+        lines += ["into(x, box)", "blank(block)"]
+        given = {name: self.rule.hyper.get(name) for name in self.rule.slots_of}
+        own = {name: value.values.reshape(-1) for name, value in given.items() if isinstance(value, Coordinates)}
+        for name, values in own.items():
+            told = f"{self.rule.name}: {name} has {values.size} values, for another number of coordinates"
+            lines += [f"if n != {values.size}:", f'    raise ValueError("{told}: give one for each, or one number")']
+        if own:
+            rows = np.zeros((len(own), max(values.size for values in own.values())), str(self.real))
+            for row, values in zip(rows, own.values(), strict=True):
+                row[: values.size] = values
+            self.names["OWN"] = rows
+        lines += [f"begin(x, s, h, box, {'OWN' if own else 'block'})"]
+        lines += [f"record[MORE] = {self.objective.cost}"]
+        return [*lines, f"pack = ({', '.join(self.objective.pack.values())},)"]
+
+    def _bounds(self):
+        """Return lines that read bounds: a number of pairs that is known, or an array or a list of them."""
+        kind = self.given["bounds"]
+        if isinstance(kind, types.BaseTuple):
+            pairs = list(kind)
+            if not all(isinstance(pair, types.BaseTuple) and len(pair) == 2 for pair in pairs):
+                raise TypingError(f"bounds are pairs (lower, upper), not {kind}")
+            sides = [[_side(pair[j], f"bounds[{i}][{j}]", j) for j in (0, 1)] for i, pair in enumerate(pairs)]
+            read = [f"inward(box, {i}, {low}, {high})" for i, (low, high) in enumerate(sides)]
+            wrong = f"n != {len(pairs)}"
+        else:
+            wrong = "len(bounds) != n"
+            if isinstance(kind, types.Array):
+                if kind.ndim != 2:
+                    raise TypingError(f"bounds are an array of shape (n, 2), or pairs, not {kind}")
+                wrong += " or bounds.shape[1] != 2"
+            read = ["for i in range(n):", "    inward(box, i, bounds[i][0], bounds[i][1])"]
+        refusal = '    raise ValueError("bounds are pairs (lower, upper), one for each entry of x0")'
+        return [f"if {wrong}:", refusal, *read]
+
+    def _reported(self):
+        """Return lines that look at the point that the rule reports, as `Run.settle` does."""
+        if not self.rule.reports:
+            return []
+        math, pairs = next(stage for stage in reversed(self.rule._stages) if stage[0].report is not None)
+        places = layout(self.rule.program)[0]
+        places = {name: text.replace("(t - 1)", "max(t_ - 1, 0)") for name, text in places.items()}
+        places |= {name: f"s[{i}]" for i, name in enumerate(self.rule.slots_of)}
+        known = {author: places.get(whole) or repr(self.rule.hyper.get(whole)) for author, whole in pairs}
+        known |= {"x": "x", "t": "t_"}
+        self.names["report_"] = jit(math.report, cached=False)
+        seen = [known[name] for name in math.report.__code__.co_varnames[: math.report.__code__.co_argcount]]
+        lines = [
+            "if finite(x) and record[NFEV] < record[MOST_NFEV]:",
+            "    t_ = int(record[NIT])",
+            f"    copy(spare[0], report_({', '.join(seen)}))",
+            "    into(spare[0], box)",
+            "    settle(evaluate(spare[0], spare[1], pack), spare, block, record)",
+        ]
+        return lines
+
+    def _unevaluated(self):
+        """Return lines that say where nothing was evaluated, because bounds are equal."""
+        if not self.bounded or self.objective.form not in ("2-point", "3-point"):
+            return []
+        return ["unseen(block[row], box)"]
+
+
+def _method(kind, own):
+    """Return the method with what is known of its hyperparameters, and the names of those that are not."""
+    if kind is None:
+        rule = find("adam")
+    elif isinstance(kind, types.StringLiteral):
+        rule = _refusing(find, kind.literal_value)
+    elif hasattr(kind, "rule"):
+        rule = kind.rule
+    else:
+        raise TypingError(f"method is a method's name, written out, or a rule that is a global variable; not {kind}")
+    known, open_ = {}, []
+    for name, value in own.items():
+        if name in NOT_HERE:
+            raise TypingError(f"minimize in compiled code has no {name}{NOT_HERE[name]}")
+        if name not in rule.hyper:
+            there = [*rule.hyper, *GENERAL]
+            raise TypingError(f"{rule.name} has no option {name!r}; it has {', '.join(there)}.{nearest(name, there)}")
+        if isinstance(value, types.Literal):
+            known[name] = value.literal_value
+        elif isinstance(value, (types.Number, types.Boolean)) and not isinstance(rule.hyper[name], (bool, str)):
+            open_.append(name)
+        else:
+            raise TypingError(f"{rule.name}: {name} must be written out where minimize is called, as a constant")
+    rule = _refusing(lambda **hyper: rule(**hyper), **known)
+    for name in open_:  # decided before compiling: is it on?
+        rule = rule(**{name: _stand_in(rule, name)})
+    return rule, open_
+
+
+def _refusing(function, *args, **options):
+    try:
+        return function(*args, **options)
+    except (TypeError, ValueError) as error:
+        raise TypingError(str(error)) from None
+
+
+def _stand_in(rule, name):
+    for value in (rule.hyper[name], 0.5, 1, 2.0, -0.5, 1e-3):
+        try:
+            if value and not isinstance(value, bool) and np.isscalar(value):
+                rule(**{name: value})
+                return value
+        except (TypeError, ValueError):
+            continue
+    return rule.hyper[name]
+
+
+def _number(value):
+    return repr(float(value)) if np.isfinite(value) else f"np.{value}" if value >= 0 or value != value else "-np.inf"
+
+
+def _real(kind):
+    if isinstance(kind, types.Array) and kind.ndim == 1 and isinstance(kind.dtype, (types.Float, types.Integer)):
+        return types.float32 if kind.dtype == types.float32 else types.float64
+    if isinstance(kind, types.BaseTuple) and all(isinstance(k, (types.Float, types.Integer)) for k in kind):
+        return types.float64
+    raise TypingError(f"x0 is an array of one dimension and of real numbers, or a tuple of these, not {kind}")
+
+
+def _entries(to, name, kind):
+    """Return lines that copy the entries of an array, or of a tuple, whose types may differ."""
+    if isinstance(kind, types.BaseTuple):
+        return [f"{to.format(i)} = {name}[{i}]" for i in range(len(kind))]
+    return ["for i in range(n):", f"    {to.format('i')} = {name}[i]"]
+
+
+def _side(kind, text, side):
+    """Return the expression for one side of a pair: None leaves it open."""
+    if isinstance(kind, types.NoneType):
+        return ("-np.inf", "np.inf")[side]
+    if not isinstance(kind, (types.Float, types.Integer)):
+        raise TypingError(f"bounds are pairs of numbers or None; {text} is {kind}")
+    return text
+
+
+@jit
+def rows(flat, at, count, n):
+    """Return a part of a flat array as rows."""
+    return flat[at : at + count * n].reshape((count, n))
+
+
+@jit
+def finite(x):
+    """Tell whether all entries are finite."""
+    for i in range(x.size):
+        if not abs(x[i]) < np.inf:
+            return False
+    return True
+
+
+@jit
+def into(x, box):
+    """Move x to the bounds, if there are any; NaN stays."""
+    if box.shape[0] > 0:
+        for i in range(x.size):
+            if x[i] < box[0, i]:
+                x[i] = box[0, i]
+            if x[i] > box[1, i]:
+                x[i] = box[1, i]
+
+
+@jit
+def blank(block):
+    """Prepare the rows for the gradient and the best point."""
+    for i in range(block.shape[1]):
+        block[G, i], block[BEST_X, i], block[BEST_G, i] = np.nan, block[X, i], np.nan
+
+
+@jit
+def unseen(g, box):
+    """Say NaN in a gradient from differences where bounds are equal: nothing was evaluated there."""
+    for i in range(g.size):
+        if box[0, i] == box[1, i]:
+            g[i] = np.nan
+
+
+@jit
+def inward(box, i, low, high):
+    """Store a pair of bounds: rounding stays inside. Raise ValueError where no number lies between."""
+    low, high = float(low), float(high)
+    if not (low <= high and low < np.inf and high > -np.inf):
+        raise ValueError("an upper bound is less than the corresponding lower bound, or no number lies between")
+    box[0, i], box[1, i] = low, high
+    if box[0, i] < low:
+        box[0, i] = np.nextafter(box[0, i], box.dtype.type(np.inf))
+    if box[1, i] > high:
+        box[1, i] = np.nextafter(box[1, i], box.dtype.type(-np.inf))
+
+
+@jit
+def settle(f, spare, block, record):
+    """Keep a reported point, its gradient and value ``f``: it is the answer, unless a better one was met."""
+    record[NFEV] += 1.0 + (record[MORE] if abs(f) < np.inf else record[LESS])
+    if f < record[BEST] or (record[LATEST] != 0.0 and abs(f) < np.inf):
+        record[BEST] = f
+        for i in range(block.shape[1]):
+            block[BEST_X, i], block[BEST_G, i] = spare[0, i], spare[1, i]
+        if f < record[PREVIOUS]:
+            record[PREVIOUS] = f
+
+
+@jit
+def fill_powers(h, at, b):
+    """Write the table of powers of b into h: see `numbaopt.lowering.passes.powers`."""
+    place = 1.0
+    for k in range(4):
+        for digit in range(32):
+            h[at + 32 * k + digit] = b ** (digit * place)
+        place *= 32.0
+    h[at + 128] = 1048576 * np.log(abs(b)) if b != 0.0 else -np.inf
+
+
+_HELPERS = {
+    function.__name__: function
+    for function in (rows, copy, finite, into, blank, unseen, inward, settle, fill_powers)
+}

@@ -1,0 +1,1 @@
+"""`minimize_many`: thousands of problems in one call."""

@@ -1,0 +1,193 @@
+"""The result of many problems: arrays with one entry each, and one result on request."""
+
+from types import SimpleNamespace
+from typing import Any, overload
+
+import numpy as np
+
+from numbaopt.drivers.outcome import FIXED, sentence
+from numbaopt.drivers.outcome import OVERSHOT as OVERSHOT_TEXT
+from numbaopt.drivers.stopping import BAD_X, GO_ON, GTOL_MET, NONFINITE, RAISED, STOP
+from numbaopt.drivers.termination import (
+    CODE,
+    EVALUATIONS,
+    FUN,
+    GRADIENTS,
+    LARGEST,
+    OVERSHOT,
+    PASSED,
+    SEEN,
+    STATUS,
+    STEPS,
+    VERDICT,
+)
+from numbaopt.objectives.objective import blank
+from numbaopt.results.result import Result
+
+ENDED = {
+    0: "met a tolerance",
+    1: "ran out of iterations or evaluations",
+    2: "ran out of time",
+    3: "met what is not finite",
+    4: "were not finished",
+    5: "met a tolerance, but at a worse point than x",
+    6: "found no lower point, as at working precision",
+    7: "raised an exception",
+    99: "were not finished when the callback raised StopIteration",
+}
+
+
+class Ends:
+    """What becomes of many problems, while they are solved.
+
+    Attributes
+    ----------
+    points, slopes : ndarray, shape (B, n)
+        Answers, the starts until there are better ones; gradients.
+    table : ndarray, shape (B, 9)
+        What else there is to tell of each: columns by the names in `numbaopt.drivers.termination`.
+    errors : dict
+        What the objective raised, by the number of the problem.
+    messages : dict
+        Sentences that are written already.
+    """
+
+    def __init__(self, starts):
+        self.points, self.slopes = starts.copy(), np.empty_like(starts)
+        blank(self.slopes)
+        self.table = np.zeros((len(starts), 9))
+        self.table[:, [FUN, SEEN, LARGEST]], self.table[:, CODE] = np.nan, STATUS[GO_ON]
+        self.errors, self.messages = {}, {}
+
+    def take(self, b, result):
+        """Keep a `Result`."""
+        self.points[b], self.slopes[b] = np.ravel(result.x), np.ravel(result.jac)
+        row = self.table[b]
+        row[FUN], row[CODE], row[STEPS] = result.fun, result.status, result.nit
+        row[EVALUATIONS], row[GRADIENTS] = result.nfev, result.njev
+        row[PASSED] = result.get("nonfinite", 0)
+        self.messages[b] = result.message
+
+    def mark(self, b, verdict):
+        """Keep why a problem, or a slice of them, ended before it began."""
+        self.table[b, VERDICT], self.table[b, CODE] = verdict, STATUS[verdict]
+
+    def result(self, shape, run, box):
+        """Return the `ManyResult`; ``run`` is of a problem like these, ``box`` has the bounds of all, or is None."""
+        limits = {"record": run.record, "ftol": run.ftol, "maxtime": run.maxtime}
+        limits |= {"maxiter": run.maxiter, "maxfev": run.maxfev}
+        code, boxed, fixed = self.table[:, CODE].astype(int), np.zeros(1, bool), np.zeros(1, bool)
+        if box is not None:
+            same = box[0] == box[1]
+            boxed, fixed = np.isfinite(box).any((0, 2)), same.all(1)
+            if run.objective.jac in (None, "2-point", "3-point"):
+                self.slopes[np.broadcast_to(same, self.slopes.shape)] = np.nan  # not evaluated there
+        whole = ManyResult(
+            message=_summary(code),
+            success=code == 0,
+            status=code,
+            fun=self.table[:, FUN].copy(),
+            x=self.points.reshape(-1, *shape),
+            nit=self.table[:, STEPS].astype(int),
+            jac=self.slopes.reshape(-1, *shape),
+            nfev=self.table[:, EVALUATIONS].astype(int),
+            njev=self.table[:, GRADIENTS].astype(int),
+            errors=dict(sorted(self.errors.items())),
+        )
+        if run.record[NONFINITE] != STOP:
+            whole.nonfinite = self.table[:, PASSED].astype(int)
+        object.__setattr__(whole, "_told", (self.table, self.messages, limits, boxed, fixed))
+        return whole
+
+
+class ManyResult(Result):
+    """What many problems came to: arrays whose first axis is the problem.
+
+    ``result[b]`` is the `Result` of problem ``b``, with a message of its own.
+
+    Attributes
+    ----------
+    x, jac : ndarray, shape (B, ...)
+        Solutions, and the gradients there.
+    fun : ndarray of float64, shape (B,)
+    success : ndarray of bool, shape (B,)
+    status, nit, nfev, njev : ndarray of int, shape (B,)
+        As in `Result`; status 7: an exception.
+    message : str
+        How many ended how.
+    errors : dict
+        What the objective raised, by the number of the problem.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from numbaopt import minimize_many
+    >>> def fun(x, centre):
+    ...     return ((x - centre) ** 2).sum(), 2 * (x - centre)
+    >>> result = minimize_many(fun, np.zeros((2, 1)), data=np.array([[1.0], [2.0]]), method="lbfgs", jac=True)
+    >>> result.message, result.status, result[1].x
+    ('All 2 problems met a tolerance.', array([0, 0]), array([2.]))
+    """
+
+    fun: np.ndarray  # type: ignore[assignment]
+    success: np.ndarray  # type: ignore[assignment]
+    status: np.ndarray  # type: ignore[assignment]
+    nit: np.ndarray  # type: ignore[assignment]
+    nfev: np.ndarray  # type: ignore[assignment]
+    njev: np.ndarray  # type: ignore[assignment]
+    errors: dict[int, Exception]
+
+    def __len__(self) -> int:
+        return len(self["status"]) if "status" in self else 0
+
+    @overload
+    def __getitem__(self, key: int) -> Result: ...
+    @overload
+    def __getitem__(self, key: str) -> Any: ...
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
+            if not -len(self) <= key < len(self):
+                raise IndexError(f"there is no problem {key}: there are {len(self)}, from 0")
+            b = range(len(self))[key]
+            shown = {name: value[b] for name, value in self.items() if name not in ("message", "errors")}
+            shown = {name: value.item() if np.ndim(value) == 0 else value.copy() for name, value in shown.items()}
+            if "x" in shown and np.ndim(shown["x"]) == 0:
+                shown["x"], shown["jac"] = np.array(shown["x"]), np.array(shown["jac"])
+            return Result(message=self._message(b), **shown)
+        return super().__getitem__(key)
+
+    def _message(self, b):
+        table, messages, limits, boxed, fixed = self._told
+        if b in messages:
+            return messages[b]
+        verdict, seen, largest = int(table[b, VERDICT]), table[b, SEEN], table[b, LARGEST]
+        if verdict == RAISED:
+            error = self["errors"][b]
+            return f"The objective raised {type(error).__name__}: {error}"
+        if verdict == GO_ON:
+            return "Not begun, or broken off."
+        if verdict == BAD_X and not table[b, EVALUATIONS]:
+            return "The start is not finite: nothing was evaluated."
+        if verdict == GTOL_MET and fixed[b % len(fixed)]:
+            return FIXED
+        entry = int(largest) if np.isfinite(largest) else 0, seen
+        like = SimpleNamespace(limits=True if boxed[b % len(boxed)] else None, **limits)
+        text = sentence(verdict, int(table[b, STEPS]), seen, largest, entry, like)
+        return text + OVERSHOT_TEXT * bool(table[b, CODE] == OVERSHOT)
+
+    def __reduce__(self):
+        return _restored, (dict(self), self._told)
+
+
+def _restored(values, told):
+    whole = ManyResult(values)
+    object.__setattr__(whole, "_told", told)
+    return whole
+
+
+def _summary(code):
+    codes, counts = np.unique(code, return_counts=True)
+    ends = [f"{count} {ENDED[c]}" for c, count in zip(codes.tolist(), counts.tolist(), strict=True)]
+    if len(ends) == 1:
+        return f"All {len(code)} problems {ends[0].partition(' ')[2]}."
+    return f"Of {len(code)} problems {', '.join(ends[:-1])} and {ends[-1]}."

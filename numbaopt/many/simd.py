@@ -1,0 +1,205 @@
+"""Whether problems can be solved side by side, and what that takes: the compiled loop, and the memory of a thread."""
+
+import re
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numba import njit, types
+from numba.extending import is_jitted
+
+from numbaopt.backends.cpu import load, only
+from numbaopt.backends.pointers import shown
+from numbaopt.common.locking import once
+from numbaopt.common.per_coordinate import Coordinates
+from numbaopt.drivers.assemble import marks, splice
+from numbaopt.drivers.drive import memory as kinds
+from numbaopt.drivers.stopping import BEST, BEST_G, BEST_X, LATEST, NFEV, NIT, NORM, PREVIOUS, G, X
+from numbaopt.drivers.termination import finish
+from numbaopt.lowering import emit_init
+from numbaopt.many.minimize_many import simd_loop
+from numbaopt.many.simd_loop import STEP
+from numbaopt.objectives.wrapper import STORE
+
+LANES = 64  # bytes: as many numbers stand side by side as a wide vector register holds
+CACHED = 2**16  # bytes of a pool, so that it stays near
+LARGEST = 512  # problems of a pool
+MOST = 64  # coordinates; with more of them a problem fills vectors by itself
+
+
+def swimmer(run, rows, args):
+    """Return the compiled loop for problems side by side, or None where they are to be solved one after another.
+
+    That an objective has the same bits in other surroundings is for the caller to know.
+
+    Parameters
+    ----------
+    run : Run
+        Of a problem like them.
+    rows : tuple of ndarray
+        What each problem has of its own.
+    args : tuple
+        What all have.
+    """
+    rule, objective, jac = run.rule, run.objective, run.objective.jac
+    if run.program is None or rule.valued or rule.tolerant or rule.joint or objective.x0.size > MOST:
+        return None  # the problems' steps are not alike, or one fills a vector by itself
+    if any(isinstance(rule.hyper.get(name), Coordinates) for name in rule.slots_of):
+        return None
+    structure, functions = objective.structure, [objective.fun, *([jac] if callable(jac) else [])]
+    if structure.tree != 0 or len(structure.shapes[0]) != 1 or not objective.analytic:
+        return None
+    if not all(map(is_jitted, functions)) or any(array.dtype not in (np.float32, np.float64) for array in rows):
+        return None
+    shapes = tuple((numba.from_dtype(array.dtype), array.shape[1:]) for array in rows)
+    kind = numba.from_dtype(objective.x0.dtype), objective.x0.size, shapes, numba.typeof(args)
+    return _compiled(objective.fun, jac, rule, run.limits is not None, kind)
+
+
+@once(most=64)
+def _compiled(*given):
+    """Compile the loop, once; that there is none takes as long to find out, and is kept, too."""
+    try:
+        return _compile(*given)
+    except Exception:  # what has no type, or what Numba stumbles over on the way to saying so
+        return None
+
+
+def _compile(fun, jac, rule, bounded, kind):
+    from numbaopt.backends.simd import any_, select, viewer
+
+    real, n, shapes, seen = kind
+    width = LANES // real.bitwidth * 8
+    parts = (simd_loop._load, simd_loop._end, simd_loop._close_up, simd_loop._swim)
+    *own, evaluation = _texts(jac, shapes)
+    text = splice(parts, rule.program, marks(rule), "\n\n\n".join(["@jit\n" + emit_init.emit(rule, bounded), *own]))
+    text = re.sub(r"( *)evaluate\(a\)\n", lambda at: "".join(f"{at[1]}{line}\n" for line in evaluation), text)
+    names = {"W": width, "N": n, "view": viewer(width), "shown": shown, "any_": any_, "select": select}
+    names |= {"fun_": _again(fun), "jac_": _again(jac)}
+    swim = load.__wrapped__(text, "pool", cached=False, **names)
+    f8, i8 = types.float64, types.int64
+    block, s, h, record = kinds(np.dtype(real.name))
+    data, held = (types.Tuple([view(dtype) for dtype, _ in shapes]) for view in (lambda d: d[:, ::1], lambda d: d[::1]))
+    lanes = [*[real[::1]] * 4, block, s, h, *[f8[::1]] * 6, *[i8[::1]] * 3, held, block, record]
+    problems = real[:, ::1], real[:, :, ::1], f8[:, ::1], f8[::1], data, seen, types.NamedTuple(lanes, Pool)
+    return only(swim, (*problems, real[:, ::1], real[:, ::1], f8[:, ::1], i8[::1], i8))
+
+
+def _again(fun):
+    """Return a function of the user's to be compiled for lanes: what is made of it is not for his cache."""
+    if not is_jitted(fun):
+        return fun
+    options = {name: value for name, value in fun.targetoptions.items() if name != "nopython"}
+    return njit(**options | {"forceinline": True})(fun.py_func)
+
+
+def _texts(jac, shapes):
+    """Return the texts of what is written for the problem at hand."""
+    sizes = [int(np.prod(shape)) for _, shape in shapes]
+    hold, shift, rows = [], [], []
+    for k, ((_, shape), size) in enumerate(zip(shapes, sizes, strict=True)):
+        hold += [f"for i in range({size}):", f"    held[{k}][(j // W) * {size} * W + j % W + i * W] = data[{k}][b, i]"]
+        shift += [
+            f"for i in range({size}):",
+            f"    held[{k}][(j // W) * {size} * W + j % W + i * W] = "
+            f"held[{k}][(last // W) * {size} * W + last % W + i * W]",
+        ]
+        row = f"view(held[{k}], a * {size} * W, {shape if len(shape) > 1 else size})"
+        rows.append(f"shown({row})" if shape else f"{row}[0]")
+    given = "".join(f", {row}" for row in rows)
+    if jac == "inplace":
+        lines = [f"value[0] = fun_(point, grad{given}, *args)"]
+    else:
+        call = f"(point{given}, *args)"
+        both = f"fun_{call}" if jac is True else f"fun_{call}, jac_{call}"
+        store = [re.sub(r"\bgrad\b", "returned", line) for line in STORE]
+        store = [re.sub(r"\bg\b", "grad", line) for line in store]
+        lines = [f"value[0], returned = {both}", *store]
+    heads = {"hold(held, data, b, j)": hold, "shift(held, j, last)": shift}
+    texts = ["\n    ".join([f"@jit\ndef {head}:", *(body or ["pass"])]) for head, body in heads.items()]
+    return *texts, lines
+
+
+class Pool(NamedTuple):
+    """The memory of problems side by side; lanes lie together, groups one after another.
+
+    Attributes
+    ----------
+    xs, gs, bx, bg : ndarray, shape (n * size,)
+        Iterates, gradients, and both at the best points.
+    box : ndarray, shape (2 or 0, n * size)
+    s, h : ndarray
+        Slots; numbers, which are the same for all.
+    fs, best, before, norms, flags, alive, ids : ndarray, shape (size,)
+        Values, the gradients' largest entries, why a problem ends, whether it goes on, which one it is.
+    again : ndarray
+        Problems to be done over.
+    state : ndarray of int64
+        See `numbaopt.many.simd_loop`.
+    held : tuple of ndarray
+        What each problem has of its own.
+    block, record
+        Scratch.
+    """
+
+    xs: Any
+    gs: Any
+    bx: Any
+    bg: Any
+    box: Any
+    s: Any
+    h: Any
+    fs: Any
+    best: Any
+    before: Any
+    norms: Any
+    flags: Any
+    alive: Any
+    ids: Any
+    again: Any
+    state: Any
+    held: Any
+    block: Any
+    record: Any
+
+    @classmethod
+    def of(cls, run, rows, count):
+        """Make a pool for as many problems, or for fewer if that is a lot of memory."""
+        return cls(*_arrays(run, rows, count))
+
+    def keep(self, j, verdict, template, ends):
+        """Keep how far the problem in lane j had come when it was broken off."""
+        n, width = self.block.shape[1], LANES // self.xs.itemsize
+        column = slice(j // width * n * width + j % width, (j // width + 1) * n * width, width)
+        latest = template[LATEST] != 0
+        for row, array in ((X, self.xs), (G, self.gs), (BEST_X, self.xs if latest else self.bx)):
+            self.block[row] = array[column]
+        self.block[BEST_G] = self.gs[column] if latest else self.bg[column]
+        self.record[:] = template
+        self.record[[BEST, PREVIOUS, NORM]] = self.fs[j] if latest else self.best[j], self.fs[j], self.norms[j]
+        self.record[[NIT, NFEV]] = self.state[STEP], self.state[STEP] + 1
+        finish(verdict, self.ids[j], self.block, self.h, self.record, ends.points, ends.slopes, ends.table)
+
+
+def _arrays(run, rows, count):
+    x = run.block[0]
+    n, dtype, width = x.size, x.dtype, LANES // x.dtype.itemsize
+    each = (4 + len(run.s) + 2 * (run.limits is not None)) * n * dtype.itemsize
+    each += 48 + sum(array[0].nbytes for array in rows)
+    groups = min(max(2, CACHED // (each * width)), LARGEST // width, -(-count // width))
+    size = groups * width
+    flat = [_aligned(n * size, dtype) for _ in range(4)]
+    box = np.zeros((0 if run.limits is None else 2, n * size), dtype)
+    floats = [np.zeros(size) for _ in range(6)]
+    whole = [np.zeros(size, np.int64) for _ in range(2)]
+    held = tuple(_aligned(array[0].size * size, array.dtype) for array in rows)
+    s = np.zeros((len(run.s), n * size), dtype)
+    state = np.zeros(4, np.int64)
+    return (*flat, box, s, run.h.copy(), *floats, *whole, state, held, run.block.copy(), run.record.copy())
+
+
+def _aligned(size, dtype):
+    """Return zeros that begin where a vector does."""
+    raw = np.zeros(size * dtype.itemsize + LANES, np.uint8)
+    at = -raw.ctypes.data % LANES
+    return raw[at : at + size * dtype.itemsize].view(dtype)

@@ -1,0 +1,39 @@
+"""How rules and solvers are called: with keywords, for other hyperparameters, or with an objective, to minimise it."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self, overload
+
+if TYPE_CHECKING:
+    from numbaopt.results.result import Result
+
+
+class Method:
+    """What SciPy, and whoever follows its protocol for custom methods, calls; base of rules and solvers.
+
+    A subclass has ``name`` and ``_rebound(keywords)``, a copy with other hyperparameters.
+    """
+
+    name: str
+
+    @overload
+    def __call__(self, **hyper: Any) -> Self: ...
+    @overload
+    def __call__(self, fun: Callable[..., Any], x0: Any, args: Any = (), **options: Any) -> "Result": ...
+    def __call__(self, fun: Any = None, x0: Any = None, args: Any = (), **options: Any) -> Any:
+        """Rebind hyperparameters (keywords only), or minimise ``fun`` from ``x0`` as a SciPy custom method.
+
+        Some callers give ``fun`` and ``x0`` by position, some by name.
+        """
+        if fun is None and x0 is None and args == ():
+            return self._rebound(options)
+        if not callable(fun):
+            raise TypeError(f"{self.name}: hyperparameters are keywords, {self.name}(lr=...); {fun!r} is no function")
+        if x0 is None:
+            where = "; a method for minimize_scalar is given none: call minimize" if "bracket" in options else ""
+            raise TypeError(f"{self.name}(fun, x0) minimises fun, from x0, which is missing{where}")
+        from numbaopt.api.minimize import as_scipy_method
+
+        return as_scipy_method(self, fun, x0, args, **options)
+
+    def _rebound(self, keywords):
+        raise NotImplementedError

@@ -1,0 +1,35 @@
+"""A rule of the main script in another process: remade from its text, where that process does not have the script.
+
+Joblib's workers and those of a notebook know nothing of what was written in ``__main__``.
+"""
+
+import __future__
+
+import ast
+import linecache
+
+from numbaopt.common.locking import once
+from numbaopt.lowering import frontend
+from numbaopt.methods import functions
+
+
+def text_of(math):
+    """Return what a rule is to be remade from; None for one of a module, which others can import."""
+    if math.function.__module__ != "__main__" or math.report is not None:
+        return None
+    return "\n".join(math.lines), tuple(sorted(math.constants.items())), math.evaluations
+
+
+@once
+def remade(name, source, constants, evaluations):
+    """Return the function of a rule as read from its text; always the same for the same text."""
+    definition = ast.parse(source).body[0]
+    definition.decorator_list = []
+    filename, text = f"<numbaopt {name} of __main__>", ast.unparse(definition)
+    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    space = {each: getattr(functions, each) for each in functions.__all__} | dict(constants) | {"__name__": "__main__"}
+    # An annotation is an expression of x, which does not exist where a function is defined.
+    exec(compile(text, filename, "exec", __future__.annotations.compiler_flag), space)
+    function = space[definition.name]
+    function.__qualname__ = name
+    return frontend.read(function, None, evaluations)

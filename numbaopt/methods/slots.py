@@ -1,0 +1,174 @@
+"""How what a rule remembers lies in the arrays s and h of its compiled step."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from numbaopt.common.per_coordinate import Coordinates
+from numbaopt.lowering import emit_matrix, passes
+from numbaopt.methods.hyperparameters import is_schedule
+
+# What the start of a slot may be made with, where x is a matrix.
+SHAPES = {"zeros": lambda a, b: np.zeros((a, b)), "identity": np.eye}
+
+
+class Memory:
+    """The part of a rule that knows where slots and carried numbers lie."""
+
+    name: str
+    hyper: Mapping[str, Any]
+    slots_of: tuple[str, ...]
+    numbers_of: tuple[str, ...]
+    shape: tuple[int, int] | None
+    program: Any
+    _stages: tuple[Any, ...]
+
+    def _start(self, name, x):
+        """Return what a slot or number starts from; None for zero."""
+        for math_, pairs in self._stages:
+            for author, whole in pairs:
+                if whole == name and author in math_.starts:
+                    given = {a: self.hyper[w] for a, w in pairs if w in self.hyper}
+                    own = {a: v(0) if is_schedule(v) else v for a, v in given.items()} | {"x": x} | SHAPES
+                    own |= dict(zip(("rows", "columns"), self.shape or (), strict=False))
+                    text = math_.starts[author]
+                    return None if text is None else eval(text, {"__builtins__": {}}, own)
+        return None
+
+    def _places(self, n):
+        """Return where each slot of a matrix lies in s: {name: (from, to, shape)}."""
+        known, at, places = {"rows": self.shape[0], "columns": self.shape[1]}, 0, {}
+        for name in self.slots_of:
+            texts = emit_matrix.shape(self.program.starts.get(name))
+            shape = tuple(eval(text, {"__builtins__": {}}, known) for text in texts)
+            places[name] = at, at + shape[0] * shape[1], shape
+            at += shape[0] * shape[1]
+        return places
+
+    def slot(self, s: np.ndarray, name: str) -> np.ndarray:
+        """Return one slot as a view of s: a row, or where x is seen as a matrix, a matrix.
+
+        Parameters
+        ----------
+        s : ndarray, shape (k, n)
+            The slots, as from `slots`.
+        name : str
+
+        Returns
+        -------
+        ndarray
+        """
+        if self.shape is None:
+            return s[self.slots_of.index(name)]
+        lo, hi, shape = self._places(s.shape[1])[name]
+        return s.reshape(-1)[lo:hi].reshape(shape)
+
+    def slots(self, x: np.ndarray, **fixed: Any) -> np.ndarray:
+        """Return the slots to start from.
+
+        Parameters
+        ----------
+        x : ndarray, shape (n,)
+            The parameters, flat.
+        **fixed
+            Slots that start otherwise, by name.
+
+        Returns
+        -------
+        ndarray, shape (k, n), of x's dtype
+        """
+        rows = len(self.slots_of)
+        if self.shape is not None:
+            rows = -(-max(hi for _, hi, _ in self._places(x.size).values()) // x.size) if rows else 0
+        s = np.zeros((rows, x.size), x.dtype)
+        for name in self.slots_of:
+            row, given = self.slot(s, name), self.hyper.get(name)
+            if isinstance(given, Coordinates) and name not in fixed:
+                given.fill(row, self.name, name)
+                continue
+            seen = x if self.shape is None else x.reshape(self.shape)
+            value = fixed[name] if name in fixed else self._start(name, seen)
+            if value is not None:
+                row[...] = value
+        return s
+
+    def reported(self, x: np.ndarray, s: np.ndarray, h: np.ndarray, t: int) -> np.ndarray:
+        """Return the point to report: x, or what the rule names instead (an average, say).
+
+        Parameters
+        ----------
+        x : ndarray, shape (n,)
+        s, h : ndarray
+            As the step has left them.
+        t : int
+            The number of the step.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+        """
+        for math_, pairs in reversed(self._stages):
+            if math_.report is None:
+                continue
+            own = {author: whole for author, whole in pairs}
+            given = {"x": x if self.shape is None else x.reshape(self.shape), "t": t}
+            for name in inspect.signature(math_.report).parameters:
+                whole = own.get(name, "")
+                if whole in self.slots_of:
+                    given[name] = self.slot(s, whole)
+                elif whole in self.numbers_of:
+                    given[name] = self.number(h, whole)
+                elif whole in self.hyper:
+                    value = self.hyper[whole]
+                    given[name] = value(max(t - 1, 0)) if is_schedule(value) else value
+            wanted = {name: given[name] for name in inspect.signature(math_.report).parameters}
+            return np.array(math_.report(**wanted), x.dtype).reshape(-1)
+        return x
+
+    @property
+    def reports(self) -> bool:
+        """Whether the point to report is another than x."""
+        return any(math.report is not None for math, _ in self._stages)
+
+    def place(self, name: str) -> int:
+        """Return where a carried number lies in h, or a hyperparameter that is one.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        int
+        """
+        return int(passes.layout(self.program)[0][name][2:-1])
+
+    def table(self, name: str) -> int:
+        """Return where the table of a hyperparameter's powers begins in h.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        int
+        """
+        return int(passes.layout(self.program)[0][f"{name}_t"].split("h[")[1].split(" ")[0])
+
+    def number(self, h: np.ndarray, name: str) -> float:
+        """Return a carried number.
+
+        Parameters
+        ----------
+        h : ndarray
+            As the step has left it.
+        name : str
+
+        Returns
+        -------
+        float
+        """
+        return float(h[self.place(name)])

@@ -1,0 +1,1 @@
+"""The user's objective in every accepted form, and its gradient."""

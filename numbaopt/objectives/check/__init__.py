@@ -1,0 +1,1 @@
+"""Comparing a gradient with finite differences."""

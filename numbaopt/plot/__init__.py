@@ -1,0 +1,5 @@
+"""Pictures of results, drawn by matplotlib (extra ``plot``)."""
+
+from numbaopt.plot.figures import convergence, parameters, path
+
+__all__ = ["convergence", "parameters", "path"]

@@ -1,0 +1,45 @@
+"""The table of all rules, from what they say of themselves: ``python -m numbaopt.tools.method_table`` prints it in Markdown."""
+
+import importlib
+import re
+
+from numbaopt.lowering import passes
+from numbaopt.methods.registry import get, names
+
+
+def traffic(rule):
+    """Return how many arrays a step reads and writes, over all its passes; None where x is taken as a whole."""
+    if rule.shape is not None:
+        return None
+    moved = 0
+    for sweep in passes.passes(rule.program):
+        written = {line.partition("[i] = ")[0] for line in sweep.body if "[i] = " in line}
+        text = " ".join([*(line.partition("[i] = ")[2] or line for line in sweep.body), *sweep.sums.values()])
+        moved += len(written) + len(set(re.findall(r"(\w+)\[i\]", text)))
+    return moved
+
+
+def row(name):
+    """Return the name of a rule, its paper, slots a parameter, bytes a step and parameter in float32, and its use."""
+    rule = get(name)
+    home = importlib.import_module(f"numbaopt.rules.{name}")
+    paper = re.search(r"\(([^()]*\b(?:19|20)\d\d\b[^()]*)\)", " ".join(rule.math.__doc__.split()))
+    source = paper[1] if paper else ""
+    arxiv = re.search(r"arXiv:(\d{4}\.\d{4,5})", source)
+    source = re.split(r", (?:Algorithm|Figure|eq|arXiv|JMLR|Section|lecture)", source)[0]
+    if arxiv:
+        source = f"[{source}](https://arxiv.org/abs/{arxiv[1]})"
+    slots = str(len(rule.slots_of)) + (f" + {len(rule.numbers_of)} numbers" if rule.numbers_of else "")
+    use = home.__doc__.splitlines()[0].partition(": ")[2].rstrip(".")
+    return [f"`{name}`", source, slots, str(4 * traffic(rule)), use[0].upper() + use[1:]]
+
+
+def table():
+    """Return the table as Markdown."""
+    head = ["rule", "source", "slots", "bytes", "what it is"]
+    lines = [head, ["---"] * len(head), *map(row, names())]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    print(table())
