@@ -6,9 +6,8 @@ momentum and gradient agree on the direction.
 Run: python examples/a_rule_of_your_own.py
 """
 
-from numbaopt.rule import rule, sqrt, where
-
 from numbaopt import adam, minimize, problems
+from numbaopt.rule import rule, sqrt, where
 
 
 @rule

@@ -12,9 +12,9 @@ from numbaopt.api.minimize import minimize
 from numbaopt.api.optimizer import Optimizer
 from numbaopt.embedded.typing import workspace_size
 from numbaopt.methods.registry import get, names
-from numbaopt.methods.rule import Rule, RuleError, chain, rule
 from numbaopt.methods.state import State
 from numbaopt.results.result import OptimizationInterrupted, Result
+from numbaopt.rule import Rule, RuleError, chain, rule
 
 if TYPE_CHECKING:  # where names come from that are imported when first asked for
     from numbaopt import hooks, plot, problems, schedules, solvers, transforms
@@ -30,9 +30,16 @@ __version__ = "0.1.0"
 __all__ = ["Comparison", "ManyResult", "OptimizationInterrupted", "Optimizer", "Result", "Rule", "RuleError"]
 __all__ += ["State", "chain", "check_grad", "compare", "hooks", "minimize", "minimize_many", "names", "plot"]
 __all__ += ["problems", "rule", "schedules", "solvers", "transforms", "warmup", "workspace_size"]
-# What not every user pays the import of.
-LATER = {"minimize_many": "many", "ManyResult": "results", "check_grad": "gradient_check"}
-LATER |= {"compare": "comparing", "Comparison": "comparison", "warmup": "warm"}
+# Where the names are that not every program pays the import of.
+LATER = {
+    "Comparison": "comparison.comparison",
+    "ManyResult": "many.result",
+    "check_grad": "objectives.check.gradient_check",
+    "compare": "comparison.compare",
+    "minimize_many": "many.minimize_many",
+    "warmup": "tools.warmup",
+}
+MODULES = "adapters", "hooks", "plot", "problems", "schedules", "solvers", "transforms"
 
 
 if not TYPE_CHECKING:  # a type checker would take any name then
@@ -40,7 +47,7 @@ if not TYPE_CHECKING:  # a type checker would take any name then
     def __getattr__(name):
         if name in LATER:
             return getattr(importlib.import_module(f"numbaopt.{LATER[name]}"), name)
-        if name in ("hooks", "plot", "problems", "schedules", "solvers", "transforms"):
+        if name in MODULES:
             return importlib.import_module(f"numbaopt.{name}")
         if name in names() or name in names("solvers"):
             return get(name)

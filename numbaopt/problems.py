@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from numbaopt.backends.cpu import jit
-from numbaopt.methods.hyperparameters import closest
+from numbaopt.common.suggest import closest
 
 __all__ = ["Problem", "beale", "booth", "brown_badly_scaled", "get", "himmelblau", "logistic_regression", "names"]
 __all__ += ["powell_singular", "quadratic", "ravine", "rosenbrock", "styblinski_tang", "three_hump_camel"]

@@ -8,10 +8,10 @@ import warnings
 
 import numpy as np
 from numba import njit
-from numbaopt.rule import rule
 
 from numbaopt import Optimizer, adam, minimize, minimize_many
 from numbaopt.backends import cpu
+from numbaopt.rule import rule
 
 RATE = 0.1
 

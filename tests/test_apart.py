@@ -11,8 +11,9 @@ from numbaopt import minimize
 from numbaopt.backends import cpu
 from numbaopt.drivers import double_buffer, drive, specialize
 from numbaopt.drivers.stopping import BEST_G, BEST_X, MAXITER, G, X
+from numbaopt.lowering import emit_cpu
 
-N = 3 * cpu.BLOCK + 5
+N = 3 * emit_cpu.BLOCK + 5
 NAMES = ("x", "jac", "fun", "nit", "nfev", "njev", "status", "message")
 
 

@@ -13,7 +13,7 @@ from scipy import optimize
 
 import numbaopt
 from numbaopt import check_grad, minimize, minimize_many
-from numbaopt.objectives.objective import Objective
+from numbaopt.objectives import factory
 
 rng = np.random.default_rng(3)
 M, Y = rng.normal(size=(40, 3)), rng.normal(size=40)
@@ -32,7 +32,7 @@ def closed_form(x, M=M, Y=Y):
 
 
 def evaluated(fun, x0, args=(), batch=()):
-    objective = Objective(fun, x0, args, "autograd")
+    objective = factory.make(fun, x0, args, "autograd")
     g = np.full_like(objective.x0, np.nan)
     f = objective(objective.x0, g, *batch)
     assert (objective.nfev, objective.njev, objective.cost, objective.analytic) == (1, 1, 1, True)

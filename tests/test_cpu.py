@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import numbaopt
-from numbaopt.backends import cpu
+from numbaopt.backends import cache, cpu
 
 PACKAGE = Path(numbaopt.__file__).parent
 
@@ -137,12 +137,12 @@ def test_damaged_cache_files_are_compiled_again(filled):
 
 def test_a_kept_text_that_was_changed_is_put_right(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    filename, key = cpu._file("text α\n", "r")
+    filename, key = cache._file("text α\n", "r")
     assert Path(filename).read_bytes() == "text α\n".encode() and key.startswith("r_")
-    assert Path(filename).parent == tmp_path / "numbaopt" and cpu._file("text α\n", "r") == (filename, key)
+    assert Path(filename).parent == tmp_path / "numbaopt" and cache._file("text α\n", "r") == (filename, key)
     for damage in (b"", b"\xff\xfe", b"another"):
         Path(filename).write_bytes(damage)
-        cpu._file("text α\n", "r")
+        cache._file("text α\n", "r")
         assert Path(filename).read_bytes() == "text α\n".encode()
     assert len(list((tmp_path / "numbaopt").iterdir())) == 1, "nothing temporary stays"
 
@@ -150,10 +150,10 @@ def test_a_kept_text_that_was_changed_is_put_right(tmp_path, monkeypatch):
 def test_another_text_is_another_file(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     text = numbaopt.adam.source()
-    one, other = cpu._file(text, "adam"), cpu._file(text.replace("sqrt(vhat)", "sqrt(vhat) "), "adam")
+    one, other = cache._file(text, "adam"), cache._file(text.replace("sqrt(vhat)", "sqrt(vhat) "), "adam")
     assert one != other and Path(one[0]).exists() and Path(other[0]).exists()
     monkeypatch.setattr(cpu.numba, "__version__", "0.0")
-    assert cpu._file(text, "adam") != one, "nor are texts shared between versions of Numba"
+    assert cache._file(text, "adam") != one, "nor are texts shared between versions of Numba"
 
 
 def test_an_edit_anywhere_in_the_package_is_seen(tmp_path):

@@ -16,12 +16,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from numba import cuda
-from numbaopt.rule import chain, exp, log, max, min, rule, sign, sqrt, sum, where
 from test_rules import CASES, assert_close, plain_step, step, valued
 
 import numbaopt
 from numbaopt import schedules
 from numbaopt.backends import cuda as backend
+from numbaopt.rule import chain, exp, log, max, min, rule, sign, sqrt, sum, where
 from numbaopt.transforms import box, clip_by_global_norm, simplex
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") != "0"

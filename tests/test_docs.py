@@ -7,7 +7,6 @@ import re
 import types
 
 import pytest
-from numbaopt.rule import Rule, rule
 
 import numbaopt
 from numbaopt import problems, schedules, transforms
@@ -16,6 +15,7 @@ from numbaopt.drivers.termination import OVERSHOT, STATUS
 from numbaopt.many.result import ENDED
 from numbaopt.methods.docs import entries, sections
 from numbaopt.methods.glossary import GLOSSARY
+from numbaopt.rule import Rule, rule
 
 METHODS = {name: getattr(numbaopt, name) for name in [*numbaopt.names(), *numbaopt.names("solvers")]}
 STAGES = {name: getattr(transforms, name) for name in transforms.__all__}

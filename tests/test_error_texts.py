@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numba import njit
-from numbaopt.rule import rule
 from scipy import optimize
 
 import numbaopt
@@ -34,6 +33,7 @@ from numbaopt import (
 )
 from numbaopt.common import array_file
 from numbaopt.comparison.comparison import Comparison
+from numbaopt.rule import rule
 
 HOME = Path(numbaopt.__file__).parent
 X = np.array([1.0, -2.0])

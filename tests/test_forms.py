@@ -8,6 +8,11 @@ import pickle
 import numba
 import numpy as np
 import pytest
+
+import numbaopt
+from numbaopt import Optimizer, adam, chain, minimize, minimize_many, rule, sgd
+from numbaopt.backends import cpu
+from numbaopt.methods.rule import compiled_step
 from numbaopt.rule import (
     RuleError,
     columns,
@@ -25,11 +30,6 @@ from numbaopt.rule import (
     sum,
     where,
 )
-
-import numbaopt
-from numbaopt import Optimizer, adam, chain, minimize, minimize_many, rule, sgd
-from numbaopt.backends import cpu
-from numbaopt.methods.rule import _step
 
 
 @rule
@@ -309,7 +309,7 @@ def test_noise_is_a_function_of_seed_step_and_place(dtype):
         g, s = np.zeros(n, dtype), np.zeros((0, n), dtype)
         serial, parallel = (np.zeros(n, dtype) for _ in range(2))
         for x, kind in ((serial, False), (parallel, True)):
-            cpu.kernel(_step(method.name, method.program, kind), x.dtype)(t, x, g, s, method.h)
+            cpu.kernel(compiled_step(method.name, method.program, kind), x.dtype)(t, x, g, s, method.h)
         np.testing.assert_array_equal(serial, parallel)
         plain = normal(serial, 7, t)
         assert plain.dtype == dtype

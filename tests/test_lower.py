@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from numbaopt.rule import RuleError, chain, exp, log, max, min, rule, sign, sqrt, sum, where
 
 import numbaopt
 from numbaopt.lowering import passes
+from numbaopt.rule import RuleError, chain, exp, log, max, min, rule, sign, sqrt, sum, where
 
 numbers = itertools.count()
 HALF = 0.5

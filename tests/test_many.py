@@ -17,7 +17,7 @@ from scipy.optimize import Bounds, OptimizeResult
 import numbaopt
 from numbaopt import OptimizationInterrupted, minimize, minimize_many
 from numbaopt.drivers import specialize
-from numbaopt.many.minimize_many import simd, workers
+from numbaopt.many import simd, workers
 
 pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from numbaopt.rule import columns, matrix, rowmean, rows, rule, transpose
 
 from numbaopt import RuleError
 from numbaopt.backends import linalg
+from numbaopt.rule import columns, matrix, rowmean, rows, rule, transpose
 
 DTYPES = [np.float64, np.float32]
 SHAPES = [(1, 1), (1, 5), (5, 1), (3, 5), (5, 3), (4, 4)]

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numbaopt.data.batches import Batches
+from numbaopt.data.gather import gather
 from numbaopt.data.shuffle import below, draw, seed_key
-from numbaopt.drivers.minibatch_loop import gather
 
 compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
 overflowing = pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")  # as draws in 64 bits do without the compiler

@@ -10,7 +10,7 @@ import scipy.optimize
 
 import numbaopt
 from numbaopt import Result, minimize, plot, problems
-from numbaopt.drivers.recorder import History
+from numbaopt.results.history import History
 
 
 @pytest.fixture(autouse=True)

@@ -12,11 +12,11 @@ import numba
 import numpy as np
 import pytest
 from numba import cuda, types
-from numbaopt.rule import max, min, rule, sign, where
 
 import numbaopt
 from numbaopt import schedules
 from numbaopt.backends import cuda as backend
+from numbaopt.rule import max, min, rule, sign, where
 
 try:
     from numba.cuda.cudadrv import nvvm

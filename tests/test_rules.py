@@ -13,7 +13,8 @@ import pytest
 
 import numbaopt
 from numbaopt.backends import cpu
-from numbaopt.methods.rule import _step
+from numbaopt.lowering import emit_cpu
+from numbaopt.methods.rule import compiled_step
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -34,7 +35,7 @@ CASES = [
     for key, hyper in recorded(name).items()
 ]
 DTYPES = [np.float32, np.float64]
-SIZES = [1, 2, 7, 64, 1000, cpu.PARALLEL_FROM + cpu.BLOCK // 2 + 3]
+SIZES = [1, 2, 7, 64, 1000, cpu.PARALLEL_FROM + emit_cpu.BLOCK // 2 + 3]
 
 # How far, in units in the last place of the largest number that enters, x and the slots may be from the text on arrays.
 # An elementwise rule nowhere, for it does the same roundings in the same order (see `Entries`), unless it calls
@@ -54,7 +55,7 @@ def kernels(rule, dtype):
     """
     wanted = PARALLEL if dtype is np.float32 else {"adam-all", "lamb-all"}
     both = any(case.id in wanted and case.values[0] == rule for case in CASES)
-    return [cpu.kernel(_step(rule.name, rule.program, kind), np.dtype(dtype)) for kind in [False, True][: 1 + both]]
+    return [cpu.kernel(compiled_step(rule.name, rule.program, kind), np.dtype(dtype)) for kind in [False, True][: 1 + both]]
 
 
 VALUE = 100.0  # of the objective, for rules that ask for it: above what any set calls its least value
@@ -112,7 +113,7 @@ class Entries(np.ndarray):
         terms = np.ravel(a).astype(float).tolist()
         total, size = math.fsum(terms), math.fsum(map(abs, terms))
         if total and math.isfinite(size):
-            additions = min(len(terms), cpu.BLOCK) + len(terms) // cpu.BLOCK
+            additions = min(len(terms), emit_cpu.BLOCK) + len(terms) // emit_cpu.BLOCK
             cls.worst = max(cls.worst, additions * np.finfo(float).eps / 2 * size / abs(total))
         return total
 
@@ -208,7 +209,7 @@ def test_plain_serial_parallel(rule, dtype):
 def test_blocks_of_the_parallel_step(name):
     # Every rule's parallel text, its blocks done one after another: compiled so it is the same arithmetic, and sooner.
     rule = getattr(numbaopt, name)
-    n = 2 * cpu.BLOCK + 77
+    n = 2 * emit_cpu.BLOCK + 77
     apart = compiled_apart(rule, np.float32, True, n, h=valued(rule))["step"]
     rng = np.random.default_rng(2)
     x = rng.normal(size=n).astype(np.float32)
@@ -365,7 +366,7 @@ def test_a_million_entries_are_stepped_alike_at_every_place(name):
         pytest.skip("all coordinates enter each, or each has noise of its own")
     x, g = np.full(n, 0.5, np.float32), np.full(n, 0.25, np.float32)
     few, s, h, own = x[:3].copy(), rule.slots(x), valued(rule), valued(rule)
-    little, kernel = s[:, :3].copy(), cpu.kernel(_step(rule.name, rule.program, False), x.dtype)
+    little, kernel = s[:, :3].copy(), cpu.kernel(compiled_step(rule.name, rule.program, False), x.dtype)
     for t in range(1, 4):
         kernel(t, x, g, s, h)
         kernel(t, few, g[:3], little, own)
@@ -434,7 +435,7 @@ def compiled_apart(rule, dtype, parallel, n=1000, h=None):
         return numba.njit(**cpu.OPTIONS | options) if function is None else numba.njit(**cpu.OPTIONS)(function)
 
     namespace = {"jit": jit, "step": jit, "prange": range}
-    exec(cpu.emit(rule.name, rule.program, parallel), namespace)
+    exec(emit_cpu.emit(rule.name, rule.program, parallel), namespace)
     x, g = np.ones(n, dtype), np.full(n, 0.1, dtype)
     namespace["step"](1, x, g, rule.slots(x), rule.h if h is None else h.copy())
     return namespace

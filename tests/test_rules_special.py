@@ -10,7 +10,7 @@ import pytest
 import numbaopt
 from numbaopt.backends import cpu
 from numbaopt.common.random import normal
-from numbaopt.methods.rule import _step
+from numbaopt.methods.rule import compiled_step
 
 JOINT = ["noisy_sgd", "sophia", "prodigy", "dadapt_adamw", "polyak_sgd", "momo", "momo_adam", "dog", "dowg", "swats", "wngrad"]
 LAYERWISE = ["lars", "lamb", "fromage", "novograd"]
@@ -103,7 +103,7 @@ def test_a_million_coordinates(name):
     if name == "prodigy":
         _, points = walk(rule, x, gradients, values)
     else:
-        kernel, points = cpu.kernel(_step(rule.name, rule.program, False), x.dtype), []
+        kernel, points = cpu.kernel(compiled_step(rule.name, rule.program, False), x.dtype), []
         s, h = rule.slots(x), rule.h
         for t, (g, f) in enumerate(zip(gradients, values, strict=True), 1):
             h[len(h) - rule.valued :] = f

@@ -6,8 +6,8 @@ import pytest
 from numba import njit
 
 from numbaopt import minimize, names
+from numbaopt.objectives import factory
 from numbaopt.objectives.differences import undecorated
-from numbaopt.objectives.objective import Objective
 from numbaopt.objectives.spsa import Spsa, estimate, perturb
 
 # Without the compiler the shifts are counted in NumPy's 64 bits, which warns of each overflow.
@@ -62,7 +62,7 @@ def quartic(x):
 def test_the_papers_formula(dtype, limits):
     x, settings = X.astype(dtype), Spsa(np.uint64(2**64 - 5), 0.3, 0.25)
     limits = limits and tuple(side.astype(dtype) for side in limits)
-    objective, g = Objective(quartic, x, jac="spsa", bounds=limits, spsa=settings), np.empty(N, dtype)
+    objective, g = factory.make(quartic, x, jac="spsa", bounds=limits, spsa=settings), np.empty(N, dtype)
     for k in range(1, 6):
         f = objective(x, g)
         want, slopes = paper(quartic, x, *settings, k, *(limits or ()))
@@ -74,7 +74,7 @@ def test_the_papers_formula(dtype, limits):
 
 def test_both_points_are_inside_the_bounds():
     seen, upper = [], X + 0.01
-    objective = Objective(lambda x: (seen.append(x), linear(x))[1], X, jac="spsa", bounds=(X, upper))
+    objective = factory.make(lambda x: (seen.append(x), linear(x))[1], X, jac="spsa", bounds=(X, upper))
     g = np.empty(N)
     for _ in range(3):
         objective(X, g)
@@ -84,9 +84,9 @@ def test_both_points_are_inside_the_bounds():
 
 def test_a_linear_function():
     """In one dimension the slope; else g_i d_i is the same for all, and the mean over k is the gradient."""
-    one, g = Objective(lambda x: 3 * x[0] + 1, [2.0], jac="spsa"), np.empty(1)
+    one, g = factory.make(lambda x: 3 * x[0] + 1, [2.0], jac="spsa"), np.empty(1)
     assert one([2.0] * np.ones(1), g) == pytest.approx(7, rel=1e-15) and g[0] == pytest.approx(3, rel=1e-13)
-    objective, g, total, count = Objective(linear, X, jac="spsa"), np.empty(N), np.zeros(N), 4000
+    objective, g, total, count = factory.make(linear, X, jac="spsa"), np.empty(N), np.zeros(N), 4000
     for k in range(1, count + 1):
         assert objective(X, g) == pytest.approx(linear(X), rel=1e-12)
         if k < 20:
@@ -256,7 +256,7 @@ def test_types_of_settings():
 
 
 def test_the_start_of_another_run_begins_at_the_first_shift():
-    objective = Objective(noisy, X, (0.0, np.zeros(1, int)), "spsa")
+    objective = factory.make(noisy, X, (0.0, np.zeros(1, int)), "spsa")
     first, second = np.empty(N), np.empty(N)
     for g in (first, second):
         compiled = objective.compiled()

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from numba import njit
 from numba.core import event
-from numbaopt.rule import rule
 
 import numbaopt
 from numbaopt import Optimizer, minimize, minimize_many
 from numbaopt.backends.cpu import PARALLEL_FROM
 from numbaopt.common import locking
+from numbaopt.rule import rule
 
 MANY = 16
 

@@ -1,6 +1,5 @@
 """The SciPy-shaped facade: read what was given, choose a driver, return a result."""
 
-import importlib
 import os
 import warnings
 from collections.abc import Callable, Mapping
@@ -10,20 +9,22 @@ import numpy as np
 
 from numbaopt.api.callbacks import read_callback
 from numbaopt.api.scipy_methods import METHODS, is_scipys, through_scipy
+from numbaopt.common.suggest import closest
 from numbaopt.common.tree import flatten
 from numbaopt.data.batches import Batches, entropy, is_stream
-from numbaopt.drivers import drive
 from numbaopt.drivers.checkpoint import EVERY, keeper
+from numbaopt.drivers.drive import drive
 from numbaopt.drivers.options import RECORDS, refuse, settle, split
 from numbaopt.drivers.outcome import FIXED, display, outcome, unbounded
 from numbaopt.drivers.progress import Progress
 from numbaopt.drivers.run import Run
 from numbaopt.drivers.stopping import GO_ON, GTOL_MET
-from numbaopt.methods.hyperparameters import closest
+from numbaopt.methods.chain import chain
+from numbaopt.methods.method import Method
 from numbaopt.methods.registry import get, names
-from numbaopt.methods.rule import Rule, chain
+from numbaopt.methods.rule import Rule
+from numbaopt.objectives import factory
 from numbaopt.objectives.bounds import read_bounds, refuse_complex
-from numbaopt.objectives.objective import Objective
 from numbaopt.objectives.spsa import Spsa
 from numbaopt.results.result import OptimizationInterrupted, Result
 
@@ -254,6 +255,9 @@ def as_scipy_method(
     return result if unheeded is None else unbounded(result, unheeded)
 
 
+Method.minimizer = staticmethod(as_scipy_method)
+
+
 def _feed(data, batch_size, epochs, shuffle, seed, drop_last):
     """Return what was given of the parameters for minibatches."""
     feed = {"data": data, "batch_size": batch_size, "epochs": epochs, "seed": seed}
@@ -296,7 +300,7 @@ def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, f
         seed = entropy(seed) if batches is None or batches.seed is None else batches.seed
         estimates = Spsa.seeded(seed, options["spsa_c"], options["spsa_gamma"])
     rel_step = options["finite_diff_rel_step"]
-    objective = Objective(fun, x0, args, jac, None, rel_step, estimates if spsa else None)
+    objective = factory.make(fun, x0, args, jac, None, rel_step, estimates if spsa else None)
     refuse_complex(bounds, objective.structure)
     limits = read_bounds(bounds, objective.x0.size, objective.x0.dtype)
     notify = read_callback(callback, objective.restore)
@@ -314,14 +318,16 @@ def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, f
         seed = batches.seed if batches is not None and batches.shuffle else None
     bars = [Progress(options["progress"])] if options["progress"] or options["disp"] else []
     watchers = [bar for bar in bars if bar.bar.seen]
-    keepers, drive = ([], drive.drive) if keep is None else (keep.watchers, keep.drive)
+    keepers, drive_ = ([], drive) if keep is None else (keep.watchers, keep.drive)
     one = Run(objective, rule, limits, options, batches, [*watchers, *keepers])
     if keep is not None:
         keep.take(one, rule, options, seed)  # or refuse it, before anything is evaluated
     if options["check_grad"]:
-        importlib.import_module("numbaopt.objectives.check.gradient_check").check_first(objective, batches)
+        from numbaopt.objectives.check.gradient_check import check_first
+
+        check_first(objective, batches)
     try:
-        verdict = drive(one, notify)
+        verdict = drive_(one, notify)
         one.settle()
     except KeyboardInterrupt as interrupt:
         raise OptimizationInterrupted(outcome(one, GO_ON)) from interrupt
@@ -342,7 +348,9 @@ def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, f
 def bounded(rule):
     """Return a method that stays between bounds."""
     if isinstance(rule, Rule):
-        return chain(rule, importlib.import_module("numbaopt.transforms").box)
+        from numbaopt.transforms import box
+
+        return chain(rule, box)
     if not rule.bounded:
         others = "every rule does, adam among them, and barzilai_borwein, and SciPy's L-BFGS-B"
         raise ValueError(f"{rule.name} takes no bounds; {others}")

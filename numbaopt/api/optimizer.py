@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
-from numbaopt.api.param_group import Group, assign, contents
+from numbaopt.api.param_group import Group, contents
+from numbaopt.backends.dispatch import assign
 from numbaopt.common.validation import describe
 from numbaopt.methods.registry import get
 from numbaopt.methods.state import valued

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from numbaopt.backends import dispatch
+from numbaopt.backends.dispatch import copy, on_device
 from numbaopt.common.per_coordinate import Coordinates
 from numbaopt.common.tree import Structure
 from numbaopt.methods.rule import Rule
@@ -65,9 +67,7 @@ class Group:
 
     def _buffer(self, device):
         if device:
-            from numbaopt.backends import cuda
-
-            return cuda.zeros(self.structure.size, self.structure.dtype)
+            return dispatch.cuda().zeros(self.structure.size, self.structure.dtype)
         return np.zeros(self.structure.size, self.structure.dtype)
 
     def _pieces(self, flat):
@@ -175,14 +175,9 @@ def _reported(x, state):
 
 
 def _copy(sources, targets):
-    """Copy arrays, on the host or on a device, into others of the same sizes."""
+    """Copy arrays into others of the same sizes."""
     for source, target in zip(sources, targets, strict=True):
-        if on_device(target):
-            from numbaopt.backends import cuda
-
-            cuda.flat(target, sync=False).copy_to_device(cuda.flat(source, "g", sync=False))
-        else:
-            target[:] = source
+        copy(source, target)
 
 
 def _like(g, leaf):
@@ -199,21 +194,6 @@ def contents(state):
     """Return copies of a state's slots by name, flat or, where x is seen as a matrix, as matrices."""
     s = np.array(state.s)
     return {name: np.array(state.rule.slot(s, name)) for name in state.rule.slots_of}
-
-
-def on_device(leaf):
-    """Tell whether an array lies on a device."""
-    return hasattr(leaf, "__cuda_array_interface__")
-
-
-def assign(array, values):
-    """Write values, or one value everywhere, into an array."""
-    if on_device(array):
-        from numbaopt.backends import cuda
-
-        cuda.assign(array, values)
-    else:
-        array[:] = values
 
 
 def _stand_ins(tree):

@@ -9,8 +9,8 @@ import numpy as np
 from numbaopt.api.callbacks import wants_result
 from numbaopt.common.tree import Structure
 from numbaopt.methods.method import Method
+from numbaopt.objectives import factory
 from numbaopt.objectives.bounds import refuse_complex
-from numbaopt.objectives.objective import Objective
 
 METHODS = (
     "nelder-mead",
@@ -47,7 +47,7 @@ def through_scipy(fun, x0, args, method, jac, hess, hessp, bounds, constraints, 
         if options.pop("check_grad"):
             from numbaopt.objectives.check.gradient_check import check_first
 
-            first = Objective(fun, x0, args, jac)
+            first = factory.make(fun, x0, args, jac)
             check_first(first, None, bounds)
             result = through_scipy(fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options)
             for name, spent in zip(("nfev", "njev"), first.spent, strict=True):
@@ -61,7 +61,7 @@ def through_scipy(fun, x0, args, method, jac, hess, hessp, bounds, constraints, 
         return optimize.minimize(fun, x0, args, method, jac, *given)
     if shaped and any(part is not None and part != () for part in (hess, hessp, constraints)):
         raise ValueError("hess, hessp and constraints are for a real x0 of one dimension: they would see it flat")
-    objective = Objective(fun, x0, args, jac)
+    objective = factory.make(fun, x0, args, jac)
     refuse_complex(bounds, objective.structure)
     restore = objective.restore
     if ours or jac is True or callable(jac):

@@ -13,9 +13,9 @@ from numbaopt.comparison.comparison import Comparison
 from numbaopt.comparison.scipy_history import Watched, unknown_to_scipy
 from numbaopt.data.batches import Batches, entropy, is_stream
 from numbaopt.drivers.options import refuse, split
+from numbaopt.objectives import factory
 from numbaopt.objectives.bounds import read_bounds, refuse_complex
 from numbaopt.objectives.check.gradient_check import check_first
-from numbaopt.objectives.objective import Objective
 from numbaopt.results.result import OptimizationInterrupted
 
 
@@ -105,7 +105,7 @@ def compare(
     given = {"args": args, "bounds": bounds, "tol": tol, "seed": seed} | feed
     if check:
         batches = None if data is None else Batches(data, batch_size, epochs, shuffle, None, drop_last)
-        check_first(Objective(fun, x0, args, jac), batches, bounds)
+        check_first(factory.make(fun, x0, args, jac), batches, bounds)
     rows = []
     for label, method in methods.items():
         if is_scipys(method):

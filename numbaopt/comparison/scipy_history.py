@@ -8,7 +8,7 @@ from time import perf_counter
 import numpy as np
 
 from numbaopt.api.minimize import minimize
-from numbaopt.drivers.recorder import History
+from numbaopt.results.history import History
 from numbaopt.results.result import Result
 
 GRADIENT_FREE = ("nelder-mead", "powell", "cobyla", "cobyqa")

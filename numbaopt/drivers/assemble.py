@@ -8,9 +8,8 @@ import inspect
 import re
 import textwrap
 
-from numbaopt.backends import cpu
 from numbaopt.drivers import double_buffer, stopping, termination
-from numbaopt.lowering import passes
+from numbaopt.lowering import emit_cpu, passes, runtime_text
 
 # Of lines that are for some methods only, and of those for runs of which a history is kept.
 MARKS = {"valued", "rule", "solver", "forgiving", "history forgiving"}
@@ -64,11 +63,11 @@ def splice(function, program, marked, more="", last=None):
         known.update(names)
         imports += [f"from {module.__name__} import {', '.join(names)}"] * bool(names)
     jitted = [more] * bool(more) + ["@jit\n" + part for part in texts[:-1]]
-    return passes.assemble("a driver", program, "numpy", ["\n".join(imports), *jitted, "@step\n" + texts[-1]])
+    return runtime_text.assemble("a driver", program, "numpy", ["\n".join(imports), *jitted, "@step\n" + texts[-1]])
 
 
 def _spliced(function, program, marked):
-    step, rows = None if program is None else cpu.inline(program), "apart" in marked
+    step, rows = None if program is None else emit_cpu.inline(program), "apart" in marked
     out, lines = [], iter(textwrap.dedent(inspect.getsource(function)).splitlines())
     for line in lines:
         indent = line[: len(line) - len(line.lstrip())]

@@ -16,7 +16,7 @@ from numbaopt.common import array_file
 from numbaopt.common.per_coordinate import Coordinates
 from numbaopt.common.validation import describe, is_real
 from numbaopt.data.batches import is_stream
-from numbaopt.drivers import drive
+from numbaopt.drivers.drive import drive
 from numbaopt.drivers.stopping import (
     BAD_FUN,
     BAD_JAC,
@@ -171,9 +171,9 @@ class Keeper:
             self._write()
 
     def drive(self, run, callback=None):
-        """Minimise as `loop.drive` does; write how it ended, or how it stood when it was broken off."""
+        """Minimise as `numbaopt.drivers.drive.drive` does; write how it ended, or how it stood when it was broken off."""
         try:
-            verdict = drive.drive(run, callback)
+            verdict = drive(run, callback)
             if self.path is not None:
                 self._copy(run, int(run.record[NIT]), run.objective.njev, verdict)
             return verdict

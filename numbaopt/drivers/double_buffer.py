@@ -13,6 +13,7 @@ from numba import types
 from numbaopt.backends import cpu
 from numbaopt.common.signals import held
 from numbaopt.drivers.stopping import BEST_G, BEST_X, G, X
+from numbaopt.lowering import emit_cpu
 
 # What a row is at present: the point, the best one, what the next step writes to; the gradient, that of the best point.
 POINT, BEST_POINT, NEXT, SLOPE, BEST_SLOPE = range(5)
@@ -88,7 +89,7 @@ class Rows:
 
 @functools.lru_cache(64)
 def _step(name, program):
-    return cpu.load(cpu.emit(name, program, parallel=True, apart=True), name, True)
+    return cpu.load(emit_cpu.emit(name, program, parallel=True, apart=True), name, True)
 
 
 @cpu.jit

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from numbaopt.common.suggest import nearest
 from numbaopt.common.validation import describe, is_real, rounded
-from numbaopt.methods.hyperparameters import nearest
 
 DEFAULTS = {
     "maxiter": 20_000,

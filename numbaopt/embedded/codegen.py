@@ -9,15 +9,15 @@ from numba.core.errors import TypingError
 from numbaopt.api.minimize import bounded, find
 from numbaopt.backends.cpu import jit, load
 from numbaopt.common.per_coordinate import Coordinates
+from numbaopt.common.suggest import nearest
 from numbaopt.drivers.assemble import marks, splice
-from numbaopt.drivers.drive import _run_on
+from numbaopt.drivers.compiled_loop import open_problem, run_full_batch
 from numbaopt.drivers.stopping import BEST, BEST_G, BEST_X, LATEST, LESS, MORE, NFEV, PREVIOUS, G, X, new_record
 from numbaopt.embedded.objective import Evaluation, scratch
-from numbaopt.embedded.typing import POSITIONAL
+from numbaopt.embedded.signature import POSITIONAL
 from numbaopt.lowering import emit_init
-from numbaopt.lowering.passes import layout
-from numbaopt.many.workers import _opened
-from numbaopt.methods.hyperparameters import interval, nearest
+from numbaopt.lowering.layout import layout
+from numbaopt.methods.hyperparameters import interval
 from numbaopt.methods.rule import Rule
 from numbaopt.solvers.vectors import copy
 
@@ -106,9 +106,9 @@ class Entry:
             *self._numbers(),
             *self._record(),
             *self._start(),
-            "verdict = _opened(evaluate, block, h, record, pack)",
+            "verdict = open_problem(evaluate, block, h, record, pack)",
             "if verdict == GO_ON:",
-            f"    verdict = _run_on(evaluate, {stepped}block, s, h, record, pack, 2**62)",
+            f"    verdict = run_full_batch(evaluate, {stepped}block, s, h, record, pack, 2**62)",
             "verdict = judged(verdict, block)",
             *self._reported(),
             "fun_, row = answer(record)",
@@ -119,7 +119,7 @@ class Entry:
             "return Minimum(best_, fun_, nit, code, int(record[NFEV]), slope, code == 0)",
         ]
         own = "\n    ".join(entry)
-        return splice((_run_on, _opened), program, marks(rule), f"{begin}\n\n\n{self.objective.text}", own)
+        return splice((run_full_batch, open_problem), program, marks(rule), f"{begin}\n\n\n{self.objective.text}", own)
 
     @property
     def _copied(self):

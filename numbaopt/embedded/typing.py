@@ -15,10 +15,9 @@ from numba.core.typing.templates import AbstractTemplate, infer_global
 from numba.extending import models, register_model, typeof_impl
 
 from numbaopt.api.minimize import bounded, find, minimize
+from numbaopt.embedded.signature import POSITIONAL
 from numbaopt.methods.rule import Rule
 from numbaopt.solvers.solver import Solver
-
-POSITIONAL = ("fun", "x0", "args", "method", "jac")
 
 
 class Minimum(NamedTuple):

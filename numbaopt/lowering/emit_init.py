@@ -3,7 +3,7 @@
 import re
 
 from numbaopt.common.per_coordinate import Coordinates
-from numbaopt.lowering import emit_matrix, passes
+from numbaopt.lowering import emit_matrix, layout, passes
 
 LIMITS = ("lower", "upper")  # slots of `transforms.box`, and the last rows of a solver that takes bounds
 
@@ -43,7 +43,7 @@ def _rows(rule, bounded):
 
 
 def _matrices(rule):
-    source, _ = passes.layout(rule.program)
+    source, _ = layout.layout(rule.program)
     lines = ["s[:] = 0", *(f"{name} = int({source[name]})" for name in ("rows", "columns")), "at = s.reshape(s.size)"]
     for slot in rule.slots_of:
         a, b = emit_matrix.shape(rule.program.starts[slot])
@@ -57,7 +57,7 @@ def _matrices(rule):
 
 def begun(rule, slot):
     """Return the expression that a slot starts from, and the lines that read what it names out of h."""
-    source, _ = passes.layout(rule.program)
+    source, _ = layout.layout(rule.program)
     for math, pairs in rule._stages:
         for author, whole in pairs:
             if whole == slot and math.starts.get(author) is not None:

@@ -7,7 +7,7 @@ each of its own shape.
 import ast
 import re
 
-from numbaopt.lowering import passes
+from numbaopt.lowering import layout, passes, runtime_text
 from numbaopt.lowering.grammar import MATRICES, mentioned
 
 WHOLE = {"max": "maximum", "min": "minimum", "abs": "absolute", "sign": "signs", "normal": "noise"}  # for arrays
@@ -76,7 +76,7 @@ def shape(start):
 
 def emit(name, program):
     """Return the text of the step of a matrix."""
-    source, length = passes.layout(program)
+    source, length = layout.layout(program)
     numbers = {n for n, kind in program.kind.items() if kind == "number"}
     shapes = {slot: shape(program.starts[slot]) for slot in program.slots}
     needed = " + ".join([f"{a} * {b}" for a, b in shapes.values()]) or "0"
@@ -114,4 +114,4 @@ def emit(name, program):
     own, theirs = sorted(called & OWN), sorted(called & UFUNCS) + ["sign as signs"] * ("signs" in called)
     more = f"from numpy import {', '.join(theirs)}\n" * bool(theirs)
     more += f"\nfrom numbaopt.backends.linalg import {', '.join(own)}\n" * bool(own)
-    return passes.assemble(name, program, "numpy", [body], more)
+    return runtime_text.assemble(name, program, "numpy", [body], more)

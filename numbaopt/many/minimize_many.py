@@ -11,17 +11,17 @@ import numpy as np
 from numbaopt.api.minimize import Gradient, bounded, find, is_spsa, run
 from numbaopt.api.scipy_methods import is_scipys
 from numbaopt.common.validation import describe, real_array, whole
-from numbaopt.drivers.drive import SLICE
+from numbaopt.drivers.compiled_loop import SLICE
 from numbaopt.drivers.options import refuse, settle, split
 from numbaopt.drivers.progress import Bar
 from numbaopt.drivers.run import Run
 from numbaopt.drivers.stopping import BAD_X, MAXTIME, RAISED, STOPPED
-from numbaopt.lowering.passes import TABLE, layout, powers
+from numbaopt.lowering.layout import TABLE, layout, powers
 from numbaopt.many.result import Ends, ManyResult
 from numbaopt.many.workers import Crowd
 from numbaopt.methods.rule import Rule
+from numbaopt.objectives import factory
 from numbaopt.objectives.bounds import read_bounds
-from numbaopt.objectives.objective import Objective
 from numbaopt.results.result import OptimizationInterrupted, Result
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def minimize_many(
     rule = rule(**hyper, **{name: values[0] for name, values in own.items()})
     threads = numba.get_num_threads() if threads is None else whole(threads, "threads", 1)
     limits = _limits(bounds, starts)
-    objective = Objective(fun, np.zeros(shape, starts.dtype), args, jac, None, settled["finite_diff_rel_step"])
+    objective = factory.make(fun, np.zeros(shape, starts.dtype), args, jac, None, settled["finite_diff_rel_step"])
     if limits is not None:
         objective.bounds = limits[0, 0], limits[1, 0]
     spent = _checked(fun, starts, rows, objective, jac) if settled["check_grad"] else (0, 0)
@@ -178,7 +178,7 @@ def _checked(fun, starts, rows, objective, jac):
     """Compare the first problem's gradient with differences; return the evaluations."""
     from numbaopt.objectives.check.gradient_check import check_first
 
-    first = Objective(fun, starts[0], (*(np.copy(array[0])[()] for array in rows), *objective.args), jac)
+    first = factory.make(fun, starts[0], (*(np.copy(array[0])[()] for array in rows), *objective.args), jac)
     first.bounds = objective.bounds
     check_first(first, None)
     return first.spent

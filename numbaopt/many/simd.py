@@ -13,11 +13,11 @@ from numbaopt.backends.pointers import shown
 from numbaopt.common.locking import once
 from numbaopt.common.per_coordinate import Coordinates
 from numbaopt.drivers.assemble import marks, splice
-from numbaopt.drivers.drive import memory as kinds
+from numbaopt.drivers.compiled_loop import memory as kinds
 from numbaopt.drivers.stopping import BEST, BEST_G, BEST_X, LATEST, NFEV, NIT, NORM, PREVIOUS, G, X
 from numbaopt.drivers.termination import finish
 from numbaopt.lowering import emit_init
-from numbaopt.many.minimize_many import simd_loop
+from numbaopt.many import simd_loop
 from numbaopt.many.simd_loop import STEP
 from numbaopt.objectives.wrapper import STORE
 

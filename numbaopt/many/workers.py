@@ -9,29 +9,23 @@ from numba import types
 
 from numbaopt.backends.cpu import kernel, signature
 from numbaopt.common.per_coordinate import Coordinates
-from numbaopt.drivers.drive import SLICE, _run_on, memory, paced, text
+from numbaopt.drivers.compiled_loop import SLICE, memory, open_problem, paced, run_full_batch, text
 from numbaopt.drivers.specialize import tier
 from numbaopt.drivers.stopping import (
     BAD_JAC,
     BEST_X,
-    DONE,
-    DONE_VALUE,
     GO_ON,
     LESS,
     LOWER,
     MAXTIME,
     MORE,
-    NFEV,
     NIT,
     RAISED,
     STOPPED,
-    TOLERANT,
     G,
     X,
-    look,
-    over,
 )
-from numbaopt.drivers.termination import AT, BEGUN, END, STEPS, VERDICT, finish, judged
+from numbaopt.drivers.termination import AT, BEGUN, END, STEPS, VERDICT, finish
 from numbaopt.lowering import emit_init
 from numbaopt.many.simd import Pool, swimmer
 from numbaopt.many.simd_loop import ALIVE, OVER
@@ -41,17 +35,6 @@ WORTH = 1e-3  # seconds of work that a worker is given at least, as far as one c
 ALONE, TOGETHER = 16, 20_000  # evaluations of a worker's first call: one after another, side by side
 
 
-def _opened(fun, block, h, record, args):
-    """Evaluate the start; return a verdict on it."""
-    verdict = judged(GO_ON, block)
-    if verdict != GO_ON:
-        return verdict
-    record[NFEV] = 1.0
-    f = fun(block[X], block[G], args)
-    record[NFEV] += record[MORE] if abs(f) < np.inf else record[LESS]
-    verdict = look(f, block, record)
-    record[TOLERANT], record[DONE], record[DONE_VALUE] = 1.0, 0.0, f  # solver
-    return over(0, record) if verdict == GO_ON else verdict
 
 
 def _crowd(
@@ -77,11 +60,11 @@ def _crowd(
             for i in range(record.size):
                 record[i] = template[i]
             begin(x, s, h, box, own)  # noqa: F821
-            verdict = _opened(fun, block, h, record, args)
+            verdict = open_problem(fun, block, h, record, args)
             budget -= 1
         if verdict == GO_ON:
             t = int(record[NIT])
-            verdict = _run_on(fun, step, block, s, h, record, args, t + max(budget, 1))
+            verdict = run_full_batch(fun, step, block, s, h, record, args, t + max(budget, 1))
             budget -= int(record[NIT]) - t
             if verdict == GO_ON:
                 return budget  # to be taken up there
@@ -123,7 +106,7 @@ class Crowd:
         real, f8, i8 = numba.from_dtype(starts.dtype), types.float64, types.int64
         rest = (real[:, ::1], real[:, :, ::1], real[:, ::1], f8[:, ::1], f8[::1], *memory(starts.dtype), i8[::1])
         rest += (real[:, ::1], real[:, ::1], f8[:, ::1], i8[::1], i8)
-        functions = text((_run_on, _opened, _crowd), run.program, run.marks, begin)
+        functions = text((run_full_batch, open_problem, _crowd), run.program, run.marks, begin)
         self.drive = tier(functions, self._first.compiled.function, step, signature(starts.dtype), rest)
         self.given = starts, limits, own, numbers, run.record
         self.flat = tuple(array.reshape(len(array), -1) for array in rows)

@@ -12,6 +12,7 @@ import textwrap
 import numpy as np
 
 from numbaopt.methods.hyperparameters import interval
+from numbaopt.methods.registry import get
 
 ARGUMENTS = """
 fun, x0, args, **options : optional
@@ -174,11 +175,7 @@ def example(method):
     roles = {math.role for math, _ in method._stages}
     name, rule = method.name, method
     if "rule" not in roles:  # a stage, before or after a rule that is as plain as can be
-        from numbaopt.methods.rule import chain
-        from numbaopt.rules.sgd import sgd
-
-        before = "before" in roles
-        rule = chain(method, sgd(lr=1.0)) if before else chain(sgd(lr=1.0), method)
+        before, rule = "before" in roles, method.in_chain(get("sgd")(lr=1.0))
         home += ["from numbaopt import chain, sgd"]
         name = f"chain({method.name}, sgd(lr=1.0))" if before else f"chain(sgd(lr=1.0), {method.name})"
     flat = not any(math.calls("matrix") for math, _ in method._stages)

@@ -1,11 +1,11 @@
 """What the hyperparameters of a rule may be."""
 
-import difflib
 
 import numpy as np
 from numpy import inf
 
 from numbaopt.common.per_coordinate import Coordinates
+from numbaopt.common.suggest import nearest
 from numbaopt.common.validation import is_real, rounded
 
 # What a hyperparameter of this name may be: lowest, highest, and whether these are allowed themselves. What means
@@ -44,22 +44,6 @@ RANGES = {
 }
 
 
-ALIASES = {  # elsewhere -> here
-    **dict.fromkeys(["learning_rate", "step_size", "stepsize", "eta"], "lr"),
-    **dict.fromkeys(["beta1", "betas", "beta_1"], "b1"),
-    **dict.fromkeys(["beta2", "beta_2"], "b2"),
-    **dict.fromkeys(["weight_decay"], "wd"),
-    **dict.fromkeys(["decoupled_weight_decay"], "decoupled"),
-    **dict.fromkeys(["initial_accumulator_value"], "initial_accumulator"),
-    **dict.fromkeys(["epsilon"], "eps"),
-    "precondition_frequency": "every",
-    "shampoo_beta": "b3",
-    "max_learning_rate": "max_lr",
-    "trust_coefficient": "trust",
-    "clip_threshold": "clip",
-    "lb": "lower_bound",
-    **dict.fromkeys(["maxfun", "max_iter", "max_iterations"], "maxiter"),
-}
 
 
 def checked(rule, name, value):
@@ -108,16 +92,8 @@ def coordinates(rule, name, values):
     return Coordinates(values)
 
 
-def nearest(name, known):
-    """Return the hint that names what was probably meant, by spelling or by what others call it; or nothing."""
-    near = [ALIASES[name]] if ALIASES.get(name) in known else closest(str(name), known, 0.5)
-    return f" Did you mean {near[0]!r}?" if near else ""
 
 
-def closest(name, known, cutoff=0.6):
-    """Return, in a list, the known name that is spelled most like ``name``; one of the same letters before others."""
-    swapped = [other for other in known if sorted(other) == sorted(name)]
-    return swapped[:1] or difflib.get_close_matches(name, known, 1, cutoff)
 
 
 def is_schedule(value):

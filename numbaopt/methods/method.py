@@ -14,6 +14,7 @@ class Method:
     """
 
     name: str
+    minimizer: Callable[..., Any]  # what minimizes with a method; `numbaopt.api.minimize` says what that is
 
     @overload
     def __call__(self, **hyper: Any) -> Self: ...
@@ -31,9 +32,7 @@ class Method:
         if x0 is None:
             where = "; a method for minimize_scalar is given none: call minimize" if "bracket" in options else ""
             raise TypeError(f"{self.name}(fun, x0) minimises fun, from x0, which is missing{where}")
-        from numbaopt.api.minimize import as_scipy_method
-
-        return as_scipy_method(self, fun, x0, args, **options)
+        return Method.minimizer(self, fun, x0, args, **options)
 
     def _rebound(self, keywords):
         raise NotImplementedError

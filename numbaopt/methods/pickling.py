@@ -6,11 +6,15 @@ Joblib's workers and those of a notebook know nothing of what was written in ``_
 import __future__
 
 import ast
+import copyreg
+import functools
+import importlib
 import linecache
 
 from numbaopt.common.locking import once
 from numbaopt.lowering import frontend
 from numbaopt.methods import functions
+from numbaopt.methods.rule import Rule, joined, of_one
 
 
 def text_of(math):
@@ -33,3 +37,29 @@ def remade(name, source, constants, evaluations):
     function = space[definition.name]
     function.__qualname__ = name
     return frontend.read(function, None, evaluations)
+
+
+def reduced(rule):
+    """Return how to make a rule again, as `copyreg` asks for it."""
+    homes = tuple((m.function.__module__, m.function.__qualname__, text_of(m)) for m, _ in rule._stages)
+    return unpickled, (homes, dict(rule.hyper), rule.shape)
+
+
+def unpickled(homes, hyper, shape=None):
+    """Return the rule of which `reduced` said where its stages are."""
+    parts = [_found(*home) for home in homes]
+    return Rule(joined(*parts)._stages, hyper, shape)
+
+
+copyreg.pickle(Rule, reduced)
+
+
+def _found(module, name, text=None):
+    """Return the rule of that name, or one made from its text."""
+    try:
+        return functools.reduce(getattr, name.split("."), importlib.import_module(module))
+    except AttributeError:
+        if text is None:
+            raise
+    math = remade(name, *text)
+    return of_one(math)

@@ -5,7 +5,7 @@ import importlib
 import pkgutil
 from typing import Any
 
-from numbaopt.methods.hyperparameters import closest
+from numbaopt.common.suggest import closest
 from numbaopt.methods.method import Method
 
 

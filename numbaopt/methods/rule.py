@@ -5,59 +5,26 @@ zero at first unless annotated), the step number ``t``, numbers carried from ste
 hyperparameters with their defaults. It returns the new x, then the slots and the numbers in order.
 """
 
-import builtins
 import functools
-import importlib
 import inspect
 import types
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 from numpy import ndarray
 
-from numbaopt.backends import cpu
+from numbaopt.backends import cpu, dispatch
 from numbaopt.common.per_coordinate import Coordinates
-from numbaopt.lowering import passes
+from numbaopt.lowering import emit_cpu, layout
 from numbaopt.lowering.frontend import RuleError, read
 from numbaopt.lowering.grammar import PER_COORDINATE
 from numbaopt.lowering.lower import Lowering
 from numbaopt.methods.docs import HelpText
-from numbaopt.methods.functions import (
-    abs,
-    columns,
-    exp,
-    isfinite,
-    log,
-    matrix,
-    max,
-    mean,
-    min,
-    norm,
-    normal,
-    rows,
-    sign,
-    simplex_threshold,
-    skip,
-    sqrt,
-    sum,
-    where,
-)
 from numbaopt.methods.hyperparameters import checked, is_schedule
 from numbaopt.methods.method import Method
-from numbaopt.methods.pickling import remade, text_of
 from numbaopt.methods.slots import Memory
 from numbaopt.methods.state import State, adopt, contiguous, fitting, of_parts, parts, valued
-
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["Rule", "RuleError", "chain", "rule", "skip"]
-__all__ += ["abs", "exp", "isfinite", "log", "max", "mean", "min", "norm", "normal", "sign", "sqrt", "sum", "where"]
-__all__ += ["columns", "matrix", "rows", "simplex_threshold"]
-
-
-max_ = builtins.max
 
 
 class Rule(Method, Memory):
@@ -120,12 +87,12 @@ class Rule(Method, Memory):
         self.elementwise = all(item.scope != "sum" for item in self.program.items) and shape is None
         self.layerwise = any(_layered(math) for math, _ in stages)
         self.joint = any(_joining(math) for math, _ in stages)
-        self.valued, self.evaluations = self.program.valued, max_(math.evaluations for math, _ in stages)
+        self.valued, self.evaluations = self.program.valued, max(math.evaluations for math, _ in stages)
         self.tolerant = any(math.calls("isfinite") for math, _ in stages)
         kept = [hyper[name] for name in self.program.hyper]
         numbers = [value for v in kept for value in (v.values if is_schedule(v) else [v])]
         numbers += [self._start(name, None) or 0.0 for name in self.numbers_of]
-        tables = [power for b in self.program.powers for power in passes.powers(hyper[b])]
+        tables = [power for b in self.program.powers for power in layout.powers(hyper[b])]
         self._h = np.array([*numbers, *tables, *(shape or ()), *[np.nan] * self.valued], float)
 
     def _rebound(self, keywords):
@@ -151,10 +118,6 @@ class Rule(Method, Memory):
 
     def __hash__(self):
         return hash(self._stages)
-
-    def __reduce__(self):
-        homes = tuple((m.function.__module__, m.function.__qualname__, text_of(m)) for m, _ in self._stages)
-        return _unpickled, (homes, dict(self.hyper), self.shape)
 
     def __copy__(self):
         return self  # nothing here ever changes
@@ -202,9 +165,7 @@ class Rule(Method, Memory):
         ValueError
             For another backend.
         """
-        if backend not in ("cpu", "cuda"):
-            raise ValueError(f"backend is 'cpu' or 'cuda', not {backend!r}")
-        return importlib.import_module(f"numbaopt.{backend}").emit(self.name, self.program)
+        return dispatch.source(backend, self.name, self.program)
 
     @property
     def jit(self) -> Any:
@@ -252,6 +213,20 @@ class Rule(Method, Memory):
                 )
             self._shaped[as_matrix] = shaped
         return self._shaped[as_matrix]
+
+    def in_chain(self, rule: "Rule") -> "Rule":
+        """Return a stage with a rule beside it, in the order in which a chain has them.
+
+        Parameters
+        ----------
+        rule : Rule
+
+        Returns
+        -------
+        Rule
+        """
+        before = any(math.role == "before" for math, _ in self._stages)
+        return joined(self, rule) if before else joined(rule, self)
 
     def split(self) -> "list[Rule]":
         """Return the chain in two: stages before the rule with sums over all arrays, and what is done array by array.
@@ -313,12 +288,12 @@ class Rule(Method, Memory):
         function
             ``step(t, x, g, s, h)``, as `jit`.
         """
-        return cpu.kernel(_step(self.name, self.program, cpu.parallel_pays(x.size)), x.dtype)
+        return cpu.kernel(compiled_step(self.name, self.program, cpu.parallel_pays(x.size)), x.dtype)
 
     def _survivor(self, x):
         """Return the kernel for x, to be called from Python: in a forked child the serial one, which lives there."""
         step, dtype = self.kernel(x), x.dtype
-        serial = _step(self.name, self.program, False)
+        serial = compiled_step(self.name, self.program, False)
         if step is serial:
             return step
         return lambda *args: (cpu.kernel(serial, dtype) if cpu.forked() else step)(*args)
@@ -341,8 +316,8 @@ class Rule(Method, Memory):
         TypeError, ValueError
             When x is not such an array.
         """
-        if hasattr(x, "__cuda_array_interface__"):
-            return importlib.import_module("numbaopt.backends.cuda").init(self, x)
+        if dispatch.on_device(x):
+            return State(*dispatch.cuda().prepare(self, x))
         flat = contiguous(x, "x", writable=True)
         shape = parts(x).shape
         rule = self.shaped(shape)
@@ -416,13 +391,14 @@ def _kind(value):
 
 
 @functools.lru_cache(512)
-def _step(name, program, parallel):
-    return cpu.load(cpu.emit(name, program, parallel), name, parallel)
+def compiled_step(name, program, parallel):
+    """Return the serial or parallel step of a lowered rule."""
+    return cpu.load(emit_cpu.emit(name, program, parallel), name, parallel)
 
 
 @functools.lru_cache(512)
 def _jit(name, program):
-    return cpu.load.__wrapped__(cpu.emit(name, program), name)
+    return cpu.load.__wrapped__(emit_cpu.emit(name, program), name)
 
 
 @overload
@@ -472,51 +448,22 @@ def rule(function: Any = None, *, report: Any = None, evaluations: int = 1) -> A
     """
     if function is None:
         return functools.partial(rule, report=report, evaluations=evaluations)
-    return _alone(read(function, report, evaluations))
+    return of_one(read(function, report, evaluations))
 
 
-def chain(*rules: Rule) -> Rule:
-    """Join stages into one rule: what one returns, the next one sees; all in one pass over memory.
 
-    Exactly one of them is a rule ``(x, g, ...)``. A stage ``(g, ...)`` returns a new gradient and stands before it
-    (``(g, x, ...)`` may return both a new gradient and a new x); a stage ``(x, ...)`` returns a new x and stands after
-    it, and may ask for ``before``, x as it was before the step. A stage that returns ``g if test else skip`` is a gate:
-    what stands behind does nothing, and counts no step, where the test fails. A name that several stages use is told
-    apart by the stage's own, ``box_lower``.
 
-    Parameters
-    ----------
-    *rules : Rule
-        Stages and one rule, in the order in which they are done; a chain is a rule, and may be part of one.
 
-    Returns
-    -------
-    Rule
 
-    Raises
-    ------
-    TypeError, ValueError
-        For what is no rule, and for another order.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from numbaopt import chain, sgd
-    >>> from numbaopt.transforms import clip
-    >>> rule = chain(clip(max_delta=1.0), sgd(lr=0.5))
-    >>> x = np.zeros(2)
-    >>> rule.step(x, np.array([0.2, -9.0]), rule.init(x))
-    >>> x
-    array([-0.1,  0.5])
-    """
+
+def joined(*rules):
+    """Return the rule that does what these do, one after another; names that several of them use are told apart."""
     stages: list[Any] = []
     hyper: dict[str, Any] = {}
-    taken, kinds = {"x", "g", "t"}, ""
+    taken = {"x", "g", "t"}
     for part in rules:
-        if not isinstance(part, Rule):
-            raise TypeError(f"chain joins rules, made with @rule; {part!r} is not one")
         for math, pairs in part._stages:
-            kinds += {"before": "g", "rule": "r", "after": "x"}[math.role]
             new = {name: name for _, name in pairs}
             for name in taken.intersection(new):
                 new[name] = f"{math.name}_{name}"
@@ -525,29 +472,9 @@ def chain(*rules: Rule) -> Rule:
             stages.append((math, tuple((author, new[name]) for author, name in pairs)))
             hyper |= {new[name]: part.hyper[name] for _, name in pairs if name in part.hyper}
             taken |= set(new.values())
-    if kinds.lstrip("g").rstrip("x") != "r":
-        order = ", ".join(math.name for math, _ in stages) or "nothing"
-        raise ValueError(f"a chain is stages (g, ...), then one rule (x, g, ...), then stages (x, ...); not {order}")
     return Rule(tuple(stages), hyper)
 
 
-def _unpickled(homes, hyper, shape=None):
-    parts = [_found(*home) for home in homes]
-    joined = parts[0] if len(parts) == 1 else chain(*parts)
-    return Rule(joined._stages, hyper, shape)
-
-
-def _found(module, name, text=None):
-    """Return the rule of that name, or one made from its text."""
-    try:
-        return functools.reduce(getattr, name.split("."), importlib.import_module(module))
-    except AttributeError:
-        if text is None:
-            raise
-    math = remade(name, *text)
-    return _alone(math)
-
-
-def _alone(math):
+def of_one(math):
     """Return the rule that is one function."""
     return Rule(((math, tuple((name, name) for name in [*math.slots, *math.numbers, *math.hyper])),), math.hyper)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from numbaopt.common.per_coordinate import Coordinates
-from numbaopt.lowering import emit_matrix, passes
+from numbaopt.lowering import emit_matrix, layout
 from numbaopt.methods.hyperparameters import is_schedule
 
 # What the start of a slot may be made with, where x is a matrix.
@@ -143,7 +143,7 @@ class Memory:
         -------
         int
         """
-        return int(passes.layout(self.program)[0][name][2:-1])
+        return int(layout.layout(self.program)[0][name][2:-1])
 
     def table(self, name: str) -> int:
         """Return where the table of a hyperparameter's powers begins in h.
@@ -156,7 +156,7 @@ class Memory:
         -------
         int
         """
-        return int(passes.layout(self.program)[0][f"{name}_t"].split("h[")[1].split(" ")[0])
+        return int(layout.layout(self.program)[0][f"{name}_t"].split("h[")[1].split(" ")[0])
 
     def number(self, h: np.ndarray, name: str) -> float:
         """Return a carried number.

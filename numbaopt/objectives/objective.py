@@ -5,19 +5,16 @@ returns: all that ends here. The usual return values, a float and an array of th
 by cheap tests; anything else is looked at in peace, because it must be converted anyway.
 """
 
-import difflib
-import math
 
 import numpy as np
-from numpy import ndarray
 
 from numbaopt.common.tree import flatten
-from numbaopt.common.validation import as_float, describe, is_real
-from numbaopt.objectives.differences import SCHEMES
+from numbaopt.common.validation import describe, is_real
+from numbaopt.objectives.forms import ESTIMATED, read_form
 
 
 class Objective:
-    """A user's function, ready for a driver: by the form of `jac` a subclass, here or in `estimates`, `autodiff`.
+    """A user's function, ready for a driver. `numbaopt.objectives.factory.make` chooses the subclass, by `jac`.
 
     Parameters
     ----------
@@ -57,7 +54,8 @@ class Objective:
     --------
     >>> def loss(p, c):
     ...     return float((p["w"] ** 2).sum()) + c, {"w": 2 * p["w"]}
-    >>> objective = Objective(loss, {"w": [1.0, 2.0]}, args=3, jac=True)
+    >>> from numbaopt.objectives import factory
+    >>> objective = factory.make(loss, {"w": [1.0, 2.0]}, args=3, jac=True)
     >>> g = np.empty(2)
     >>> objective(objective.x0, g), g
     (8.0, array([2., 4.]))
@@ -65,23 +63,10 @@ class Objective:
 
     noisy = False
 
-    def __new__(cls, fun, x0, args=(), jac=None, bounds=None, finite_diff_rel_step=None, spsa=None):
-        """Choose the subclass."""
-        _, form = _read_form(fun, jac)
-        if form in _ESTIMATED:
-            from numbaopt.objectives import estimated
-
-            return super().__new__(estimated.Simultaneous if form == "spsa" else estimated.Differences)
-        if form == "autograd":
-            from numbaopt.objectives.autograd import Autograd
-
-            return super().__new__(Autograd)
-        return super().__new__(Separate if callable(form) else _FORMS[form])
-
     def __init__(self, fun, x0, args=(), jac=None, bounds=None, finite_diff_rel_step=None, spsa=None):
         if not callable(fun):
             raise TypeError(f"fun must be callable, not {describe(fun)}.")
-        self.fun, self.jac = _read_form(fun, jac)
+        self.fun, self.jac = read_form(fun, jac)
         self.structure, self.x0 = flatten(x0)
         self.segments = self.structure.segments
         if self.jac == "cs" and not self.structure.real:
@@ -103,7 +88,7 @@ class Objective:
     @property
     def analytic(self):
         """Whether the gradient is the user's, not estimated."""
-        return self.jac not in _ESTIMATED
+        return self.jac not in ESTIMATED
 
     @property
     def cost(self):
@@ -137,86 +122,12 @@ class Objective:
         return compile_objective(self, columns, each)
 
 
-class Together(Objective):
-    """``jac=True``: fun returns (f, gradient)."""
-
-    def __call__(self, x, g, *batch):
-        """Evaluate: fill `g`, return f."""
-        self.nfev += 1
-        self.njev += 1
-        x = x.copy()  # fun may keep or overwrite what it is given
-        returned = self.fun(x if self._flat else self.structure.views(x), *(batch + self.args))
-        try:
-            f, grad = returned
-        except (TypeError, ValueError):
-            raise TypeError(f"jac=True: fun must return (f, gradient), not {describe(returned)}.") from None
-        if type(f) is not float:
-            f = as_float(f)
-        if type(grad) is ndarray and grad.dtype is self._dtype and grad.shape == self._shape:
-            g[...] = grad
-        else:
-            self.structure.write(grad, g, "the gradient")
-        return f
 
 
-class Separate(Objective):
-    """A callable jac."""
-
-    def __call__(self, x, g, *batch):
-        """Evaluate: fill `g`, return f."""
-        self.nfev += 1
-        own = x.copy()
-        f = self.fun(own if self._flat else self.structure.views(own), *(batch + self.args))
-        if type(f) is not float:
-            f = as_float(f)
-        self.njev += 1
-        own = x.copy()
-        grad = self.jac(own if self._flat else self.structure.views(own), *(batch + self.args))
-        if type(grad) is ndarray and grad.dtype is self._dtype and grad.shape == self._shape:
-            g[...] = grad
-        else:
-            self.structure.write(grad, g, "the gradient")
-        return f
 
 
-class Inplace(Objective):
-    """``jac="inplace"``: fun(x, grad) fills grad. Nothing is allocated: x is the same array each time."""
-
-    _g: ndarray | None = None
-
-    def __call__(self, x, g, *batch):
-        """Evaluate: fill `g`, return f."""
-        self.nfev += 1
-        self.njev += 1
-        if g is not self._g:
-            self._adopt(g)
-        self._x[...] = x
-        f = self.fun(self._x_view, self._g_view, *(batch + self.args))
-        if type(f) is not float:
-            f = as_float(f)
-        if self.nfev == 1:
-            self.check_filled(f, g)
-        return f
-
-    def _adopt(self, g):
-        self._x, self._g = np.empty_like(self.x0), g
-        self._x_view, self._g_view = (a if self._flat else self.structure.views(a) for a in (self._x, g))
-        if self.nfev == 1:
-            blank(g)
-
-    def check_filled(self, f, g):
-        """Catch ``grad = ...`` for ``grad[:] = ...``, and ``grad += ...`` on what was never zero."""
-        left = np.flatnonzero(_bits(g) == _UNWRITTEN[g.itemsize])
-        if left.size and math.isfinite(f):
-            raise ValueError(
-                f"jac='inplace': fun must fill grad, its second argument, but left {left.size} of {g.size} "
-                f"entries, the first at {left[0]}. Say grad[:] = ..., not grad = ...; it does not start at 0."
-            )
 
 
-_FORMS: dict[object, type[Objective]] = {True: Together, "inplace": Inplace}
-_ESTIMATED = (None, *SCHEMES, "spsa")
-_WORDS = ("inplace", *SCHEMES, "spsa", "autograd")
 # A NaN that no arithmetic makes, by the size of the dtype.
 _UNWRITTEN = {4: np.uint32(0x7FC0BEEF), 8: np.uint64(0x7FF80000DEADBEEF)}
 
@@ -230,21 +141,6 @@ def _bits(g):
     return g.view(f"u{g.itemsize}")
 
 
-def _read_form(fun, jac):
-    """Return the function to call and its form: a callable, True, "inplace", a scheme, or None."""
-    if isinstance(jac, (bool, np.bool_)):
-        return fun, True if jac else None
-    owner = getattr(jac, "__self__", None)
-    if owner is fun and type(fun).__name__ == "MemoizeJac" and type(fun).__module__.startswith("scipy."):
-        return fun.fun, True  # what SciPy makes of jac=True before it calls a custom method
-    if jac is None or callable(jac) or (isinstance(jac, str) and jac in _WORDS):
-        return fun, jac
-    near = difflib.get_close_matches(str(jac), _WORDS, 1)
-    raise ValueError(
-        f"jac={jac!r} is not known{f'; did you mean {near[0]!r}?' if near else '.'} It is a function, "
-        f"True (fun returns f and gradient), 'inplace' (fun(x, grad) fills grad), "
-        f"'2-point', '3-point', 'cs', 'spsa', 'autograd', or None."
-    )
 
 
 def _read_step(step, n):

@@ -7,7 +7,7 @@ import numpy as np
 
 from numbaopt.common.tree import Structure
 from numbaopt.common.validation import describe
-from numbaopt.drivers.recorder import History
+from numbaopt.results.history import History
 
 COLORS = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"
 STYLES = "-", "--", ":", "-."  # another one each time that the colours are through

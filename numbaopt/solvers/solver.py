@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from numbaopt.backends import cpu
+from numbaopt.common.suggest import nearest
 from numbaopt.common.validation import is_real
 from numbaopt.methods.docs import HelpText
-from numbaopt.methods.hyperparameters import nearest
 from numbaopt.methods.method import Method
 from numbaopt.methods.state import State, contiguous, fitting, parts
 from numbaopt.solvers.line_search import F0, F_LO

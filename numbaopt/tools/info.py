@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numba
 
-from numbaopt.backends import cpu
+from numbaopt.backends import cache, cpu
 from numbaopt.backends.cache_files import checked
 from numbaopt.drivers.stopping import look
 from numbaopt.methods.registry import get
@@ -53,10 +53,8 @@ def report():
     faults : list of str
         What is wrong, and what to do about it.
     """
-    import numbaopt
-
     faults = []
-    lines = [("numbaopt", f"{numbaopt.__version__}, {Path(__file__).parent}")]
+    lines = [("numbaopt", f"{_version('numbaopt') or 'not installed'}, {Path(__file__).parents[1]}")]
     lines += [("Python", f"{platform.python_version()} ({platform.python_implementation()}), {platform.platform()}")]
     found = [(name, _version(name)) for name in (*NEEDED, *OPTIONAL)]
     lines += [(name, version or "not installed") for name, version in found if version or name in NEEDED]
@@ -109,7 +107,7 @@ def places():
     """Return the directory of the texts, and those of what was compiled: none where nothing can be kept."""
     jitted = get("adam").jit, look, get("lbfgs").jit
     found = [getattr(getattr(function, "_cache", None), "cache_path", None) for function in jitted]
-    return cpu.directory(), [Path(path) for path in dict.fromkeys(found) if path]
+    return cache.directory(), [Path(path) for path in dict.fromkeys(found) if path]
 
 
 def _cache(faults):

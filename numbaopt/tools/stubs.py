@@ -73,4 +73,4 @@ def _kind(method, name):
 
 if __name__ == "__main__":
     for path, text in stubs().items():
-        (Path(__file__).parent / path).write_text(text)
+        (Path(__file__).parents[1] / path).write_text(text)

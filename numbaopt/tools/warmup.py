@@ -17,7 +17,7 @@ from numba.core import event
 
 from numbaopt.api.minimize import find, minimize
 from numbaopt.api.scipy_methods import is_scipys
-from numbaopt.backends import cpu
+from numbaopt.backends import cache, cpu
 from numbaopt.common.validation import whole
 from numbaopt.many.minimize_many import minimize_many
 from numbaopt.methods.registry import names
@@ -68,7 +68,7 @@ def warmup(methods=COMMON, dtypes=("float64",), *, large=False, jobs=1, progress
     jobs = min(whole(jobs, "jobs", 1), len(tasks))
     if numba.config.DISABLE_JIT:
         raise ValueError("NUMBA_DISABLE_JIT is set, so nothing is ever compiled: unset it")
-    if cpu.directory() is None or not cpu.kept(find("adam").jit):
+    if cache.directory() is None or not cpu.kept(find("adam").jit):
         raise OSError("compiled code cannot be kept: set NUMBA_CACHE_DIR to a directory that you may write to")
     if jobs > 1 and (rules := [method for method, _ in tasks if not isinstance(method, str)]):
         raise TypeError(f"with jobs={jobs} methods are names, not {rules[0]!r}, which other processes do not know")
@@ -167,7 +167,7 @@ def _compile(method, dtype, large):
 def _in_processes(tasks, large, jobs, tell):
     """Share the tasks out among processes; return how many kernels these compiled."""
     code = "from numbaopt.tools.warmup import serve; serve()"
-    path = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]
+    path = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]
     env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, path))}
     parts = [json.dumps([tasks[k::jobs], large]) for k in range(jobs) if tasks[k::jobs]]
     workers = [

@@ -7,10 +7,10 @@ from typing import Any, assert_type
 
 import numpy as np
 import scipy.optimize
-from numbaopt.rule import rule, sqrt
 
 import numbaopt
 from numbaopt import problems, schedules, transforms
+from numbaopt.rule import rule, sqrt
 
 
 def fun(x: np.ndarray) -> tuple[float, np.ndarray]:

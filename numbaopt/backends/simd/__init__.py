@@ -8,7 +8,7 @@ one coordinate side by side: n coordinates have shape (n, width).
 What no type can see counts for all lanes at once, not for each: a random draw, a print, a counter in an argument.
 """
 
-from numbaopt.backends.simd import arithmetic
+from numbaopt.backends.simd import arithmetic  # noqa: F401
 from numbaopt.backends.simd.arrays import LaneArray, view, viewer
 from numbaopt.backends.simd.kinds import Lanes, all_, any_, broadcast, lane, select
 

@@ -6,7 +6,7 @@ from numba.core import errors
 from numba.core.typeconv import Conversion
 from numba.extending import intrinsic, lower_cast, models, register_model
 
-from numbaopt.backends.cpu import fingerprint
+from numbaopt.backends.cache import fingerprint
 
 ELEMENTS = types.float64, types.float32, types.boolean
 BYTES = 64  # of one value: the widest registers hold it, narrower ones take it in pieces
@@ -35,7 +35,7 @@ class Lanes(types.Type):
         if width < 2 or width & (width - 1):
             raise ValueError(f"The number of lanes is a power of two from 2 on, not {width}.")
         self.dtype, self.width = dtype, width
-        self.made_by = fingerprint()  # what Numba caches for these types is made from our text too
+        self.made_by = fingerprint("backends")  # what Numba caches for these types is made from our text too
         super().__init__(f"{type(self).__name__}({dtype}, {width})")
 
     @property

@@ -3,10 +3,10 @@
 import numpy as np
 
 from numbaopt.common.validation import whole
+from numbaopt.objectives import factory
 from numbaopt.objectives.bounds import read_bounds, refuse_complex
 from numbaopt.objectives.check.diagnosis import causes
 from numbaopt.objectives.check.probe import Probe
-from numbaopt.objectives.objective import Objective
 
 ALONG = "random direction "
 DIRECTIONS = 10  # that are looked along where not all entries are looked at
@@ -130,7 +130,7 @@ def check_grad(fun, x0, args=(), jac=True, *, bounds=None, batch=(), entries=100
       x['w'][1, 1]: gradient 1, differences 2, relative error 0.5 (tolerance 0.00012)
     In x['w'] it is half of what it should be: is a factor 2 missing?
     """
-    objective = Objective(fun, x0, args, jac)
+    objective = factory.make(fun, x0, args, jac)
     _bound(objective, bounds)
     return compare(objective, batch if isinstance(batch, tuple) else (batch,), whole(entries, "entries", 1), seed)
 

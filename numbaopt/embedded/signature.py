@@ -1,0 +1,6 @@
+"""The arguments of `minimize` in compiled code."""
+
+
+
+
+POSITIONAL = ("fun", "x0", "args", "method", "jac")
