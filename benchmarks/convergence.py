@@ -74,7 +74,7 @@ class Trajectory:
         reference, x = arrays[f"{name}.{dtype}"].astype(float), x0.copy()
         state, ours = rule.init(x), np.empty_like(reference)
         for t, g in enumerate(gs):
-            rule.step(x, g, state, *arrays["f"][t : t + 1] if rule.valued else ())
+            rule.step(x, g, state, *arrays["f"][t : t + 1] if rule.needs_value else ())
             ours[t] = rule.reported(x, state.s, state.h, state.t) if about.get("reported") else x
         scale = np.maximum.accumulate(abs(np.vstack([x0, reference])))[1:]
         wrong = abs(ours - reference)

@@ -119,7 +119,7 @@ def neural_network(rule):
 def _unvalued(rule):
     """Return a rule by its name, or itself; raise for a method that needs more than gradients."""
     rule = get(rule)
-    if rule.valued:
+    if rule.needs_value:
         raise ValueError(f"{rule.name} asks for the objective's value, which is not told here: take another rule")
     return rule
 

@@ -13,6 +13,7 @@ from numbaopt.backends.linalg import (
     transpose,
 )
 from numbaopt.lowering.frontend import RuleError
+from numbaopt.methods import pickling  # noqa: F401 - registers how a rule is pickled
 from numbaopt.methods.chain import chain
 from numbaopt.methods.functions import (
     abs,

@@ -1,11 +1,12 @@
 """Every example runs and shows what it says it shows."""
 
 import importlib.util
-from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parents[1] / "examples"
+from tests.paths import ROOT
+
+FOLDER = ROOT / "examples"
 
 
 def load(name):

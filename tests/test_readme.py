@@ -2,14 +2,13 @@
 
 import re
 import runpy
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import numbaopt
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 

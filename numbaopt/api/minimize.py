@@ -364,9 +364,9 @@ def _forgiving(rule, policy, batches):
     if not isinstance(rule, Rule):
         text = f"nonfinite={policy!r} is for rules; {rule.name} takes shorter steps by itself where fun is not finite"
         raise ValueError(text)
-    if batches is not None and rule.evaluations > 1:
+    if batches is not None and rule.gradients_per_step > 1:
         raise ValueError(
-            f"nonfinite={policy!r} passes batches over, and {rule.name} takes {rule.evaluations} gradients of each"
+            f"nonfinite={policy!r} passes batches over, and {rule.name} takes {rule.gradients_per_step} gradients of each"
         )
 
 

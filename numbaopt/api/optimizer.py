@@ -110,7 +110,7 @@ class Optimizer:
                 raise ValueError(f"grads is a list of {len(self.groups)}, one for each group, not {describe(grads)}")
             work = [(group, group.gather(own)) for group, own in zip(self.groups, given, strict=True)]
         for group, _ in work:
-            if group.rule.valued:
+            if group.rule.needs_value:
                 valued(group.rule, f)
         for group, triples in work:
             group.step(triples, f)

@@ -53,16 +53,16 @@ class Group:
         self._parts = self._views if device else [self._flat[lo:hi] for lo, hi in self.structure.segments]
         self._whole = self._head = None
         by_coordinate = any(isinstance(value, Coordinates) for value in rule.hyper.values())
-        if (rule.joint or (by_coordinate and not rule.layerwise)) and len(leaves) > 1:
+        if (rule.needs_global_sum or (by_coordinate and not rule.needs_norms)) and len(leaves) > 1:
             self._whole, self._given = self._buffer(device), self._buffer(device)
             _copy(self._leaves, self._pieces(self._whole))
-        if self._whole is None or rule.layerwise:
+        if self._whole is None or rule.needs_norms:
             _, rest = self._split()
             each = zip(self.structure.real_shapes, self._leaves, strict=True)
             self.states = [rest.shaped(shape).init(leaf) for shape, leaf in each]
         else:
             self.states = [rule.init(self._whole)]
-        if self._whole is not None and rule.layerwise:
+        if self._whole is not None and rule.needs_norms:
             self._head = self._split()[0].init(self._whole)
 
     def _buffer(self, device):
@@ -79,7 +79,7 @@ class Group:
 
     def _split(self):
         """Return what is done to all arrays together (or None), and what to each."""
-        both = self._whole is not None and self._rule.layerwise
+        both = self._whole is not None and self._rule.needs_norms
         return self._rule.split() if both else (None, self._rule)
 
     @property
@@ -123,7 +123,7 @@ class Group:
     def reported(self):
         """Return the points to report, in the structure of the parameters: copies."""
         head, rest = self._split()
-        if head is not None and head.reports and not rest.reports:
+        if head is not None and head.has_reported_point and not rest.has_reported_point:
             _copy(self._leaves, self._pieces(self._whole))
             points = [_reported(self._whole, self._head)]
         elif len(self.states) == len(self._leaves):

@@ -80,7 +80,7 @@ class Step:
 
     def __init__(self, rule, shape, dtype):
         cuda, n, sweeps = toolkit(), int(np.prod(shape)), passes.passes(rule.program)
-        self.shape, self.dtype, self.valued = shape, dtype, rule.valued
+        self.shape, self.dtype, self.needs_value = shape, dtype, rule.needs_value
         self.step = load(emit(rule.name, rule.program), rule.name, dtype)
         processors = getattr(cuda.current_context().device, "MULTIPROCESSOR_COUNT", 1)
         self.blocks = max(1, min(-(-n // THREADS), BLOCKS * processors))
@@ -127,7 +127,7 @@ class Step:
         """Return h on the device."""
         if h is not self.h[0]:
             self.h = h, toolkit().to_device(h, stream=self.stream)
-        elif self.valued:
+        elif self.needs_value:
             self.h[1][-1:].copy_to_device(h[-1:], stream=self.stream)
         return self.h[1]
 
@@ -138,7 +138,7 @@ class Step:
             self.h[1].copy_to_host(h, stream=self.stream)
             if self.stream:
                 self.stream.synchronize()
-            if self.valued:
+            if self.needs_value:
                 h[-1] = value
 
 

@@ -30,7 +30,7 @@ def marks(rule, forgiving=False):
     do not stop at what is not finite.
     """
     kind = "solver" if hasattr(rule, "iterations") else "rule"
-    return ("valued",) * rule.valued + (kind,) + ("forgiving",) * forgiving
+    return ("valued",) * rule.needs_value + (kind,) + ("forgiving",) * forgiving
 
 
 def splice(function, program, marked, more="", last=None):

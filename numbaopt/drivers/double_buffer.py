@@ -22,11 +22,11 @@ FIRST = 0, 1, 2, 0, 1  # the row of each, where `Run` has it
 
 def suits(run):
     """Tell whether a run's compiled steps should go from row to row: plain ones, done by several threads."""
-    if run.iterations is not None or run.limits is not None or run.forgiving or len(run.leaves) > 1:
+    if run.iterations is not None or run.limits is not None or run.skips_nonfinite or len(run.leaves) > 1:
         return False
     rule, end = run.rule, run.rule.program.end
     moves = end.get("x", "x") != "x" and "g" not in end  # it writes a new x, and leaves g alone
-    return moves and rule.shape is None and not rule.valued and cpu.parallel_pays(run.block.shape[1])
+    return moves and rule.shape is None and not rule.needs_value and cpu.parallel_pays(run.block.shape[1])
 
 
 class Still:

@@ -29,7 +29,7 @@ def drive(run, callback=None):
     A callback is Python at every step, and so are steps of several leaves.
     """
     compiled, batches = None, run.batches
-    alone = len(run.leaves) == 1 and (batches is None or run.evaluations == 1)
+    alone = len(run.leaves) == 1 and (batches is None or run.gradients_per_step == 1)
     if callback is None and alone and (batches is None or batches.columns is not None):
         compiled = run.objective.compiled(None if batches is None else batches.columns)
     if run.wanted:

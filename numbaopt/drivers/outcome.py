@@ -60,7 +60,7 @@ def outcome(run, verdict, message=None):
         nfev=run.objective.nfev + run.objective.spent[0],
         njev=run.objective.njev + run.objective.spent[1],
     )
-    if run.forgiving:
+    if run.skips_nonfinite:
         result.nonfinite = int(run.record[SPOILED])
     if run.wanted:
         result.history = run.recorder.history(verdict)
@@ -86,7 +86,7 @@ def _sentence(run, verdict):
     nit = _iterations(verdict, run.h, record)
     text = sentence(verdict, nit, record[PREVIOUS], record[NORM], (bad, g[bad]), run)
     if run.batches is not None:
-        text += f" x is the {'point that the method reports' if run.reports else 'last iterate'}"
+        text += f" x is the {'point that the method reports' if run.has_reported_point else 'last iterate'}"
         text += " with a finite loss" if verdict in BAD else ""
         partly = f"epoch {int(record[EPOCH]) + 1}, as far as it went"
         epoch = "the last epoch" if verdict == EPOCHS_DONE else partly

@@ -83,7 +83,7 @@ class Progress:
         self._run = run
         batches, total = run.batches, run.maxiter
         if batches is not None and batches.steps is not None:
-            total = min(total, batches.epochs * batches.steps * run.evaluations)
+            total = min(total, batches.epochs * batches.steps * run.gradients_per_step)
         unit = "steps" if run.iterations is None else "iterations"
         self.bar.draw(run.done(t), int(total) if isfinite(total) else None, unit, lambda: self._words(run, t), last)
 

@@ -27,8 +27,8 @@ from numbaopt.drivers.stopping import (
 def plain(run, callback=None):
     """Minimise a full-batch objective in Python; return the verdict."""
     objective, block, record, step, s, h = run.objective, run.block, run.record, run.step, run.s, run.h
-    maxiter, limited, valued, iterations = run.maxiter, run.limited, run.rule.valued, run.iterations
-    x, g, forgiving = block[X], block[G], run.forgiving
+    maxiter, limited, valued, iterations = run.maxiter, run.limited, run.rule.needs_value, run.iterations
+    x, g, forgiving = block[X], block[G], run.skips_nonfinite
     look, seen = run.recorder.look, run.recorder.seen
     t, f, verdict = int(record[NIT]), float(record[PREVIOUS]), run.opening
     told, due = run.done(t), t
@@ -72,7 +72,7 @@ def plain(run, callback=None):
 def plain_batches(run, callback=None):
     """Minimise a minibatch objective in Python; return the verdict."""
     objective, block, record, step, s, h = run.objective, run.block, run.record, run.step, run.s, run.h
-    x, g, valued, forgiving = block[X], block[G], run.rule.valued, run.forgiving
+    x, g, valued, forgiving = block[X], block[G], run.rule.needs_value, run.skips_nonfinite
     look, seen = run.recorder.look, run.recorder.seen
     t, (begun, done) = int(record[NIT]), run.place
     due, lost = t, int(record[SPOILED])
@@ -81,9 +81,9 @@ def plain_batches(run, callback=None):
         if run.opening:
             return run.opening
         for epoch in range(begun, run.batches.epochs):
-            batches = run.batches.epoch(epoch, done // run.evaluations)
-            taken = (item for item in batches for _ in range(run.evaluations))
-            for k, (batch, rows) in enumerate(islice(taken, done % run.evaluations, None), done):
+            batches = run.batches.epoch(epoch, done // run.gradients_per_step)
+            taken = (item for item in batches for _ in range(run.gradients_per_step))
+            for k, (batch, rows) in enumerate(islice(taken, done % run.gradients_per_step, None), done):
                 if t >= due:
                     due = seen(t)
                 if verdict := run.over(t):

@@ -197,7 +197,7 @@ class Recorder:
         """Return the learning rate of each step; ``numbers`` are what the step after it is made with."""
         lr = np.full(norm.size, np.nan)
         value = None if self.solver else _rate(self.run.rule)
-        made = ~np.isnan(norm) if self.first and self.run.forgiving else slice(1 - self.first, None)
+        made = ~np.isnan(norm) if self.first and self.run.skips_nonfinite else slice(1 - self.first, None)
         steps = lr[made]  # without the start, and batches that were passed over
         if is_schedule(value):
             _filler(value)(steps, np.array(value.values, float), self.made)

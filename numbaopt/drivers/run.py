@@ -87,14 +87,14 @@ class Run:
             rows += [rows[G], *(limits or ())]
         self.block = np.array(rows)
         blank(self.block[G])
-        self.evaluations = rule.evaluations
+        self.gradients_per_step = rule.gradients_per_step
         self.iterations = getattr(rule, "iterations", None)  # a solver takes several evaluations for one
         self.objective, self.limits, self.batches = objective, limits, batches
         gtol, ftol = (-1.0 if options[name] is None else options[name] for name in ("gtol", "ftol"))
         self.ftol = ftol
         nonfinite = POLICIES.index(options["nonfinite"])
         if batches is not None:
-            self.record = new_record(latest=True, tolerant=rule.tolerant, nonfinite=nonfinite)
+            self.record = new_record(latest=True, tolerant=rule.handles_nonfinite, nonfinite=nonfinite)
         elif self.iterations is None:
             self.record = new_record(gtol, ftol, options["return"] == "last", nonfinite=nonfinite)
         else:  # evaluations are trials: see `iterated`
@@ -112,10 +112,10 @@ class Run:
         self.limited = not endless or bool(watchers)
         shapes, parts = objective.structure.real_shapes, objective.segments
         self.head = None  # what is done to all arrays together before each is stepped: rule, slots, numbers
-        if rule.layerwise and rule.joint and len(parts) > 1:
+        if rule.needs_norms and rule.needs_global_sum and len(parts) > 1:
             head, rule = rule.split()
             self.head = head, head.slots(self.block[X]), head.h
-        if not rule.layerwise:
+        if not rule.needs_norms:
             shapes, parts = [x0.shape], [(0, x0.size)]
         leaves = zip(shapes, parts, strict=True)
         self.leaves = [self._leaf(rule.shaped(shape), slice(lo, hi)) for shape, (lo, hi) in leaves]
@@ -135,7 +135,7 @@ class Run:
     @property
     def marks(self):
         """The marks of the lines that a compiled driver needs: see `numbaopt.drivers.assemble`."""
-        own = marks(self.rule, self.forgiving) + self.recorder.marks
+        own = marks(self.rule, self.skips_nonfinite) + self.recorder.marks
         return own + ("history forgiving",) * ("history" in own and "forgiving" in own)
 
     @lazy
@@ -144,7 +144,7 @@ class Run:
         kernels = [rule.kernel(x) for rule, x, *_ in self.leaves]
         if len(kernels) == 1:
             return kernels[0]
-        valued, head, leaves = self.rule.valued, self.head, self.leaves
+        valued, head, leaves = self.rule.needs_value, self.head, self.leaves
         if head is not None:
             head, slots, numbers = head
             kernel, own = head.kernel(self.block[X]), self.block[G].copy()
@@ -175,16 +175,16 @@ class Run:
         return named
 
     @property
-    def reports(self):
+    def has_reported_point(self):
         """Whether the point to report is another than x."""
-        return self.rule.reports or (self.head is not None and self.head[0].reports)
+        return self.rule.has_reported_point or (self.head is not None and self.head[0].reports)
 
     def settle(self):
         """Look at the point that the rule reports, where that is not x: the answer, unless a better one was met."""
         t, x = self.steps(int(self.record[NIT])), self.block[X]
-        if not self.reports or not np.isfinite(x).all():
+        if not self.has_reported_point or not np.isfinite(x).all():
             return
-        if self.rule.reports:
+        if self.rule.has_reported_point:
             point = np.concatenate([rule.reported(x, s, h, t) for rule, x, _, s, h in self.leaves])
         else:
             head, slots, numbers = self.head
@@ -204,7 +204,7 @@ class Run:
             self.record[PREVIOUS] = min(self.record[PREVIOUS], f)
 
     @property
-    def forgiving(self):
+    def skips_nonfinite(self):
         """Whether what is not finite is passed over."""
         return bool(self.record[NONFINITE] != STOP)
 

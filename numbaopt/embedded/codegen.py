@@ -38,7 +38,7 @@ def memory(rule, limited, form):
     """Return how much an entry works in: numbers, and rows of float64 and of x's dtype that are as long as x."""
     doubles, wide = scratch(form)
     slots = len(rule.slots_of) + (0 if isinstance(rule, Rule) else 2 * limited)
-    return RECORD + rule.h.size, doubles, (6 if limited else 4, slots, wide, 2 * rule.reports)
+    return RECORD + rule.h.size, doubles, (6 if limited else 4, slots, wide, 2 * rule.has_reported_point)
 
 
 class Entry:
@@ -226,7 +226,7 @@ class Entry:
 
     def _reported(self):
         """Return lines that look at the point that the rule reports, as `Run.settle` does."""
-        if not self.rule.reports:
+        if not self.rule.has_reported_point:
             return []
         math, pairs = next(stage for stage in reversed(self.rule._stages) if stage[0].report is not None)
         places = layout(self.rule.program)[0]

@@ -37,8 +37,8 @@ class Math:
     coordinates: tuple = ()  # x, g, then the slots; a stage may have only one of x and g
     numbers: tuple = ()  # what is carried from step to step beside the slots: one number each
     starts: dict = field(default_factory=dict)  # slot or number -> expression for its start, None for zero
-    valued: bool = False  # whether it asks for f, the objective's value at x
-    evaluations: int = 1  # gradients of one batch that it takes one after another
+    needs_value: bool = False  # whether it asks for f, the objective's value at x
+    gradients_per_step: int = 1  # gradients of one batch that it takes one after another
     report: object = None  # function of x, slots and hyperparameters: the point to report, where that is not x
     hyper: dict = field(default_factory=dict)  # hyperparameter -> default
     body: list = field(default_factory=list)  # statements before the return
@@ -121,9 +121,9 @@ def read(function, report=None, evaluations=1):
         coordinates=tuple(names[:split]),
         numbers=tuple(carried),
         starts={arg.arg: start(math, arg, names[last:]) for arg in a.args if arg.arg in kept},
-        valued="f" in names[split + 1 : last],
+        needs_value="f" in names[split + 1 : last],
         report=report,
-        evaluations=evaluations,
+        gradients_per_step=evaluations,
         hyper=dict(zip(names[last:], function.__defaults__ or (), strict=True)),
         body=body[:-1],
         returns=value.elts if isinstance(value, ast.Tuple) else [value],

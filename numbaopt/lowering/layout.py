@@ -22,7 +22,7 @@ def layout(program):
         digits = [f"h[{k} + (t & 31)]", *(f"h[{k + 32 * i} + (t >> {5 * i} & 31)]" for i in (1, 2, 3)), f"h[{k + 128}]"]
         source[f"{name}_t"] = f"power(t, {', '.join(digits)}) if h[{k + 1}] == {name} else edited({name})"
         k += TABLE
-    for name in ["rows", "columns"] * program.matrix + ["value_"] * program.valued:
+    for name in ["rows", "columns"] * program.matrix + ["value_"] * program.needs_value:
         source[name] = f"h[{k}]"
         k += 1
     return source, k

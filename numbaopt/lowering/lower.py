@@ -58,11 +58,11 @@ class Lowering:
         self.taken = {"t"} | RESERVED | self.inputs.union(self.hyper, (f"{b}_t" for b in self.hyper))
         self.taken |= {names[number] for math, names in whole for number in math.numbers}
         self.taken |= {f"{part}_z{k or ''}" for part in ("w", "parts", "old") for k in range(20)}  # of sums
-        steps, gate, self.gate, self.valued = "t", None, None, any(math.valued for math, _ in whole)
+        steps, gate, self.gate, self.needs_value = "t", None, None, any(math.needs_value for math, _ in whole)
         for self.math, names in whole:
             self.kind |= dict.fromkeys(names.values(), "number")
             self.kind |= dict.fromkeys(own.union(names[slot] for slot in self.math.slots), "vector")
-            env = {"t": steps} | ({"f": "value_"} if self.math.valued else {}) | names
+            env = {"t": steps} | ({"f": "value_"} if self.math.needs_value else {}) | names
             env |= {name: now[name] for name in self.math.coordinates if name in now}
             self.shut = None
             self.statements(self.math.body, env, self.items)

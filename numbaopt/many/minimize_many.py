@@ -134,7 +134,7 @@ def minimize_many(
     watch = _Watch(callback, total, settled["disp"], settled["progress"])
     alike = limits is None or limits.shape[1] == 1 or objective.analytic
     try:
-        if not rule.reports and alike and objective.compiled(each=rows) is not None:
+        if not rule.has_reported_point and alike and objective.compiled(each=rows) is not None:
             numbers = _numbers(one.rule, own, total)
             box = np.zeros((2, 1, 0), starts.dtype) if limits is None else limits
             Crowd(one, ends, box, numbers, rows, watch).solve(threads)

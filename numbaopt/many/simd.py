@@ -42,7 +42,7 @@ def swimmer(run, rows, args):
         What all have.
     """
     rule, objective, jac = run.rule, run.objective, run.objective.jac
-    if run.program is None or rule.valued or rule.tolerant or rule.joint or objective.x0.size > MOST:
+    if run.program is None or rule.needs_value or rule.handles_nonfinite or rule.needs_global_sum or objective.x0.size > MOST:
         return None  # the problems' steps are not alike, or one fills a vector by itself
     if any(isinstance(rule.hyper.get(name), Coordinates) for name in rule.slots_of):
         return None

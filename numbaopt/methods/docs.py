@@ -128,10 +128,10 @@ def notes(method):
     text = [f"Memory between steps: {' and '.join(kept) or 'none'}."]
     if large != slots:
         text.append(f"Of a matrix it remembers {', '.join(large)}, as the signature below starts them.")
-    if method.valued:
+    if method.needs_value:
         text.append("A step asks for the objective's value at x, too: ``step(x, g, state, f)``.")
-    if method.evaluations > 1:
-        text.append(f"{method.evaluations} steps, with gradients of the same batch, make one of the paper's.")
+    if method.gradients_per_step > 1:
+        text.append(f"{method.gradients_per_step} steps, with gradients of the same batch, make one of the paper's.")
     if not hasattr(method, "math"):
         return "\n".join(textwrap.wrap(" ".join(text), 110))
     if any(not isinstance(value, bool) for value in method.hyper.values()):
@@ -181,7 +181,7 @@ def example(method):
     flat = not any(math.calls("matrix") for math, _ in method._stages)
     x = [1.0, -2.0] if flat else [[1.0, -2.0], [0.5, 4.0]]
     g = [0.5, -2.0] if flat else [[0.5, -2.0], [-1.0, 0.25]]
-    step = "rule.step(x, g, state, f=2.0)" if rule.valued else "rule.step(x, g, state)"
+    step = "rule.step(x, g, state, f=2.0)" if rule.needs_value else "rule.step(x, g, state)"
     lines = [
         ">>> import numpy as np",
         *(f">>> {line}" for line in home),

@@ -1,6 +1,5 @@
 """What the hyperparameters of a rule may be."""
 
-
 import numpy as np
 from numpy import inf
 
@@ -42,8 +41,6 @@ RANGES = {
     "ns_steps": (0, 100, "[)"),
     "beta2_decay": (-inf, 0, "(]"),
 }
-
-
 
 
 def checked(rule, name, value):
@@ -90,10 +87,6 @@ def coordinates(rule, name, values):
     for extreme in (values.min(), values.max()) if values.size else ():  # NaN is both
         inside(rule, name, float(extreme))
     return Coordinates(values)
-
-
-
-
 
 
 def is_schedule(value):

@@ -21,7 +21,7 @@ def text_of(math):
     """Return what a rule is to be remade from; None for one of a module, which others can import."""
     if math.function.__module__ != "__main__" or math.report is not None:
         return None
-    return "\n".join(math.lines), tuple(sorted(math.constants.items())), math.evaluations
+    return "\n".join(math.lines), tuple(sorted(math.constants.items())), math.gradients_per_step
 
 
 @once

@@ -21,13 +21,14 @@ from numbaopt.lowering.frontend import RuleError, read
 from numbaopt.lowering.grammar import PER_COORDINATE
 from numbaopt.lowering.lower import Lowering
 from numbaopt.methods.docs import HelpText
+from numbaopt.methods.former_names import FormerNames
 from numbaopt.methods.hyperparameters import checked, is_schedule
 from numbaopt.methods.method import Method
 from numbaopt.methods.slots import Memory
 from numbaopt.methods.state import State, adopt, contiguous, fitting, of_parts, parts, valued
 
 
-class Rule(Method, Memory):
+class Rule(FormerNames, Method, Memory):
     """A method: its math, its hyperparameters, and everything that follows from them.
 
     Called with keywords it gives a copy with other hyperparameters, ``adam(lr=1e-2)``; called with an objective it
@@ -45,13 +46,13 @@ class Rule(Method, Memory):
         The numbers that are carried from step to step beside the slots.
     elementwise : bool
         Whether a coordinate's step depends on that coordinate alone.
-    layerwise, joint : bool
+    needs_norms, needs_global_sum : bool
         Whether a step takes norms of each array, or sums over (or noise for) all arrays that are stepped together.
-    valued : bool
+    needs_value : bool
         Whether a step asks for the objective's value at x.
-    evaluations : int
+    gradients_per_step : int
         How many steps in a row take gradients of the same batch.
-    tolerant : bool
+    handles_nonfinite : bool
         Whether the rule, or a stage of its chain, looks after gradients that are not finite.
     shape : (int, int) or None
         The matrix that x is seen as, for a rule that takes matrices as such; see `shaped`.
@@ -71,11 +72,11 @@ class Rule(Method, Memory):
     """
 
     elementwise: bool
-    layerwise: bool
-    joint: bool
-    valued: bool
-    evaluations: int
-    tolerant: bool
+    needs_norms: bool
+    needs_global_sum: bool
+    needs_value: bool
+    gradients_per_step: int
+    handles_nonfinite: bool
 
     def __init__(self, stages, hyper, shape=None):
         self._stages = stages  # ((Math, ((author's name, name in the whole), ...)), ...)
@@ -85,15 +86,18 @@ class Rule(Method, Memory):
         self.program, self.shape, self._shaped = _lowered(stages, on, shape is not None), shape, {}
         self.slots_of, self.numbers_of = tuple(self.program.slots), tuple(self.program.carried)
         self.elementwise = all(item.scope != "sum" for item in self.program.items) and shape is None
-        self.layerwise = any(_layered(math) for math, _ in stages)
-        self.joint = any(_joining(math) for math, _ in stages)
-        self.valued, self.evaluations = self.program.valued, max(math.evaluations for math, _ in stages)
-        self.tolerant = any(math.calls("isfinite") for math, _ in stages)
+        self.needs_norms = any(_layered(math) for math, _ in stages)
+        self.needs_global_sum = any(_joining(math) for math, _ in stages)
+        self.needs_value, self.gradients_per_step = (
+            self.program.needs_value,
+            max(math.gradients_per_step for math, _ in stages),
+        )
+        self.handles_nonfinite = any(math.calls("isfinite") for math, _ in stages)
         kept = [hyper[name] for name in self.program.hyper]
         numbers = [value for v in kept for value in (v.values if is_schedule(v) else [v])]
         numbers += [self._start(name, None) or 0.0 for name in self.numbers_of]
         tables = [power for b in self.program.powers for power in layout.powers(hyper[b])]
-        self._h = np.array([*numbers, *tables, *(shape or ()), *[np.nan] * self.valued], float)
+        self._h = np.array([*numbers, *tables, *(shape or ()), *[np.nan] * self.needs_value], float)
 
     def _rebound(self, keywords):
         new = {k: checked(self, k, v) for k, v in keywords.items()}
@@ -245,7 +249,7 @@ class Rule(Method, Memory):
         """
         sums = [k for k, (math, _) in enumerate(self._stages) if _joining(math)]
         head, rest = self._stages[: sums[-1] + 1], self._stages[sums[-1] + 1 :]
-        layers = [math.name for math, _ in head if math.role != "before" or math.valued or _layered(math)]
+        layers = [math.name for math, _ in head if math.role != "before" or math.needs_value or _layered(math)]
         if layers:
             raise ValueError(
                 f"{self.name}: {layers[0]} is done array by array, before sums over all arrays are: give x0 as one "
@@ -340,14 +344,14 @@ class Rule(Method, Memory):
         TypeError, ValueError
             When x, g and state do not fit each other. Nothing has changed then.
         """
-        if self.valued:
+        if self.needs_value:
             f = valued(self, f)
         try:
             t = state.t + 1
             if state.rule is not self:
                 adopt(self, x, state)
             s, h = state.s, state.h
-            if self.valued:
+            if self.needs_value:
                 h[-1] = f
             # One row of the very dtype: Numba takes foreign bytes for native once it has seen unaligned ones.
             kind = state._kind
@@ -361,7 +365,7 @@ class Rule(Method, Memory):
                 raise  # the device's own step has said what is wrong
             flat = fitting(self, x, g, state)
             adopt(self, x, state)
-            if self.valued:
+            if self.needs_value:
                 state.h[-1] = f
             state._step(t, *flat, state.s, state.h)
         state.t = t
@@ -449,12 +453,6 @@ def rule(function: Any = None, *, report: Any = None, evaluations: int = 1) -> A
     if function is None:
         return functools.partial(rule, report=report, evaluations=evaluations)
     return of_one(read(function, report, evaluations))
-
-
-
-
-
-
 
 
 def joined(*rules):

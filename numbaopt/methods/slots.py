@@ -128,7 +128,7 @@ class Memory:
         return x
 
     @property
-    def reports(self) -> bool:
+    def has_reported_point(self) -> bool:
         """Whether the point to report is another than x."""
         return any(math.report is not None for math, _ in self._stages)
 

@@ -63,10 +63,10 @@ class Solver(Method):
     hyper: Mapping[str, Any]
     slots_of: tuple[str, ...]
 
-    elementwise = layerwise = joint = reports = False  # all coordinates are stepped as one, x is the answer
+    elementwise = needs_norms = needs_global_sum = has_reported_point = False  # all coordinates are stepped as one, x is the answer
     program = shape = None  # nothing was lowered
-    valued = tolerant = True  # f is asked for, and where it is not finite the line search knows what to do
-    evaluations, numbers_of = 1, ()
+    needs_value = handles_nonfinite = True  # f is asked for, and where it is not finite the line search knows what to do
+    gradients_per_step, numbers_of = 1, ()
 
     def shaped(self, shape: tuple[int, ...]) -> "Solver":
         """Return the solver for an array of this shape: itself."""

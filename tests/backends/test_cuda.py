@@ -16,13 +16,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from numba import cuda
-from test_rules import CASES, assert_close, plain_step, step, valued
 
 import numbaopt
 from numbaopt import schedules
 from numbaopt.backends import cuda as backend
 from numbaopt.rule import chain, exp, log, max, min, rule, sign, sqrt, sum, where
 from numbaopt.transforms import box, clip_by_global_norm, simplex
+from tests.rules.test_rules import CASES, assert_close, plain_step, step, valued
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") != "0"
 if not SIMULATED and not cuda.is_available():
@@ -483,7 +483,7 @@ def test_carried_numbers_are_those_of_the_cpu(name):
     on_device = cuda.to_device(x)
     state, other = method.init(x), method.init(on_device)
     for k in range(4):
-        g, f = rng.normal(size=300), [100.0 - k] * method.valued
+        g, f = rng.normal(size=300), [100.0 - k] * method.needs_value
         method.step(x, g, state, *f)
         method.step(on_device, cuda.to_device(g), other, *f)
     for number in method.numbers_of:

@@ -13,7 +13,6 @@ import pkgutil
 import sys
 from contextlib import nullcontext
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -24,8 +23,9 @@ from hypothesis import strategies as st
 import numbaopt
 from numbaopt import schedules
 from numbaopt.methods.hyperparameters import RANGES
+from tests.paths import GOLDEN
 
-sys.path.insert(0, str(Path(__file__).parent / "golden"))
+sys.path.insert(0, str(GOLDEN))
 record = importlib.import_module("record")
 RECORDINGS = {name: one for name, one in record.recordings().items() if name.split(".")[0] in numbaopt.names()}
 ORACLES = [importlib.import_module(f"oracles.{m.name}") for m in pkgutil.iter_modules([record.HERE / "oracles"])]
@@ -149,7 +149,7 @@ def ours(rule, x0, g, f, reported=False):
     x, walk = x0.copy(), np.empty_like(g)
     state = rule.init(x)
     for t, gradient in enumerate(g):
-        rule.step(x, gradient, state, *([f[t]] if rule.valued else []))
+        rule.step(x, gradient, state, *([f[t]] if rule.needs_value else []))
         walk[t] = rule.reported(x, state.s, state.h, state.t) if reported else x
     return walk
 
@@ -191,7 +191,7 @@ def test_rule_walks_as_its_oracle(name):
     make = getattr(numbaopt, name.split(".")[0])
 
     @drawn
-    @given(hyperparameters(name, recording), problems((5,), make.evaluations, spread))  # JAX compiles for each shape
+    @given(hyperparameters(name, recording), problems((5,), make.gradients_per_step, spread))  # JAX compiles for each shape
     def check(hyper, problem):
         # Before the first gradient that is not zero the authors of Prodigy and D-Adaptation count no steps.
         assume(not hyper.get("bias_correction") or problem[1][0].any())

@@ -8,7 +8,6 @@ import warnings
 
 import numpy as np
 import pytest
-from fuzzing import tries
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -19,6 +18,7 @@ from numbaopt import Optimizer, minimize, minimize_many
 from numbaopt.common.validation import is_real
 from numbaopt.drivers.options import DEFAULTS
 from numbaopt.methods import registry
+from tests.fuzzing import tries
 
 try:
     import pandas

@@ -3,12 +3,12 @@
 import random
 
 import numpy as np
-from fuzzing import tries
 from hypothesis import Phase, given
 from hypothesis import strategies as st
-from test_lower import Writer, module
 
 from numbaopt.lowering.emit_cpu import emit
+from tests.fuzzing import tries
+from tests.lowering.test_lower import Writer, module
 
 EXACT = [np.array([-1.5, 0.25, 1.0, -0.25, 0.75]), np.array([[1.0, -2.0, 0.5, 0.0, -1.5], [0.5, 3.0, -1.0, 1.5, 0.0]])]
 

@@ -5,7 +5,6 @@ import json
 import math
 import platform
 import re
-from pathlib import Path
 
 import numba
 import numpy as np
@@ -15,8 +14,7 @@ import numbaopt
 from numbaopt.backends import cpu
 from numbaopt.lowering import emit_cpu
 from numbaopt.methods.rule import compiled_step
-
-GOLDEN = Path(__file__).parent / "golden"
+from tests.paths import GOLDEN
 
 
 def recorded(name):
@@ -64,13 +62,13 @@ VALUE = 100.0  # of the objective, for rules that ask for it: above what any set
 def valued(rule):
     """What a compiled step takes as h."""
     h = rule.h
-    h[len(h) - rule.valued :] = VALUE
+    h[len(h) - rule.needs_value :] = VALUE
     return h
 
 
 def step(rule, x, g, state):
     """One step through the public method."""
-    return rule.step(x, g, state, VALUE) if rule.valued else rule.step(x, g, state)
+    return rule.step(x, g, state, VALUE) if rule.needs_value else rule.step(x, g, state)
 
 
 def alone(rule):

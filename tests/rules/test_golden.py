@@ -4,14 +4,13 @@ import json
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import numbaopt
+from tests.paths import GOLDEN
 
-GOLDEN = Path(__file__).parent / "golden"
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
 
 
@@ -50,7 +49,7 @@ def test_rule_walks_as_its_reference(file, name, dtype):
     state = bound.init(x)
     walk = np.empty_like(g)
     for t, gradient in enumerate(g):
-        bound.step(x, gradient, state, *arrays["f"][t : t + 1] if bound.valued else ())
+        bound.step(x, gradient, state, *arrays["f"][t : t + 1] if bound.needs_value else ())
         walk[t] = bound.reported(x, state.s, state.h, state.t) if about.get("reported") else x
     assert_same_walk(walk, arrays[f"{name}.{dtype}"], x0, TOLERANCE[dtype])
 

@@ -2,15 +2,14 @@
 
 import ast
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import numbaopt
 from numbaopt.tools import method_table
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 RULES = {path.stem: path for path in sorted((ROOT / "numbaopt" / "rules").glob("[a-z]*.py"))}
 
 

@@ -28,7 +28,7 @@ def walk(rule, x, gradients, values=None):
     """Step along gradients; return the state, and x after every step."""
     state, points = rule.init(x), []
     for k, g in enumerate(gradients):
-        rule.step(x, g, state, *([values[k]] if rule.valued else []))
+        rule.step(x, g, state, *([values[k]] if rule.needs_value else []))
         points.append(x.copy())
     return state, np.array(points)
 
@@ -52,15 +52,15 @@ def descend(rule, x, gradient, steps, value=None):
     """Step along the gradients of an objective."""
     state = rule.init(x)
     for _ in range(steps):
-        rule.step(x, gradient(x), state, *([value(x)] if rule.valued else []))
+        rule.step(x, gradient(x), state, *([value(x)] if rule.needs_value else []))
     return state
 
 
 def test_lists_name_what_rules_are():
     for name in ALL:
         rule = rule_named(name)
-        assert (rule.joint, rule.layerwise) == (name in JOINT, name in LAYERWISE), name
-        assert rule.valued == (name in VALUED), name
+        assert (rule.needs_global_sum, rule.needs_norms) == (name in JOINT, name in LAYERWISE), name
+        assert rule.needs_value == (name in VALUED), name
 
 
 # All rules.
@@ -87,7 +87,7 @@ def test_zero_gradients(name, n, dtype):
     np.testing.assert_allclose(points, expected, rtol=1e-6)
     np.testing.assert_allclose(plain_walk(rule, before, np.zeros((4, n), dtype), [0.0] * 4), points, rtol=1e-6)
     for g in (np.ones(n, dtype), np.zeros(n, dtype), np.zeros(n, dtype)):
-        rule.step(x, g, state, *([0.0] if rule.valued else []))
+        rule.step(x, g, state, *([0.0] if rule.needs_value else []))
     assert np.isfinite(x).all() and np.isfinite(state.s).all() and np.isfinite(state.h[: len(rule.hyper)]).all()
     assert all(np.isfinite(state[number]) for number in rule.numbers_of)
 
@@ -106,7 +106,7 @@ def test_a_million_coordinates(name):
         kernel, points = cpu.kernel(compiled_step(rule.name, rule.program, False), x.dtype), []
         s, h = rule.slots(x), rule.h
         for t, (g, f) in enumerate(zip(gradients, values, strict=True), 1):
-            h[len(h) - rule.valued :] = f
+            h[len(h) - rule.needs_value :] = f
             kernel(t, x, g, s, h)
             points.append(x.copy())
     np.testing.assert_allclose(points, expected, rtol=1e-11, atol=1e-13)
@@ -123,7 +123,7 @@ def test_pickled_and_copied_states_go_on_alike(name):
     other = x.copy()
     for k in range(3, 7):
         for place, memory in ((x, state), (other, restored)):
-            rule.step(place, gradients[k], memory, *([values[k]] if rule.valued else []))
+            rule.step(place, gradients[k], memory, *([values[k]] if rule.needs_value else []))
     np.testing.assert_array_equal(x, other)
     assert copy.deepcopy(rule) == rule
 
@@ -164,7 +164,7 @@ def test_sums_are_over_all_arrays(name):
     flat = np.concatenate([params["w"].ravel(), params["b"]])
     optimizer, values = numbaopt.Optimizer(rule, params), [5.0, 3.0, 4.0, 1.0, 2.0]
     for g, f in zip(gradients, values, strict=True):
-        optimizer.step(g, *([f] if rule.valued else []))
+        optimizer.step(g, *([f] if rule.needs_value else []))
     walk(rule, flat, [np.concatenate([g["w"].ravel(), g["b"]]) for g in gradients], values)
     np.testing.assert_allclose(np.concatenate([params["w"].ravel(), params["b"]]), flat, rtol=1e-14)
 
@@ -485,7 +485,7 @@ def test_sophia_reports_the_origin_in_between():
     np.testing.assert_array_equal(rule.reported(x, state.s, state.h, state.t), start)
     rule.step(x, np.ones(3), state)
     np.testing.assert_array_equal(rule.reported(x, state.s, state.h, state.t), x)
-    assert rule.evaluations == 2
+    assert rule.gradients_per_step == 2
 
 
 # Through minimize: the driver supplies values, and gives the point to report.

@@ -80,7 +80,7 @@ def test_is_the_loop_that_one_would_write(rule, dtype):
         fs.append(rosen(x, g, 3.0))
         rule.step(x, g, state, fs[-1])
     x = rule.reported(x, state.s, state.h, state.t)
-    more = int(rule.reports)  # the point to report is looked at, too
+    more = int(rule.has_reported_point)  # the point to report is looked at, too
     for fun in (rosen, in_python(rosen)):
         options = {"maxiter": 30, "return": "last"}
         result = minimize(fun, np.array([-1.2, 1.0, 0.5], dtype), 3.0, rule, "inplace", options=options)

@@ -1,4 +1,4 @@
-"""Every error text, provoked: ``pytest tests/test_error_texts.py -s`` prints them as one list, to be read.
+"""Every error text, provoked: ``pytest tests/api/test_error_texts.py -s`` prints them as one list, to be read.
 
 Each ``raise`` statement of the package is reached by a case, or stands in a table with the reason why not.
 """
@@ -542,14 +542,14 @@ CASES += [
 
 # Where no case leads, and why. By file, or by file and function.
 ELSEWHERE = {
-    "cuda.py": "device arrays: tests/test_cuda.py",
-    "group.py:gather": "device arrays: tests/test_cuda.py; grads that are None are a case",
-    "group.py:_like": "device arrays: tests/test_cuda.py",
-    "group.py:__init__": "device arrays beside others: tests/test_cuda.py",
-    "state.py:__reduce__": "a state on a device: tests/test_cuda.py",
-    "entry.py": "errors of minimize in compiled code: tests/test_inside.py",
-    "evaluation.py": "errors of minimize in compiled code: tests/test_inside.py",
-    "inside.py": "errors of minimize in compiled code: tests/test_inside.py",
+    "cuda.py": "device arrays: tests/backends/test_cuda.py",
+    "group.py:gather": "device arrays: tests/backends/test_cuda.py; grads that are None are a case",
+    "group.py:_like": "device arrays: tests/backends/test_cuda.py",
+    "group.py:__init__": "device arrays beside others: tests/backends/test_cuda.py",
+    "state.py:__reduce__": "a state on a device: tests/backends/test_cuda.py",
+    "entry.py": "errors of minimize in compiled code: tests/embedded/test_typing.py",
+    "evaluation.py": "errors of minimize in compiled code: tests/embedded/test_typing.py",
+    "inside.py": "errors of minimize in compiled code: tests/embedded/test_typing.py",
     "lanes/arithmetic.py": "a sign to the compiler, caught in the package",
     "lanes/arrays.py": "a sign to the compiler, caught in the package",
     "lanes/kinds.py": "a sign to the compiler, caught in the package",
@@ -557,18 +557,18 @@ ELSEWHERE = {
     "compiled_objective.py": "a sign that Python has to evaluate, caught in the package",
     "crowd.py": "what a thread raised, raised again",
     "splice.py": "an assertion about the package's own text",
-    "autodiff.py:__init__": "without autograd: tests/test_autograd.py; jitted functions are a case",
-    "drawing.py:axes_or_new": "without matplotlib: tests/test_plot.py",
-    "progress.py:__init__": "without tqdm: tests/test_history.py",
-    "files.py": "a sign to what loads compiled code, which then compiles: tests/test_processes.py damages files",
-    "warm.py:warmup": "nothing kept, nothing compiled: tests/test_processes.py; others are cases",
+    "autodiff.py:__init__": "without autograd: tests/objectives/test_autograd.py; jitted functions are a case",
+    "drawing.py:axes_or_new": "without matplotlib: tests/plot/test_figures.py",
+    "progress.py:__init__": "without tqdm: tests/drivers/test_recorder.py",
+    "files.py": "a sign to what loads compiled code, which then compiles: tests/backends/test_processes.py damages files",
+    "warm.py:warmup": "nothing kept, nothing compiled: tests/backends/test_processes.py; others are cases",
     "warm.py:_in_processes": "a process that was ended from outside",
     "watched.py:_seen": "a sign that all is compiled, caught in the package",
     "method.py:_rebound": "what a base class leaves to others",
     "objective.py:__call__": "what a base class leaves to others; jac=True is a case",
-    "solvers/lbfgs.py": "compiled code: tests/test_solvers.py",
-    "solvers/nonlinear_cg.py": "compiled code: tests/test_solvers.py",
-    "solvers/barzilai_borwein.py": "compiled code: tests/test_solvers.py",
+    "solvers/lbfgs.py": "compiled code: tests/solvers/test_solvers.py",
+    "solvers/nonlinear_cg.py": "compiled code: tests/solvers/test_solvers.py",
+    "solvers/barzilai_borwein.py": "compiled code: tests/solvers/test_solvers.py",
 }
 
 

@@ -5,7 +5,6 @@ import inspect
 import json
 import math
 import pickle
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,8 +16,8 @@ from numbaopt.solvers import line_search as ls
 from numbaopt.solvers.barzilai_borwein import barzilai_borwein
 from numbaopt.solvers.lbfgs import lbfgs
 from numbaopt.solvers.nonlinear_cg import nonlinear_cg
+from tests.paths import GOLDEN
 
-GOLDEN = Path(__file__).parent / "golden"
 CASES = sorted(path.stem.removeprefix("lbfgs_") for path in GOLDEN.glob("lbfgs_*.npz"))
 SOLVERS = [lbfgs, lbfgs(line_search=False), nonlinear_cg, nonlinear_cg(beta="HZ"), barzilai_borwein]
 SEARCHING = [lbfgs, nonlinear_cg, nonlinear_cg(beta="HZ"), barzilai_borwein]
@@ -489,8 +488,8 @@ def test_what_a_driver_asks_of_a_solver():
         assert (s.dtype, h.dtype) == ("float32", "float64")
         assert h is not solver.h
         assert not s.any()
-        assert (solver.elementwise, solver.layerwise, solver.program, solver.valued) == (False, False, None, True)
-        assert solver.tolerant
+        assert (solver.elementwise, solver.needs_norms, solver.program, solver.needs_value) == (False, False, None, True)
+        assert solver.handles_nonfinite
         assert solver.bounded == (solver is barzilai_borwein)
         assert solver.iterations(h) == 0
         with pytest.raises((TypeError, ValueError)):

@@ -1,7 +1,6 @@
 """Rules that see matrices: recorded walks, the text on arrays, many arrays at once, and what breaks decompositions."""
 
 import json
-from pathlib import Path
 
 import numba
 import numpy as np
@@ -9,8 +8,9 @@ import pytest
 
 import numbaopt
 from numbaopt import Optimizer, minimize
+from tests import paths
 
-GOLDEN = Path(__file__).parent / "golden" / "matrices"
+GOLDEN = paths.GOLDEN / "matrices"
 NAMES = ["adafactor", "muon", "shampoo", "sm3", "soap"]
 RULES = [getattr(numbaopt, name) for name in NAMES]
 SLOTS = {  # of a matrix of five rows and three columns

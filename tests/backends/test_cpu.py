@@ -313,7 +313,7 @@ for name in numbaopt.names():
     state, text, y = rule.init(x), rule._stages[0][0], x.copy()
     kept = {k: np.zeros(5) for k in text.slots} | dict.fromkeys(text.numbers, 0.0) | dict(rule.hyper)
     kept |= {k: np.array(state[k]) for k in rule.slots_of} | {k: state[k] for k in rule.numbers_of}
-    value = {"f": 3.0} if rule.valued else {}
+    value = {"f": 3.0} if rule.needs_value else {}
     with np.errstate(over="ignore"):  # the noise counts in 64 bits
         for t in range(1, 8):
             rule.step(x, g, state, **value)

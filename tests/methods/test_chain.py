@@ -38,8 +38,8 @@ def test_box_is_clip_after_the_step(each):
     state, plain = fused.init(x), each.init(y)
     state["lower"][:], state["upper"][:] = lower, upper
     for g in rng.normal(size=(12, 11)):
-        fused.step(x, g, state, *[3.0] * each.valued)
-        each.step(y, g, plain, *[3.0] * each.valued)
+        fused.step(x, g, state, *[3.0] * each.needs_value)
+        each.step(y, g, plain, *[3.0] * each.needs_value)
         np.clip(y, lower, upper, out=y)
         np.testing.assert_array_equal(x, y)
     assert np.array_equal(state.s[: len(plain.s)], plain.s) and state.t == 12 and x[4] == 0.25

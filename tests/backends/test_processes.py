@@ -14,16 +14,16 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
-from test_cpu import PACKAGE, PRELUDE, finish, start
 
 import numbaopt
 from numbaopt.__main__ import main
 from numbaopt.backends.cache_files import Files, checked
 from numbaopt.tools import info, warmup
+from tests.backends.test_cpu import PACKAGE, PRELUDE, finish, start
+from tests.paths import TESTS
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="written for POSIX")
 
@@ -285,7 +285,7 @@ def test_first_calls_in_sixteen_threads(tmp_path):
 
 # Pools of processes.
 
-JOBS = Path(__file__).with_name("jobs.py")
+JOBS = TESTS / "jobs.py"
 
 
 def test_pools():

@@ -592,4 +592,4 @@ def test_what_is_not_accepted(case, tmp_path, monkeypatch):
 
 
 def test_there_is_a_rule_with_each():
-    assert numbaopt.nadam.numbers_of and numbaopt.prodigy.joint and numbaopt.lamb.layerwise
+    assert numbaopt.nadam.numbers_of and numbaopt.prodigy.needs_global_sum and numbaopt.lamb.needs_norms
