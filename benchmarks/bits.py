@@ -6,6 +6,7 @@ one after, on one machine: sums depend on the processor.
 """
 
 import hashlib
+import inspect
 import json
 import os
 import sys
@@ -76,8 +77,9 @@ def of(result):
 
 
 def in_python(x, *rest):
-    """Call the compiled objectives from Python."""
-    return valley.py_func(x, *rest)
+    """Call the compiled objective's function from Python."""
+    with np.errstate(all="ignore"):
+        return valley.py_func(x, *rest)
 
 
 def steps(rule, dtype, shape):
@@ -87,12 +89,9 @@ def steps(rule, dtype, shape):
     state = rule.init(x)
     for _ in range(STEPS):
         g = random.standard_normal(shape).astype(dtype)
-        rule.step(x, g, state, *[float(abs(g).sum())] if rule.name in VALUED else ())
+        needs_value = "f" in inspect.signature(rule.math).parameters
+        rule.step(x, g, state, *[float(abs(g).sum())] if needs_value else ())
     return digest(x, state.s, state.h)
-
-
-VALUED = {"momo", "momo_adam", "polyak_sgd", "plateau"}
-LR = {"polyak_sgd": {"f_min": 0.0}, "momo": {}, "momo_adam": {}}
 
 
 def all_bits():
