@@ -22,15 +22,18 @@ The kinds of mutations are: a comparison off by one (``<`` to ``<=``, ``==`` to 
 (``if ...: raise``), and a dropped statement.
 
 The tests of a module ``numbaopt/package/module.py`` are ``tests/package/test_module.py`` and those test files of
-``tests/package/`` that mention the names defined in the module most often. ``scripts/mutations.toml`` may name others.
+``tests/package/`` that mention the names defined in the module most often. ``scripts/mutations.toml`` names others where these are the wrong ones.
+The examples in the module's docstrings are run as well.
 
 A run takes minutes to hours, because changed kernels are compiled anew. It is therefore done by hand and not in CI.
 """
 
 import argparse
 import ast
+import bisect
 import collections
 import concurrent.futures
+import itertools
 import os
 import queue
 import random
@@ -47,6 +50,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = Path(__file__).with_name("mutations.toml")
 MOST_FILES = 3  # test files for one module
+UNCHANGED = "strict", "stacklevel"  # arguments that assert or report and do not compute
+SYMMETRIC = "min", "max"  # functions whose arguments may be swapped
 COMPARISONS = {
     ast.Lt: ("<", "<="),
     ast.LtE: ("<=", "<"),
@@ -83,6 +88,14 @@ class Mutation:
         """Return the changed text of the file, as bytes."""
         return text[: self.start] + self.new + text[self.stop :]
 
+    def works(self):
+        """Tell whether the changed module can be parsed, and is another program than the original."""
+        text = (ROOT / self.path).read_bytes()
+        try:
+            return ast.dump(ast.parse(self.apply(text))) != ast.dump(ast.parse(text))
+        except (SyntaxError, ValueError):
+            return False
+
 
 class Finder(ast.NodeVisitor):
     """Collects the mutations of one module.
@@ -97,9 +110,8 @@ class Finder(ast.NodeVisitor):
 
     def __init__(self, path, text):
         self.path, self.data, self.found, self.depth = path, text.encode(), [], 0
-        self.starts = [0]
-        for line in self.data.splitlines(keepends=True):
-            self.starts.append(self.starts[-1] + len(line))
+        self.lines = self.data.splitlines(keepends=True)
+        self.starts = [0, *itertools.accumulate(map(len, self.lines))]
 
     def offset(self, line, column):
         """Return the position of a line and a column (in bytes) in the file."""
@@ -115,26 +127,18 @@ class Finder(ast.NodeVisitor):
         return self.data[start:stop].decode()
 
     def add(self, node, kind, new, what=None, span=None):
-        """Note a mutation of a node, unless the changed module is the same program or none at all."""
+        """Note a mutation of a node."""
         start, stop = span or self.span(node)
         old = " ".join(self.data[start:stop].decode().split())
-        line = self.data[: start].count(b"\n") + 1
-        source = self.data.splitlines()[line - 1].decode().strip()
+        line = bisect.bisect_right(self.starts, start)
+        source = self.lines[line - 1].decode().strip()
         short = old if len(old) <= 60 else old[:57] + "..."
         what = what or f"{short} -> {' '.join(new.split())}"
-        mutation = Mutation(self.path, line, source, kind, what, start, stop, new.encode())
-        try:
-            changed = ast.dump(ast.parse(mutation.apply(self.data)))
-        except (SyntaxError, ValueError):
-            return
-        if changed != self.original:
-            self.found.append(mutation)
+        self.found.append(Mutation(self.path, line, source, kind, what, start, stop, new.encode()))
 
     def find(self):
         """Return all mutations of the module."""
-        tree = ast.parse(self.data)
-        self.original = ast.dump(tree)
-        self.visit(tree)
+        self.visit(ast.parse(self.data))
         return self.found
 
     def between(self, left, right):
@@ -159,7 +163,7 @@ class Finder(ast.NodeVisitor):
             self.visit(node.value)
 
     def visit_If(self, node):  # noqa: D102, N802
-        if "TYPE_CHECKING" in ast.unparse(node.test):
+        if ast.unparse(node.test) in ("TYPE_CHECKING", "__name__ == '__main__'"):
             return
         lone = len(node.body) == 1 and isinstance(node.body[0], ast.Raise) and not node.orelse
         if lone and self.text(node).startswith("if"):  # and not "elif", which another branch may precede
@@ -217,6 +221,10 @@ class Finder(ast.NodeVisitor):
         elif isinstance(value, float):
             self.add(node, "number", repr(2 * value if value else 1.0))
 
+    def visit_keyword(self, node):  # noqa: D102
+        if node.arg not in UNCHANGED:
+            self.visit(node.value)
+
     def visit_JoinedStr(self, node):  # noqa: D102, N802
         """Leave texts alone: their parts have no place of their own before Python 3.12."""
 
@@ -225,7 +233,8 @@ class Finder(ast.NodeVisitor):
         if copied and not (isinstance(node.func.value, ast.Name) and node.func.value.id == "copy"):
             self.add(node, "copy", self.text(node.func.value))
         first, second = (node.args + [None, None])[:2]
-        if second is not None and not any(isinstance(part, ast.Starred) for part in (first, second)):
+        starred = any(isinstance(part, ast.Starred) for part in (first, second))
+        if second is not None and not starred and self.text(node.func) not in SYMMETRIC:
             (start, end), (begin, stop) = self.span(first), self.span(second)
             middle = self.data[end:begin].decode()
             swapped = self.text(second) + middle + self.text(first)
@@ -259,7 +268,9 @@ def drawn(found, count, seed):
         for package in sorted(left):
             kind = chance.choice(sorted(left[package]))
             each = left[package][kind]
-            chosen.append(each.pop(chance.randrange(len(each))))
+            mutation = each.pop(chance.randrange(len(each)))
+            if mutation.works():
+                chosen.append(mutation)
             if not each:
                 del left[package][kind]
             if not left[package]:
@@ -270,11 +281,11 @@ def drawn(found, count, seed):
 
 
 def tests_of(path, table, root=ROOT):
-    """Return the one to three test files of a module, the most specific first."""
+    """Return the module itself if it has doctests, and its one to three test files, the most specific first."""
     parts = Path(path).parts[1:]
     exact = root / "tests" / Path(*parts[:-1]) / f"test_{parts[-1]}"
-    chosen = [root / name for name in table["tests"].get(path, [])]
-    chosen += [exact] if exact.is_file() and exact not in chosen else []
+    named = [root / name for name in table["tests"].get(path, [])]
+    chosen = named + [exact] * (exact.is_file() and exact not in named)
     tree = ast.parse((root / path).read_text(encoding="utf-8"))
     kinds = ast.FunctionDef | ast.ClassDef
     words = {node.name for node in tree.body if isinstance(node, kinds)} | {parts[-1].removesuffix(".py")}
@@ -283,10 +294,12 @@ def tests_of(path, table, root=ROOT):
     others = folder.rglob("test_*.py") if len(parts) > 1 else folder.glob("test_*.py")
     mentions = {other: len(pattern.findall(other.read_text(encoding="utf-8"))) for other in others}
     ranked = sorted(mentions, key=lambda other: (-mentions[other], other))
-    chosen += [other for other in ranked if other not in chosen and (mentions[other] or not chosen)]
+    if not named:
+        chosen += [other for other in ranked if other not in chosen and (mentions[other] or not chosen)]
     if not chosen:
         chosen = sorted((root / "tests" / "api").glob("test_minimize.py"))
-    return [other.relative_to(root).as_posix() for other in chosen[:MOST_FILES]]
+    doctests = [path] if ">>> " in (root / path).read_text(encoding="utf-8") else []
+    return doctests + [other.relative_to(root).as_posix() for other in chosen[:MOST_FILES]]
 
 
 def reason(mutation, table):
@@ -299,7 +312,9 @@ def reason(mutation, table):
 
 def copied(target):
     """Copy what the tests need to a directory."""
-    ignored = shutil.ignore_patterns("__pycache__", ".git", ".venv", "venv", ".asv", ".*_cache", ".hypothesis", "build", "dist")
+    ignored = shutil.ignore_patterns(
+        "__pycache__", ".git", ".venv", "venv", ".asv", ".*_cache", ".hypothesis", "build", "dist"
+    )
     shutil.copytree(ROOT, target, ignore=ignored, symlinks=True)
     return target
 
@@ -314,7 +329,9 @@ def passed(copy, files, limit):
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *files]
     sink = subprocess.DEVNULL
     # In a group of its own, so that what the tests started ends with them.
-    with subprocess.Popen(command, cwd=copy, env=environment, stdout=sink, stderr=sink, start_new_session=True) as process:
+    with subprocess.Popen(
+        command, cwd=copy, env=environment, stdout=sink, stderr=sink, start_new_session=True
+    ) as process:
         try:
             return process.wait(limit) == 0
         except subprocess.TimeoutExpired:
@@ -397,9 +414,9 @@ def main(given=None):
                 outcomes[outcome.split()[0]] += 1
                 print(f"{mutation.path}:{mutation.line}: {mutation.kind}: {mutation.what}: {outcome}", flush=True)
     caught, survived = outcomes["caught"], outcomes["survived"]
-    rate = f", {caught / (caught + survived):.0%} caught" if caught + survived else ""
+    rate = f" ({caught / (caught + survived):.0%})" if caught + survived else ""
     rest = f"{outcomes['invisible']} invisible, {outcomes['unclear']} unclear"
-    print(f"Seed {arguments.seed}: {caught} of {caught + survived} caught{rate and rate}; {rest}.")
+    print(f"Seed {arguments.seed}: {caught} of {caught + survived} mutations caught{rate}; {rest}.")
     return 0
 
 

@@ -18,9 +18,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from numbaopt import schedules, transforms
-from numbaopt.methods.registry import names
-from numbaopt.tools import method_table, stubs
+from numbaopt import schedules, transforms  # noqa: E402
+from numbaopt.methods.registry import names  # noqa: E402
+from numbaopt.tools import method_table, stubs  # noqa: E402
 
 TABLE = re.compile(r"^\| rule \| source \|.*\n(?:\|.*\n)*", re.MULTILINE)
 COUNTS = re.compile(r"\d+ rules, \d+ solvers, \d+ stages, \d+ schedules")
@@ -62,7 +62,9 @@ def rows_at_fault(root=ROOT):
     rows = set(EXAMPLE.findall((root / "README.md").read_text(encoding="utf-8")))
     files = {path.name for path in (root / "examples").glob("*.py")}
     missing = [f"README.md has no row for examples/{name}." for name in sorted(files - rows)]
-    return missing + [f"README.md has a row for examples/{name}, which does not exist." for name in sorted(rows - files)]
+    return missing + [
+        f"README.md has a row for examples/{name}, which does not exist." for name in sorted(rows - files)
+    ]
 
 
 def main(arguments=None, root=ROOT):
