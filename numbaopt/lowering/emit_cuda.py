@@ -87,7 +87,9 @@ def emit(name, program):
             lines += ["on.run(carried, 1)(t, x.size, on.copy(h), on.parts)"]
         else:
             lines += [carry.replace(" size_,", " x.size,")]
-    return runtime_text.assemble(name, program, "math", [*out, define("", "step(t, x, g, s, h, on)", lines or ["pass"])])
+    return runtime_text.assemble(
+        name, program, "math", [*out, define("", "step(t, x, g, s, h, on)", lines or ["pass"])]
+    )
 
 
 def collected(totals, rows):

@@ -102,22 +102,6 @@ def carry(program):
     return lines, totals, [f"{source[name]} = {new}" for name, new in program.carried.items() if new != name]
 
 
-
-
 def replace(text, new):
     """Replace whole identifiers in a line of text."""
     return re.sub(NAME, lambda word: new.get(word[0], word[0]), text)
-
-
-
-
-
-
-
-
-
-
-
-
-
-
