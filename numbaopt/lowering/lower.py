@@ -19,12 +19,16 @@ from numbaopt.lowering.grammar import (
     OPERATORS,
     PER_COORDINATE,
     RESERVED,
+    Assign,
+    If,
     Item,
+    Sum,
     call,
     literal,
     mentioned,
     rebuild,
-    resting_on,
+    required,
+    same,
 )
 
 
@@ -84,7 +88,7 @@ class Lowering:
             outputs = {"g": now["g"]} | ({} if now["x"] == "x" else outputs)
             self.gate = self.flagged(gate) if gate else None
         wanted = {*outputs.values(), *self.carried.values(), *(end for slot, end in self.end.items() if end != slot)}
-        used = resting_on(wanted, self.items)[1]
+        used = required(wanted, self.items)[1]
         self.slots = [slot for slot, end in self.end.items() if end != slot or slot in used]
         self.slots += sorted(own.intersection(used))
         self.end = outputs | {slot: self.end[slot] for slot in self.slots if self.end.get(slot, slot) != slot}
@@ -140,8 +144,7 @@ class Lowering:
         name = self.fresh(name)
         self.kind[name] = "vector" if scope == "vector" else "number"
         self.level[name] = max((self.level.get(n, 0) for n in mentioned(expr)), default=0) + (scope == "sum")
-        lines = [ast.unparse(expr)] if scope == "sum" else [f"{name} = {ast.unparse(expr)}"]
-        out.append(Item(scope, [name], lines, mentioned(expr)))
+        out.append(Sum(name, expr) if scope == "sum" else Item(scope, [name], [Assign(name, expr)], mentioned(expr)))
         return name
 
     def returned(self, name, node, env, ends, old, gate):
@@ -191,7 +194,7 @@ class Lowering:
             self.kind[env[name]], self.level[env[name]] = kind, level
             scope = "vector" if self.kind[env[name]] == "vector" else "scalar"
             for inner, items in arms:
-                items.append(Item(scope, [env[name]], [f"{env[name]} = {inner[name]}"], {inner[name]}))
+                items.append(Item(scope, [env[name]], [Assign(env[name], ast.Name(inner[name]))], {inner[name]}))
         for scope in ("scalar", "vector", "sum"):
             chosen = [[item for item in items if item.scope == scope] for _, items in arms]
             if not any(chosen):
@@ -199,14 +202,13 @@ class Lowering:
             if scope == "sum":
                 raise self.math.error(node, "a sum inside an `if` is not accepted; compute it before")
             made = list(dict.fromkeys(name for arm in chosen for item in arm for name in item.names))
-            least = {name: "False" if self.kind[name] == "test" else "0.0" for name in made if scope == "scalar"}
-            lines = [f"{name} = {start}" for name, start in least.items()]  # so that it exists whichever arm runs
-            for head, arm in zip((f"if {test}:", "else:"), chosen, strict=True):
-                lines += [head, *(f"    {line}" for item in arm for line in item.lines)] + ["    pass"] * (not arm)
+            least = {name: False if self.kind[name] == "test" else 0.0 for name in made if scope == "scalar"}
+            body = [Assign(name, ast.Constant(start)) for name, start in least.items()]  # whichever arm is executed
+            body += [If(test, *([statement for item in arm for statement in item.body] for arm in chosen))]
             uses = {test}.union(*(item.uses for arm in chosen for item in arm)) - set(made)
             level = max(self.level.get(name, 0) for name in uses)
             self.level |= {name: max(level, self.level.get(name, 0)) for name in made}
-            out.append(Item(scope, made, lines, uses))
+            out.append(Item(scope, made, body, uses))
 
     def switch(self, test, env):
         """Decide a test made of bare hyperparameters, not, and, or; None when it is more than that."""
@@ -321,13 +323,13 @@ class Lowering:
         """Return the name of a scalar expression, hoisting it if it has none."""
         if isinstance(node, ast.Name) and kind in (self.kind[node.id], "number"):
             return node
-        text = f"bool({ast.unparse(node)})" if kind == "test" else ast.unparse(node)
+        value = call("bool", node) if kind == "test" else node
         for item in out:
-            if item.scope == "scalar" and item.lines == [f"{item.names[0]} = {text}"]:
+            if item.scope == "scalar" and len(item.body) == 1 and same(item.body[0].value, value):
                 return ast.Name(item.names[0])
         name = self.fresh("c1")
         self.kind[name], self.level[name] = kind, max((self.level.get(n, 0) for n in mentioned(node)), default=0)
-        out.append(Item("scalar", [name], [f"{name} = {text}"], mentioned(node)))
+        out.append(Item("scalar", [name], [Assign(name, value)], mentioned(node)))
         return ast.Name(name)
 
     def is_scalar(self, node):

@@ -1,7 +1,7 @@
 """The functions that generated texts call, besides those of NumPy and of the standard library, as plain Python.
 
-A backend compiles them once, each time with `rebind`: the functions that they call are then compiled ones too. The CPU's
-are in `numbaopt.backends.runtime`, from which the texts import them.
+Each backend compiles them once, with `rebind`, so that the functions that they call are compiled ones too. Those of the
+CPU are in `numbaopt.backends.runtime`, from which the texts import them.
 """
 
 from types import FunctionType
