@@ -62,14 +62,8 @@ CHAINS = {
 
 
 def traffic(rule, itemsize):
-    """Return the bytes a parameter that a step reads and writes, by the text of its passes."""
-    moved = 0
-    for sweep in passes.passes(rule.program):
-        lines = "\n".join([*sweep.body, *sweep.sums.values()])
-        written = [name for name in sweep.arrays if f"{name}[i] = " in lines]
-        read = [name for name in sweep.arrays if lines.count(f"{name}[i]") > written.count(name)]
-        moved += len(written) + len(read)
-    return moved * itemsize
+    """Return the bytes a parameter that a step reads and writes in its passes."""
+    return itemsize * sum(len(sweep.read) + len(sweep.written) for sweep in passes.passes(rule.program))
 
 
 class AgainstTheRule(Contest):
@@ -96,7 +90,7 @@ class AgainstNumPyStages(Contest):
 
 
 class Traffic:
-    """Bytes a parameter that a step moves, float32: counted in the text of its passes, not measured."""
+    """Bytes a parameter that a step moves, float32: counted in its passes, not measured."""
 
     params = ["adam", *CHAINS]
     param_names = ["chain"]

@@ -3,10 +3,8 @@
 import numpy as np
 
 from numbaopt.backends.cpu import jit
-from numbaopt.common import random
-
-_mixed = jit(random.mixed)
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+from numbaopt.backends.runtime import mixed
+from numbaopt.common.random import GOLDEN
 
 
 @jit
@@ -28,9 +26,9 @@ def draw(order, key, epoch, lo, hi):
     if lo == 0:
         for i in range(order.size):
             order[i] = i
-    start = _mixed(key + np.uint64(epoch) * _GOLDEN)
+    start = mixed(key + np.uint64(epoch) * GOLDEN)
     for i in range(lo, hi):
-        j = i + np.int64(below(np.uint64(order.size - i), _mixed(start + np.uint64(i + 1) * _GOLDEN)))
+        j = i + np.int64(below(np.uint64(order.size - i), mixed(start + np.uint64(i + 1) * GOLDEN)))
         order[i], order[j] = order[j], order[i]
 
 
@@ -38,7 +36,7 @@ def draw(order, key, epoch, lo, hi):
 def below(end, bits):
     """Make of 64 bits a number from 0 below `end`, all alike likely: beyond its last multiple bits are mixed anew."""
     while bits - bits % end > np.uint64(0) - end:
-        bits = _mixed(bits + _GOLDEN)
+        bits = mixed(bits + GOLDEN)
     return bits % end
 
 

@@ -280,11 +280,11 @@ def _numbers(rule, own, total):
         for name, values in own.items():
             numbers[:, list(rule.hyper).index(name)] = values
         return numbers
-    places, _ = layout(rule.program)
+    places = layout(rule.program)
     if any(name in str(text) for name in own for math, _ in rule._stages for text in math.starts.values()):
         return np.array([rule(**{k: values[b] for k, values in own.items()}).h for b in range(total)])
     for name, values in own.items():
-        if name in places:
+        if name in places.offsets:
             numbers[:, rule.place(name)] = values
         if name in rule.program.powers:
             at = rule.table(name)

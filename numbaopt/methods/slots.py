@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from numbaopt.common.per_coordinate import Coordinates
-from numbaopt.lowering import emit_matrix, layout
+from numbaopt.lowering import emit_matrix
+from numbaopt.lowering.layout import layout
 from numbaopt.methods.hyperparameters import is_schedule
 
 # What the start of a slot may be made with, where x is a matrix.
@@ -143,7 +144,7 @@ class Memory:
         -------
         int
         """
-        return int(layout.layout(self.program)[0][name][2:-1])
+        return layout(self.program).offsets[name]
 
     def table(self, name: str) -> int:
         """Return where the table of a hyperparameter's powers begins in h.
@@ -156,7 +157,7 @@ class Memory:
         -------
         int
         """
-        return int(layout.layout(self.program)[0][f"{name}_t"].split("h[")[1].split(" ")[0])
+        return layout(self.program).offsets[f"{name}_t"]
 
     def number(self, h: np.ndarray, name: str) -> float:
         """Return a carried number.

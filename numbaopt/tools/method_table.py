@@ -1,4 +1,7 @@
-"""The table of all rules, from what they say of themselves: ``python -m numbaopt.tools.method_table`` prints it in Markdown."""
+"""The table of all rules, made from the rules themselves.
+
+``python -m numbaopt.tools.method_table`` prints it in Markdown.
+"""
 
 import importlib
 import re
@@ -8,15 +11,10 @@ from numbaopt.methods.registry import get, names
 
 
 def traffic(rule):
-    """Return how many arrays a step reads and writes, over all its passes; None where x is taken as a whole."""
+    """Return how many arrays a step reads and writes in all its passes; None for a rule that takes x as a matrix."""
     if rule.shape is not None:
         return None
-    moved = 0
-    for sweep in passes.passes(rule.program):
-        written = {line.partition("[i] = ")[0] for line in sweep.body if "[i] = " in line}
-        text = " ".join([*(line.partition("[i] = ")[2] or line for line in sweep.body), *sweep.sums.values()])
-        moved += len(written) + len(set(re.findall(r"(\w+)\[i\]", text)))
-    return moved
+    return sum(len(sweep.read) + len(sweep.written) for sweep in passes.passes(rule.program))
 
 
 def row(name):
