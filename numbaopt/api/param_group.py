@@ -6,7 +6,7 @@ import numpy as np
 
 from numbaopt.backends import dispatch
 from numbaopt.backends.dispatch import copy, on_device
-from numbaopt.common.per_coordinate import Coordinates
+from numbaopt.common.per_coordinate import PerCoordinate
 from numbaopt.common.tree import Structure
 from numbaopt.methods.rule import Rule
 from numbaopt.methods.state import contiguous, parts
@@ -52,7 +52,7 @@ class Group:
         self._views = self.structure.leaves(self.grads, "grads")
         self._parts = self._views if device else [self._flat[lo:hi] for lo, hi in self.structure.segments]
         self._whole = self._head = None
-        by_coordinate = any(isinstance(value, Coordinates) for value in rule.hyper.values())
+        by_coordinate = any(isinstance(value, PerCoordinate) for value in rule.hyper.values())
         if (rule.needs_global_sum or (by_coordinate and not rule.needs_norms)) and len(leaves) > 1:
             self._whole, self._given = self._buffer(device), self._buffer(device)
             _copy(self._leaves, self._pieces(self._whole))

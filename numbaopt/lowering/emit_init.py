@@ -2,7 +2,7 @@
 
 import re
 
-from numbaopt.common.per_coordinate import Coordinates
+from numbaopt.common.per_coordinate import PerCoordinate
 from numbaopt.lowering import emit_matrix, layout, passes
 
 LIMITS = ("lower", "upper")  # slots of `transforms.box`, and the last rows of a solver that takes bounds
@@ -32,7 +32,7 @@ def _rows(rule, bounded):
     for k, slot in enumerate(rule.slots_of):
         if bounded and slot in LIMITS:
             value = f"box[{LIMITS.index(slot)}, i]"
-        elif isinstance(rule.hyper.get(slot), Coordinates):
+        elif isinstance(rule.hyper.get(slot), PerCoordinate):
             value, own = f"own[{own}, i]", own + 1
         else:
             text, named = begun(rule, slot)

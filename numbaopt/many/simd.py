@@ -11,7 +11,7 @@ from numba.extending import is_jitted
 from numbaopt.backends.cpu import load, only
 from numbaopt.backends.pointers import shown
 from numbaopt.common.locking import once
-from numbaopt.common.per_coordinate import Coordinates
+from numbaopt.common.per_coordinate import PerCoordinate
 from numbaopt.drivers.assemble import marks, splice
 from numbaopt.drivers.compiled_loop import memory as kinds
 from numbaopt.drivers.stopping import BEST, BEST_G, BEST_X, LATEST, NFEV, NIT, NORM, PREVIOUS, G, X
@@ -44,7 +44,7 @@ def swimmer(run, rows, args):
     rule, objective, jac = run.rule, run.objective, run.objective.jac
     if run.program is None or rule.needs_value or rule.handles_nonfinite or rule.needs_global_sum or objective.x0.size > MOST:
         return None  # the problems' steps are not alike, or one fills a vector by itself
-    if any(isinstance(rule.hyper.get(name), Coordinates) for name in rule.slots_of):
+    if any(isinstance(rule.hyper.get(name), PerCoordinate) for name in rule.slots_of):
         return None
     structure, functions = objective.structure, [objective.fun, *([jac] if callable(jac) else [])]
     if structure.tree != 0 or len(structure.shapes[0]) != 1 or not objective.analytic:

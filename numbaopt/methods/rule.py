@@ -15,7 +15,7 @@ import numpy as np
 from numpy import ndarray
 
 from numbaopt.backends import cpu, dispatch
-from numbaopt.common.per_coordinate import Coordinates
+from numbaopt.common.per_coordinate import PerCoordinate
 from numbaopt.lowering import emit_cpu, layout
 from numbaopt.lowering.frontend import RuleError, read
 from numbaopt.lowering.grammar import PER_COORDINATE
@@ -104,7 +104,7 @@ class Rule(FormerNames, Method, Memory):
         try:
             return Rule(self._stages, self.hyper | new, self.shape)
         except (RuleError, TypeError):  # an array stands where no coordinate does
-            arrays = [name for name, value in new.items() if isinstance(value, Coordinates)]
+            arrays = [name for name, value in new.items() if isinstance(value, PerCoordinate)]
             if len(arrays) == len(new) == 1:
                 message = f"{self.name}: {arrays[0]} is a number, the same for all coordinates, and no array"
                 raise TypeError(message) from None
@@ -203,7 +203,7 @@ class Rule(FormerNames, Method, Memory):
         if as_matrix == self.shape:
             return self
         if as_matrix not in self._shaped:
-            arrays = [name for name, value in self.hyper.items() if isinstance(value, Coordinates)]
+            arrays = [name for name, value in self.hyper.items() if isinstance(value, PerCoordinate)]
             try:
                 shaped = Rule(self._stages, dict(self.hyper), as_matrix)
                 arrays = [name for name in arrays if name in shaped.program.slots]
@@ -389,7 +389,7 @@ def _layered(math):
 
 def _kind(value):
     """Return what lowering is to know of a hyperparameter."""
-    if isinstance(value, Coordinates):
+    if isinstance(value, PerCoordinate):
         return PER_COORDINATE
     return value if is_schedule(value) else bool(value)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from numbaopt.common.per_coordinate import Coordinates
+from numbaopt.common.per_coordinate import PerCoordinate
 from numbaopt.lowering import emit_matrix, layout
 from numbaopt.methods.hyperparameters import is_schedule
 
@@ -85,7 +85,7 @@ class Memory:
         s = np.zeros((rows, x.size), x.dtype)
         for name in self.slots_of:
             row, given = self.slot(s, name), self.hyper.get(name)
-            if isinstance(given, Coordinates) and name not in fixed:
+            if isinstance(given, PerCoordinate) and name not in fixed:
                 given.fill(row, self.name, name)
                 continue
             seen = x if self.shape is None else x.reshape(self.shape)
