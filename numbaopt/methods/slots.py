@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from numbaopt.backends.protocol import common_slot_dtype
 from numbaopt.common.per_coordinate import PerCoordinate
 from numbaopt.lowering import emit_matrix, layout
 from numbaopt.methods.hyperparameters import is_schedule
@@ -82,7 +83,7 @@ class Memory:
         rows = len(self.slots_of)
         if self.shape is not None:
             rows = -(-max(hi for _, hi, _ in self._places(x.size).values()) // x.size) if rows else 0
-        s = np.zeros((rows, x.size), x.dtype)
+        s = np.zeros((rows, x.size), common_slot_dtype(self, x.dtype))
         for name in self.slots_of:
             row, given = self.slot(s, name), self.hyper.get(name)
             if isinstance(given, PerCoordinate) and name not in fixed:
