@@ -49,7 +49,7 @@ def prepare(rule, x):
 
 def prepared(rule, s, shape, dtype):
     """Return the same for slots that exist already; the rule is the one for this shape."""
-    step = _fork_safe_kernel(rule, int(np.prod(shape)), dtype, s.dtype)
+    step = _fork_safe_kernel(rule, s.shape[1], dtype, s.dtype)
     # The dtype object itself is compared with: after Numba has seen an unaligned array, it takes arrays with foreign
     # byte order for native ones.
     direct = np.dtype(dtype.char) if len(shape) == 1 else None

@@ -101,8 +101,9 @@ def common_slot_dtype(rule: Any, dtype: np.dtype) -> np.dtype:
     TypeError
         If the slots have several dtypes.
     """
-    found = set(slot_dtypes(rule, dtype).values()) or {np.dtype(dtype)}
+    dtypes = slot_dtypes(rule, dtype)
+    found = set(dtypes.values())
     if len(found) > 1:
-        names = ", ".join(f"{slot} {kind}" for slot, kind in slot_dtypes(rule, dtype).items())
+        names = ", ".join(f"{slot} {kind}" for slot, kind in dtypes.items())
         raise TypeError(f"{rule.name}: this backend keeps all slots in one array, which has one dtype; not {names}")
-    return found.pop()
+    return found.pop() if found else np.dtype(dtype)

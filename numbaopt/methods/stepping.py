@@ -140,7 +140,8 @@ class Stepping(Memory):
         except cpu.MISMATCH_ERRORS:
             pass  # below, arguments are converted to what the step takes, or an error says what does not fit
         x, g = step_arguments(self, x, g, state)
-        adopt(self, x, state)
+        if state.rule is not self:
+            adopt(self, x, state)
         if self.needs_value:
             state.h[-1] = f
         state._step(state.t + 1, x, g, state.s, state.h)
