@@ -1,6 +1,7 @@
 """Whether problems can be solved side by side, and what that takes: the compiled loop, and the memory of a thread."""
 
 import re
+import warnings
 from typing import Any, NamedTuple
 
 import numba
@@ -9,6 +10,7 @@ from numba import njit, types
 from numba.extending import is_jitted
 
 from numbaopt.backends.cpu import load, only
+from numbaopt.backends.lane_errors import no_lanes
 from numbaopt.backends.pointers import shown
 from numbaopt.common.locking import once
 from numbaopt.common.per_coordinate import PerCoordinate
@@ -61,7 +63,10 @@ def _compiled(*given):
     """Compile the loop, once; that there is none takes as long to find out, and is kept, too."""
     try:
         return _compile(*given)
-    except Exception:  # what has no type, or what Numba stumbles over on the way to saying so
+    except Exception as error:  # every other one than Numba's for what has no type is a fault, which costs only speed
+        if not no_lanes(error):
+            text = f"numbaopt solves problems one after another that it should solve side by side: {error!r}"
+            warnings.warn(text, RuntimeWarning, stacklevel=2)
         return None
 
 
