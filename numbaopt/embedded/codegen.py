@@ -8,7 +8,7 @@ from numba.core.errors import TypingError
 
 from numbaopt.api.minimize import bounded, find
 from numbaopt.backends.cpu import jit, load
-from numbaopt.common.per_coordinate import Coordinates
+from numbaopt.common.per_coordinate import PerCoordinate
 from numbaopt.common.suggest import nearest
 from numbaopt.drivers.assemble import marks, splice
 from numbaopt.drivers.compiled_loop import open_problem, run_full_batch
@@ -190,7 +190,7 @@ class Entry:
             lines += self._bounds()
         lines += ["into(x, box)", "blank(block)"]
         given = {name: self.rule.hyper.get(name) for name in self.rule.slots_of}
-        own = {name: value.values.reshape(-1) for name, value in given.items() if isinstance(value, Coordinates)}
+        own = {name: value.values.reshape(-1) for name, value in given.items() if isinstance(value, PerCoordinate)}
         for name, values in own.items():
             told = f"{self.rule.name}: {name} has {values.size} values, for another number of coordinates"
             lines += [f"if n != {values.size}:", f'    raise ValueError("{told}: give one for each, or one number")']

@@ -2,7 +2,7 @@
 
 import ast
 
-from numbaopt.common.per_coordinate import Coordinates
+from numbaopt.common.per_coordinate import PerCoordinate
 from numbaopt.lowering import emit_matrix
 from numbaopt.lowering.grammar import entry, mentioned, substitute
 from numbaopt.lowering.layout import layout
@@ -34,7 +34,7 @@ def _rows(rule, bounded):
     for k, slot in enumerate(rule.slots_of):
         if bounded and slot in LIMITS:
             value = f"box[{LIMITS.index(slot)}, i]"
-        elif isinstance(rule.hyper.get(slot), Coordinates):
+        elif isinstance(rule.hyper.get(slot), PerCoordinate):
             value, own = f"own[{own}, i]", own + 1
         else:
             value, read = begun(rule, slot, x=entry("x"))

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy import inf
 
-from numbaopt.common.per_coordinate import Coordinates
+from numbaopt.common.per_coordinate import PerCoordinate
 from numbaopt.common.suggest import nearest
 from numbaopt.common.validation import is_real, rounded
 
@@ -55,7 +55,7 @@ def checked(rule, name, value):
         return bool(value)
     if hasattr(value, "text") and not is_schedule(value):
         raise TypeError(f"{rule.name}: {name} is a schedule without its parameters: call it, {value.__name__}(...)")
-    if isinstance(value, Coordinates) or (isinstance(value, np.ndarray) and value.ndim and not flag):
+    if isinstance(value, PerCoordinate) or (isinstance(value, np.ndarray) and value.ndim and not flag):
         return coordinates(rule, name, value)
     if flag or not is_real(value):
         wanted = "True or False" if flag else "a real number or a schedule"
@@ -81,12 +81,12 @@ def interval(rule, name):
 
 def coordinates(rule, name, values):
     """Return one value for each coordinate; TypeError or ValueError where that cannot be."""
-    values = values.values if isinstance(values, Coordinates) else values
+    values = values.values if isinstance(values, PerCoordinate) else values
     if values.dtype.kind not in "fiub":
         raise TypeError(f"{rule.name}: {name} for each coordinate is an array of real numbers, not of {values.dtype}")
     for extreme in (values.min(), values.max()) if values.size else ():  # NaN is both
         inside(rule, name, float(extreme))
-    return Coordinates(values)
+    return PerCoordinate(values)
 
 
 def is_schedule(value):

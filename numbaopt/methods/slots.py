@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from numbaopt.common.per_coordinate import Coordinates
+from numbaopt.backends.protocol import common_slot_dtype
+from numbaopt.common.per_coordinate import PerCoordinate
 from numbaopt.lowering import emit_matrix
 from numbaopt.lowering.layout import layout
 from numbaopt.methods.hyperparameters import is_schedule
@@ -83,10 +84,10 @@ class Memory:
         rows = len(self.slots_of)
         if self.shape is not None:
             rows = -(-max(hi for _, hi, _ in self._places(x.size).values()) // x.size) if rows else 0
-        s = np.zeros((rows, x.size), x.dtype)
+        s = np.zeros((rows, x.size), common_slot_dtype(self, x.dtype))
         for name in self.slots_of:
             row, given = self.slot(s, name), self.hyper.get(name)
-            if isinstance(given, Coordinates) and name not in fixed:
+            if isinstance(given, PerCoordinate) and name not in fixed:
                 given.fill(row, self.name, name)
                 continue
             seen = x if self.shape is None else x.reshape(self.shape)

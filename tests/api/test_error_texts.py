@@ -638,7 +638,7 @@ def test_the_reasons_are_needed():
 
 PASSED_ON = ("the objective's own error", "module 'numbaopt' has", "module 'numbaopt.transforms' has")
 KINDS = ("TypeError", "ValueError", "KeyError", "IndexError", "FileNotFoundError", "RuleError", "OptimizationInterrupted")
-INTERNAL = re.compile(r"\b(_(?!_)\w+|NoneType|self|tb_frame|Coordinates|program|dispatcher|kernel|Lowering)\b")
+INTERNAL = re.compile(r"\b(_(?!_)\w+|NoneType|self|tb_frame|PerCoordinate|program|dispatcher|kernel|Lowering)\b")
 SAYS_WHAT = re.compile(
     r"\b(is|are|has|have|must|takes?|took|of|lies|gave|not|no|unknown|needs?|returns?|asks|starts?|stands?|decides?|"
     r"missing|shares?|was|compares|joins|less|may|cannot|after|makes|with)\b"

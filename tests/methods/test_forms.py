@@ -12,7 +12,7 @@ import pytest
 import numbaopt
 from numbaopt import Optimizer, adam, chain, minimize, minimize_many, rule, sgd
 from numbaopt.backends import cpu
-from numbaopt.methods.rule import compiled_step
+from numbaopt.backends.host import compiled_step
 from numbaopt.rule import (
     RuleError,
     columns,

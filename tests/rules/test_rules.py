@@ -13,7 +13,7 @@ import pytest
 import numbaopt
 from numbaopt.backends import cpu
 from numbaopt.lowering import emit_cpu
-from numbaopt.methods.rule import compiled_step
+from numbaopt.backends.host import compiled_step
 from tests.paths import GOLDEN
 
 

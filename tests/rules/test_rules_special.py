@@ -10,7 +10,7 @@ import pytest
 import numbaopt
 from numbaopt.backends import cpu
 from numbaopt.common.random import normal
-from numbaopt.methods.rule import compiled_step
+from numbaopt.backends.host import compiled_step
 
 JOINT = [
     "noisy_sgd",
