@@ -48,7 +48,7 @@ def is_result(value):
 
 
 def labeled(results):
-    """Return a list of (label, result) of one result, which has the label None, or of a sequence or mapping of results."""
+    """Return a list of (label, result) for a sequence or mapping of results, or for one result, whose label is None."""
     if is_result(results):
         return [(None, results)]
     if isinstance(results, History):

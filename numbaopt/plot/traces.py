@@ -95,7 +95,7 @@ def _band(ax, nit, x, color, name):
 
 
 def _lines_by_index(ax, nit, x, stride):
-    """Draw the course of each entry of an array, with colors in the order of the entries; imaginary parts are dashed."""
+    """Draw the course of each entry of an array, colored by its index; imaginary parts are dashed."""
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap, Normalize

@@ -1,7 +1,7 @@
 """The result of a minimization, and the exception that carries it after an interruption.
 
-`Result` behaves like `scipy.optimize.OptimizeResult` but does not import it. Importing `scipy.optimize` takes as long as
-importing Numba, and a run that needs nothing else of SciPy should not have to wait for it.
+`Result` behaves like `scipy.optimize.OptimizeResult` but does not import it. Importing `scipy.optimize` takes as long
+as importing Numba, and a run that needs nothing else of SciPy should not have to wait for it.
 """
 
 import sys

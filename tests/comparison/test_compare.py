@@ -141,7 +141,7 @@ def test_a_failure_has_its_row():
     assert [row["method"] for row in rows] == ["sgd", "raises", "BFGS"]
     assert rows[2]["message"] == "ValueError: SciPy's BFGS takes no bounds; L-BFGS-B does"
     text = repr(found).splitlines()
-    assert text[0] == "1 of 3 methods came to a result, 2 raised."
+    assert text[0] == "1 of 3 methods returned a result, 2 raised an exception."
     assert text[1].split() == ["method", "fun", "above", "best", "|g|", "nit", "nfev", "seconds", "ended"]
     assert text[3].split(maxsplit=1) == ["raises", "ZeroDivisionError: divided by zero"]
     assert len({row.index(cell) for row, cell in zip(text[1:4], ["ended", "Max", "Zero"], strict=True)}) == 1
@@ -170,7 +170,7 @@ def test_options_go_to_who_knows_them():
     steps = {"mine": sgd(lr=1e-4), "sgd": "sgd", "BFGS": "BFGS", "trust-constr": "trust-constr"}
     found = compare(both, X0, steps, jac=True, options={"lr": 1e-3, "maxiter": 7})
     assert found.unused == {"mine": ("lr",), "BFGS": ("lr",), "trust-constr": ("lr",)}
-    assert "Option lr was not taken by mine, BFGS, trust-constr." in repr(found)
+    assert "Option lr was not used by mine, BFGS, trust-constr." in repr(found)
     for label, lr in (("mine", 1e-4), ("sgd", 1e-3)):
         alone = minimize(both, X0, method=sgd(lr=lr), jac=True, options={"maxiter": 7})
         assert found[label].nit == 7 and np.array_equal(found[label].x, alone.x)
