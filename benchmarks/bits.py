@@ -1,8 +1,8 @@
-"""Bits that a refactoring must keep: ``python -m benchmarks.bits FILE`` writes digests, or compares them with a file.
+"""Digests of results, to check that a refactoring changes no bit: ``python -m benchmarks.bits FILE``.
 
-Where FILE does not exist it is written: one digest for every rule, dtype and driver. Where it exists the digests are
-computed again, and those that differ are printed. Write the file in a checkout of the commit before, and compare in the
-one after, on one machine: sums depend on the processor.
+If FILE does not exist, it is written, with one digest for every combination of rule, dtype and driver. If it exists,
+the digests are computed again, and those that differ are printed. Write the file with the commit before the change and
+compare with the one after it, on the same machine: the order of summation depends on the processor.
 """
 
 import hashlib
@@ -18,6 +18,8 @@ import numbaopt
 from numbaopt import Optimizer, chain, minimize, minimize_many, problems, schedules, transforms
 
 STEPS = 30
+SHORT = {"maxiter": STEPS}
+DATA = np.random.RandomState(0).standard_normal((40, 3)), np.random.RandomState(1).standard_normal(40)
 
 
 @njit
@@ -61,78 +63,106 @@ def loss(x, grad, rows, targets):
     return f
 
 
-def digest(*things):
+def digest(*values):
     """Return a short hash of arrays and numbers."""
-    seen = hashlib.sha256()
-    for thing in things:
-        array = np.asarray(thing)
-        seen.update(f"{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
-    return seen.hexdigest()[:16]
+    sha = hashlib.sha256()
+    for value in values:
+        array = np.asarray(value)
+        sha.update(f"{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+    return sha.hexdigest()[:16]
 
 
-def of(result):
-    """Return what is compared of a result."""
+def digest_of(result):
+    """Return the digest of a result."""
     return digest(result.x, result.fun, result.jac, result.nit, result.nfev, result.njev, result.status)
 
 
-def in_python(x, *rest):
-    """Call the compiled objectives from Python."""
-    return valley.py_func(x, *rest)
+def in_python(x, *arguments):
+    """Evaluate `valley` without the compiler."""
+    return valley.py_func(x, *arguments)
 
 
 def steps(rule, dtype, shape):
-    """Return the digest of steps by hand."""
+    """Return the digest of the state after some calls of ``rule.step``."""
     random = np.random.RandomState(3)
     x = random.standard_normal(shape).astype(dtype)
     state = rule.init(x)
     for _ in range(STEPS):
         g = random.standard_normal(shape).astype(dtype)
-        rule.step(x, g, state, *[float(abs(g).sum())] if rule.name in VALUED else ())
+        rule.step(x, g, state, *[float(abs(g).sum())] if rule.name in NEEDS_VALUE else ())
     return digest(x, state.s, state.h)
 
 
-VALUED = {"momo", "momo_adam", "polyak_sgd", "plateau"}
-LR = {"polyak_sgd": {"f_min": 0.0}, "momo": {}, "momo_adam": {}}
+NEEDS_VALUE = {"momo", "momo_adam", "polyak_sgd", "plateau"}
 
 
 def all_bits():
-    """Yield (name, digest) for everything that is compared."""
-    few = {"maxiter": STEPS}
-    data = np.random.RandomState(0).standard_normal((40, 3)), np.random.RandomState(1).standard_normal(40)
+    """Yield (name, digest) for every combination."""
     for name in [*numbaopt.names(), *numbaopt.names("solvers")]:
-        method, solver = numbaopt.get(name), name in numbaopt.names("solvers")
         for dtype in ("float32", "float64"):
-            x0, key = np.array([-1.2, 1.0, 0.3], dtype), f"{name} {dtype}"
-            if not solver:
-                yield f"{key} steps", steps(method, dtype, 300)
-                yield f"{key} steps of a matrix", steps(method, dtype, (6, 5))
-            yield f"{key} Python", of(minimize(in_python, x0, jac="inplace", method=method, options=few))
-            yield f"{key} compiled", of(minimize(valley, x0, jac="inplace", method=method, options=few))
-            last = few | {"return": "last"}
-            yield f"{key} last", of(minimize(valley, x0, jac="inplace", method=method, options=last))
-            starts = np.linspace(-1, 1, 33, dtype=dtype).reshape(11, 3)
-            many = minimize_many(bowl, starts, data=starts[::-1] * 2, jac="inplace", method=method, options=few, threads=1)
-            yield f"{key} many", of(many)
-            if not solver:
-                fed = {"data": data, "batch_size": 7, "epochs": 2, "seed": 1}
-                w0 = np.zeros(3, dtype)
-                yield f"{key} minibatches compiled", of(minimize(loss, w0, jac="inplace", method=method, **fed))
-                fed["seed"] = 2
-                yield f"{key} minibatches Python", of(minimize(loss.py_func, w0, jac="inplace", method=method, **fed))
-            if not solver or name == "barzilai_borwein":
-                bounds = [(-1.0, 0.5), (None, 0.7), (0.0, None)]
-                given = {"jac": "inplace", "method": method, "bounds": bounds, "options": few}
-                yield f"{key} bounds Python", of(minimize(in_python, x0, **given))
-                yield f"{key} bounds compiled", of(minimize(valley, x0, **given))
+            for what, found in method_bits(name, dtype):
+                yield f"{name} {dtype} {what}", found
+    yield from estimated_bits()
+    yield from chain_bits()
+    yield from nonfinite_bits()
+    yield from history_bits()
+    yield from large_bits()
+    yield "structured", structured()
+    yield "embedded", digest(*embedded(np.array([-1.2, 1.0]))[:3])
+    yield "optimizer", optimizer()
+    yield "resumed", resumed()
+    for problem in ("rosenbrock", "beale", "powell_singular"):
+        p = problems.get(problem)
+        for method in ("lbfgs", "nonlinear_cg", "barzilai_borwein", "adam"):
+            yield f"{problem} {method}", run(p.fun, p.x0, method, args=p.args, options={"maxiter": 300})
+
+
+def run(fun, x0, method, **keywords):
+    """Return the digest of a run with ``jac="inplace"``."""
+    return digest_of(minimize(fun, x0, jac="inplace", method=method, **({"options": SHORT} | keywords)))
+
+
+def method_bits(name, dtype):
+    """Yield (what, digest) for one method in each driver."""
+    method, solver = numbaopt.get(name), name in numbaopt.names("solvers")
+    x0 = np.array([-1.2, 1.0, 0.3], dtype)
+    if not solver:
+        yield "steps", steps(method, dtype, 300)
+        yield "steps of a matrix", steps(method, dtype, (6, 5))
+    yield "Python", run(in_python, x0, method)
+    yield "compiled", run(valley, x0, method)
+    yield "last", run(valley, x0, method, options=SHORT | {"return": "last"})
+    starts = np.linspace(-1, 1, 33, dtype=dtype).reshape(11, 3)
+    many = {"data": starts[::-1] * 2, "jac": "inplace", "method": method, "options": SHORT, "threads": 1}
+    yield "many", digest_of(minimize_many(bowl, starts, **many))
+    if not solver:
+        w0, feed = np.zeros(3, dtype), {"data": DATA, "batch_size": 7, "epochs": 2, "options": None}
+        yield "minibatches compiled", run(loss, w0, method, seed=1, **feed)
+        yield "minibatches Python", run(loss.py_func, w0, method, seed=2, **feed)
+    if not solver or name == "barzilai_borwein":
+        bounds = [(-1.0, 0.5), (None, 0.7), (0.0, None)]
+        yield "bounds Python", run(in_python, x0, method, bounds=bounds)
+        yield "bounds compiled", run(valley, x0, method, bounds=bounds)
+
+
+def estimated_bits():
+    """Yield (name, digest) for estimated gradients."""
     for name in ("adam", "sgd", "lamb", "lbfgs", "barzilai_borwein"):
         for jac in ("2-point", "3-point", "cs", "spsa"):
             if jac == "spsa" and name in numbaopt.names("solvers"):
                 continue
-            for fun, what in ((value, "compiled"), (value.py_func, "Python")):
-                result = minimize(fun, np.ones(3), jac=jac, method=name, options=few, seed=4 if jac == "spsa" else None)
-                yield f"{name} {jac} {what}", of(result)
+            for fun, driver in ((value, "compiled"), (value.py_func, "Python")):
+                seed = 4 if jac == "spsa" else None
+                yield (
+                    f"{name} {jac} {driver}",
+                    digest_of(minimize(fun, np.ones(3), jac=jac, method=name, options=SHORT, seed=seed)),
+                )
+
+
+def chain_bits():
+    """Yield (name, digest) for chains."""
     scheduled = numbaopt.adam(lr=schedules.cosine(0.1, 50))
-    stages = {
+    chains = {
         "clip": chain(transforms.clip(max_delta=0.1), scheduled),
         "norm": chain(transforms.clip_by_global_norm(max_norm=0.5), numbaopt.adam(lr=0.1), transforms.ema(decay=0.9)),
         "gate": chain(transforms.accumulate(k=3), numbaopt.sgd(lr=0.01)),
@@ -146,30 +176,33 @@ def all_bits():
         "lamb": chain(transforms.clip_by_global_norm(max_norm=0.5), numbaopt.lamb(lr=0.1)),
         "prox": chain(numbaopt.sgd(lr=0.1), transforms.prox_l1(lr=0.1, strength=0.01)),
     }
-    for name, rule in stages.items():
-        for fun, what in ((valley, "compiled"), (in_python, "Python")):
-            yield f"chain {name} {what}", of(minimize(fun, np.array([-1.2, 1.0]), jac="inplace", method=rule, options=few))
+    for name, rule in chains.items():
+        for fun, driver in ((valley, "compiled"), (in_python, "Python")):
+            yield f"chain {name} {driver}", run(fun, np.array([-1.2, 1.0]), rule)
+
+
+def nonfinite_bits():
+    """Yield (name, digest) for an objective that is NaN in a region."""
     for policy in ("skip", "shrink"):
-        for fun, what in ((pit, "compiled"), (pit.py_func, "Python")):
-            options = few | {"nonfinite": policy, "lr": 0.7}
-            yield f"{policy} {what}", of(minimize(fun, np.array([3.0, 2.0]), jac="inplace", method="sgd", options=options))
+        for fun, driver in ((pit, "compiled"), (pit.py_func, "Python")):
+            options = SHORT | {"nonfinite": policy, "lr": 0.7}
+            yield f"{policy} {driver}", run(fun, np.array([3.0, 2.0]), "sgd", options=options)
+
+
+def history_bits():
+    """Yield (name, digest) for histories."""
     for name in ("adam", "lbfgs", "lamb"):
-        kept = few | {"history": "x"}
-        for fun, what in ((valley, "compiled"), (in_python, "Python")):
-            result = minimize(fun, np.array([-1.2, 1.0]), jac="inplace", method=name, options=kept)
+        for fun, driver in ((valley, "compiled"), (in_python, "Python")):
+            options = SHORT | {"history": "x"}
+            result = minimize(fun, np.array([-1.2, 1.0]), jac="inplace", method=name, options=options)
             history = result.history
-            yield f"{name} history {what}", digest(*(history[k] for k in ("nit", "fun", "norm", "lr", "x")))
-    big = np.linspace(-1, 1, 60_000)
+            yield f"{name} history {driver}", digest(*(history[k] for k in ("nit", "fun", "norm", "lr", "x")))
+
+
+def large_bits():
+    """Yield (name, digest) for parameters that several threads step."""
     for name in ("adam", "lamb", "sgd"):
-        yield f"{name} large", of(minimize(valley, big, jac="inplace", method=name, options={"maxiter": 5}))
-    yield "structured", structured()
-    yield "embedded", digest(*embedded(np.array([-1.2, 1.0]))[:3])
-    yield "optimizer", optimizer()
-    yield "resumed", resumed()
-    for problem in ("rosenbrock", "beale", "powell_singular"):
-        p = problems.get(problem)
-        for method in ("lbfgs", "nonlinear_cg", "barzilai_borwein", "adam"):
-            yield f"{problem} {method}", of(minimize(p.fun, p.x0, p.args, method, "inplace", options={"maxiter": 300}))
+        yield f"{name} large", run(valley, np.linspace(-1, 1, 60_000), name, options={"maxiter": 5})
 
 
 @njit
@@ -187,20 +220,22 @@ def embedded(x0):
 
 
 def structured():
-    """Return the digest of a run over a dict of arrays, by a rule with norms of each."""
+    """Return the digest of runs on a dict of arrays, also with rules that need the norm of each array."""
 
     def fun(p):
         return (p["w"] ** 2).sum() + ((p["b"] - 1) ** 2).sum(), {"w": 2 * p["w"], "b": 2 * (p["b"] - 1)}
 
     parts = []
     for method in ("lamb", "adam", chain(transforms.clip_by_global_norm(max_norm=0.5), numbaopt.lamb(lr=0.1))):
-        result = minimize(fun, {"w": np.ones((2, 3)), "b": np.zeros(4)}, jac=True, method=method, options={"maxiter": 9})
+        result = minimize(
+            fun, {"w": np.ones((2, 3)), "b": np.zeros(4)}, jac=True, method=method, options={"maxiter": 9}
+        )
         parts += [result.x["w"], result.x["b"], result.fun]
     return digest(*parts)
 
 
 def optimizer():
-    """Return the digest of parameters in groups."""
+    """Return the digest of parameters that `Optimizer` steps in two groups."""
     params = [{"params": [np.ones((2, 2)), np.ones(3)]}, {"params": np.ones(5, np.float32), "lr": 0.3}]
     steps = Optimizer("adamw", params)
     for k in range(5):
@@ -209,30 +244,30 @@ def optimizer():
 
 
 def resumed():
-    """Return the digest of a run that was taken up again."""
+    """Return the digest of a run that was resumed from a checkpoint."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "run")
-        given = {"jac": "inplace", "method": "adam", "checkpoint": path}
-        minimize(valley, np.array([-1.2, 1.0]), options={"maxiter": 10, "lr": 0.01}, **given)
-        result = minimize(valley, np.array([-1.2, 1.0]), options={"maxiter": 25, "lr": 0.01}, resume=True, **given)
+        keywords = {"jac": "inplace", "method": "adam", "checkpoint": path}
+        minimize(valley, np.array([-1.2, 1.0]), options={"maxiter": 10, "lr": 0.01}, **keywords)
+        result = minimize(valley, np.array([-1.2, 1.0]), options={"maxiter": 25, "lr": 0.01}, resume=True, **keywords)
         assert result.nit == 25
-        return of(result)
+        return digest_of(result)
 
 
 def main():
     path = sys.argv[1]
-    found = dict(all_bits())
+    computed = dict(all_bits())
     if not os.path.exists(path):
         with open(path, "w") as file:
-            json.dump(found, file, indent=0)
-        print(f"{len(found)} digests written.")
+            json.dump(computed, file, indent=0)
+        print(f"{len(computed)} digests written.")
         return 0
     with open(path) as file:
-        wanted = json.load(file)
-    differing = [name for name in wanted if found.get(name) != wanted[name]]
+        recorded = json.load(file)
+    differing = [name for name in recorded if computed.get(name) != recorded[name]]
     for name in differing:
         print(f"differs: {name}")
-    print(f"{len(differing)} of {len(wanted)} digests differ.")
+    print(f"{len(differing)} of {len(recorded)} digests differ.")
     return int(bool(differing))
 
 

@@ -79,7 +79,7 @@ def _problem(x0, minimizers, minimum=0.0, domain=None, scalable=False, *, start)
 
 @_problem([-5, -2], [[0, 0]], domain=((-6, 3), (-3, 3)), start=10.5)
 def ravine(x, grad):
-    """Zhang et al. 2023, Dive into Deep Learning, section 12.6: twenty times steeper across the ravine than along it."""
+    """Zhang et al. 2023, Dive into Deep Learning, sec. 12.6: twenty times steeper across the ravine than along it."""
     grad[0], grad[1] = 0.2 * x[0], 4.0 * x[1]
     return 0.1 * x[0] ** 2 + 2.0 * x[1] ** 2
 
