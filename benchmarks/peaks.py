@@ -1,4 +1,4 @@
-"""Curve fitting at scale: the peaks of ``examples/gaussian_peaks.py``, beside a loop over scipy.optimize.curve_fit."""
+"""Many curve fits: the peaks of ``examples/gaussian_peaks.py``, compared with a loop over scipy.optimize.curve_fit."""
 
 import functools
 import importlib.util
@@ -22,9 +22,10 @@ def example():
 
 
 class AgainstCurveFit(Contest):
-    """From noisy spectra to five parameters and their standard errors, a fit; theirs from the same start.
+    """Fitting five parameters and their standard errors to noisy spectra, from the same starting points.
 
-    Of 100 000, of which curve_fit does a hundred; it finds the same of a thousand to 1e-3 of their standard errors.
+    numbaopt fits 100 000 spectra and curve_fit 100 of them, compared by the time per fit. On 1000 spectra the
+    parameters of both agree within 1e-3 standard errors.
     """
 
     params = ["finite differences", "Jacobian"]

@@ -1,4 +1,4 @@
-"""Pictures of results, drawn by matplotlib (extra ``plot``)."""
+"""Plots of results, drawn by Matplotlib (extra ``plot``)."""
 
 from numbaopt.plot.figures import convergence, parameters, path
 

@@ -1,7 +1,4 @@
-"""The table of all rules, made from the rules themselves.
-
-``python -m numbaopt.tools.method_table`` prints it in Markdown.
-"""
+"""The table of all rules in README.md: ``python -m numbaopt.tools.method_table`` prints it in Markdown."""
 
 import importlib
 import re
@@ -11,14 +8,37 @@ from numbaopt.methods.registry import get, names
 
 
 def traffic(rule):
-    """Return how many arrays a step reads and writes in all its passes; None for a rule that takes x as a matrix."""
+    """Return how many arrays a step reads and writes, over all its passes.
+
+    Parameters
+    ----------
+    rule : Rule
+        The rule.
+
+    Returns
+    -------
+    int or None
+        None for rules that treat x as a matrix, whose memory traffic depends on its shape.
+    """
     if rule.shape is not None:
         return None
     return sum(len(sweep.read) + len(sweep.written) for sweep in passes.passes(rule.program))
 
 
 def row(name):
-    """Return the name of a rule, its paper, slots a parameter, bytes a step and parameter in float32, and its use."""
+    """Return the cells of one row of the table.
+
+    Parameters
+    ----------
+    name : str
+        The name of a rule.
+
+    Returns
+    -------
+    list of str
+        The name, the paper, the number of slots per parameter, the bytes of memory traffic per parameter of a step in
+        float32, and what the rule is.
+    """
     rule = get(name)
     home = importlib.import_module(f"numbaopt.rules.{name}")
     paper = re.search(r"\(([^()]*\b(?:19|20)\d\d\b[^()]*)\)", " ".join(rule.math.__doc__.split()))
@@ -33,7 +53,7 @@ def row(name):
 
 
 def table():
-    """Return the table as Markdown."""
+    """Return the table in Markdown."""
     head = ["rule", "source", "slots", "bytes", "what it is"]
     lines = [head, ["---"] * len(head), *map(row, names())]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
