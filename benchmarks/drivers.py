@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 
 from benchmarks.measure import Contest, Race, warmed
-from benchmarks.peers import ensmallen_adam, jax_rosenbrock
+from benchmarks.peers import ensmallen_adam, jax_rosenbrock, need
 from numbaopt import minimize, problems
 
 
@@ -131,6 +131,7 @@ class CompiledAgainstJax(Contest):
     param_names = ["n"]
 
     def race(self, n):
+        need("optax")  # before anything is compiled
         whole, none, steps = pair(n)
         return Race(whole, none, jax_rosenbrock(problems.get("rosenbrock", n=n).x0, steps), per=[steps] * 3)
 

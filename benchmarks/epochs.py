@@ -13,7 +13,7 @@ import functools
 import numpy as np
 from numba import njit
 
-from benchmarks.measure import Contest, Race
+from benchmarks.measure import Contest, Race, size
 from benchmarks.peers import TorchEpochs, sklearn_epoch
 from numbaopt import minimize
 from numbaopt.data.batches import Batches
@@ -98,9 +98,9 @@ class Problem:
     """A classification problem, "binary" or "softmax", with random data, which do not affect the speed."""
 
     def __init__(self, kind):
-        rng = np.random.default_rng(0)
-        self.X = rng.random((ROWS, FEATURES), np.float32)
-        self.y = rng.integers(0, 2 if kind == "binary" else CLASSES, ROWS)
+        rng, rows = np.random.default_rng(0), size(ROWS, ROWS // 50)
+        self.X = rng.random((rows, FEATURES), np.float32)
+        self.y = rng.integers(0, 2 if kind == "binary" else CLASSES, rows)
         if kind == "binary":
             self.fun, self.labels, self.targets = logistic, self.y.astype("f"), self.y.astype("f")
         else:
@@ -114,7 +114,7 @@ class Problem:
     def theirs(self):
         """Return the epochs of torch, after checking that they give the same weights for rows in the same order."""
         torch = TorchEpochs(self.X, self.targets, BATCH)
-        rows = Batches(np.arange(ROWS), BATCH, seed=0).epoch(0)
+        rows = Batches(np.arange(self.y.size), BATCH, seed=0).epoch(0)
         torch.epoch(np.concatenate([batch for (batch,), _ in rows]))
         np.testing.assert_allclose(self.ours().x, torch.w.detach().numpy(), rtol=0, atol=1e-6)
         return torch

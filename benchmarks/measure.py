@@ -22,12 +22,18 @@ SAMPLE = 2e-4  # seconds of one sample, unless a single call takes longer
 WARM = 3 * PATIENCE  # seconds after which a driver that is specialized for the objective is ready
 SECONDS = 1.5  # duration of one call of `Race.run`
 TURNS = 3  # least number of turns
+quick = False  # whether every measurement is as short as possible, see `hurry`
 
 
 def hurry():
-    """Make every measurement as short as possible, to test that it works; its result then means nothing."""
-    global BURST, SETTLE, WARM, SECONDS, TURNS
-    BURST, SETTLE, WARM, SECONDS, TURNS = 0.0, 0.0, 0.0, 0.0, 1
+    """Make every measurement as short as possible: it shows that a benchmark works, and measures nothing."""
+    global BURST, SETTLE, WARM, SECONDS, TURNS, quick
+    BURST, SETTLE, WARM, SECONDS, TURNS, quick = 0.0, 0.0, 0.0, 0.0, 1, True
+
+
+def size(usual, least):
+    """Return the usual size of a problem, or the least one where `hurry` was called."""
+    return least if quick else usual
 
 
 class Race:
@@ -45,8 +51,8 @@ class Race:
         self._timers = [timeit.Timer(c) if callable(c) else timeit.Timer(c[0], globals=c[1]) for c in candidates]
         self._per = np.array(per or [1] * len(candidates))
         for timer in self._timers:  # compile, import, start threads
-            timer.timeit(2)
-        self._counts = [max(1, int(SAMPLE / min(timer.repeat(5, 1)))) for timer in self._timers]
+            timer.timeit(size(2, 1))
+        self._counts = [1 if quick else max(1, int(SAMPLE / min(timer.repeat(5, 1)))) for timer in self._timers]
         self._turns = []
 
     def run(self, seconds=None):
@@ -77,12 +83,12 @@ class Fresh:
 
     def __init__(self, *programs):
         self._programs, self._turns = programs, []
-        for program in programs:  # not measured: fills the caches of bytecode and kernels
+        for program in () if quick else programs:  # not measured: fills the caches of bytecode and kernels
             printed(program())
 
     def run(self, turns=3):
         """Measure for this number of turns; return the number of each program, from all turns of all calls."""
-        for _ in range(1 if TURNS == 1 else turns):
+        for _ in range(size(turns, 1)):
             self._turns.append([float(printed(program())) for program in self._programs])
         return fastest(self._turns)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measure import Contest, Race, warmed
+from benchmarks.measure import Contest, Race, size, warmed
 from benchmarks.peers import need
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "gaussian_peaks.py"
@@ -33,10 +33,10 @@ class AgainstCurveFit(Contest):
 
     def race(self, derivatives):
         peaks, rng = example(), np.random.default_rng(0)
-        spectra = peaks.measure(peaks.specimen(250, 400, rng).reshape(-1, 5), rng)
+        spectra = peaks.measure(peaks.specimen(size(250, 25), size(400, 40), rng).reshape(-1, 5), rng)
         ours = warmed(lambda: peaks.fit(spectra))
         found, errors, result = ours()
-        some = rng.choice(np.flatnonzero(result.success), 1000, replace=False)
+        some = rng.choice(np.flatnonzero(result.success), size(1000, 100), replace=False)
         start = peaks.starts(spectra[some], peaks.ENERGY)
         assert np.max(peaks.apart(found[some], spectra[some], start)) < 1e-3
         jac = peaks.jacobian if derivatives == "Jacobian" else None
