@@ -8,6 +8,7 @@ Every method is an attribute of this module; `names` lists them.
 import importlib
 from typing import TYPE_CHECKING
 
+import numbaopt.api.custom_method  # noqa: F401 - says how scipy.optimize.minimize calls a rule
 from numbaopt.api.minimize import minimize
 from numbaopt.api.optimizer import Optimizer
 from numbaopt.embedded.typing import workspace_size

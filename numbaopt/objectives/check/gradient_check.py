@@ -3,10 +3,9 @@
 import numpy as np
 
 from numbaopt.common.validation import whole
-from numbaopt.objectives import factory
-from numbaopt.objectives.bounds import read_bounds, refuse_complex
 from numbaopt.objectives.check.diagnosis import causes
 from numbaopt.objectives.check.probe import Probe
+from numbaopt.objectives.problem import Problem
 
 ALONG = "random direction "
 DIRECTIONS = 10  # that are looked along where not all entries are looked at
@@ -130,8 +129,7 @@ def check_grad(fun, x0, args=(), jac=True, *, bounds=None, batch=(), entries=100
       x['w'][1, 1]: gradient 1, differences 2, relative error 0.5 (tolerance 0.00012)
     In x['w'] it is half of what it should be: is a factor 2 missing?
     """
-    objective = factory.make(fun, x0, args, jac)
-    _bound(objective, bounds)
+    objective = Problem(fun, x0, args, jac, bounds).objective()
     return compare(objective, batch if isinstance(batch, tuple) else (batch,), whole(entries, "entries", 1), seed)
 
 
@@ -162,7 +160,7 @@ def compare(objective, batch=(), entries=100, seed=0):
     return check
 
 
-def check_first(objective, batches, bounds=None):
+def check_first(objective, batches):
     """Compare before a run, of minibatches on the first one; note what it took in `Objective.spent`.
 
     Raises
@@ -170,16 +168,9 @@ def check_first(objective, batches, bounds=None):
     ValueError
         Where gradient and differences differ: the text says in which entries.
     """
-    if bounds is not None:
-        _bound(objective, bounds)
     before = objective.nfev, objective.njev
     check = compare(objective, () if batches is None else batches.first())
     objective.nfev, objective.njev = before
     objective.spent = check.nfev, check.njev
     if not check:
         raise ValueError(str(check))
-
-
-def _bound(objective, bounds):
-    refuse_complex(bounds, objective.structure)
-    objective.bounds = read_bounds(bounds, objective.x0.size, objective.x0.dtype)
