@@ -11,6 +11,8 @@ from numbaopt.api.optimizer import Optimizer
 from numbaopt.common.tree import flatten
 from numbaopt.methods.registry import get
 
+__all__ = ["gaussian_process", "loop", "neural_network", "statsmodels"]
+
 
 def gaussian_process(method="adam", **options):
     """Return a function for the parameter ``optimizer`` of scikit-learn's Gaussian processes.
@@ -213,3 +215,7 @@ def _loop(rule, grad, x0, callback=None, num_iters=100, step_size=None, **hyper)
             callback(copy, i, g)
         optimizer.step(g)
     return optimizer.reported()
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

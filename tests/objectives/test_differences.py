@@ -59,9 +59,7 @@ def test_bits_are_scipys(scheme, entries, bounded, rel_step):
         return  # SciPy divides by zero
     value, calls = counted(scheme)
     g = gradient(value, x, float(f(x)), scheme, bounds, rel_step)
-    oracle = approx_derivative(
-        f, x, scheme, rel_step, f0=f(x), bounds=bounds or (-np.inf, np.inf), full_output=False
-    )
+    oracle = approx_derivative(f, x, scheme, rel_step, f0=f(x), bounds=bounds or (-np.inf, np.inf), full_output=False)
     np.testing.assert_array_equal(g, oracle)
     assert len(calls) == x.size * (2 if scheme == "3-point" else 1)
 

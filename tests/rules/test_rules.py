@@ -12,8 +12,8 @@ import pytest
 
 import numbaopt
 from numbaopt.backends import cpu
-from numbaopt.lowering import emit_cpu
 from numbaopt.backends.host import compiled_step
+from numbaopt.lowering import emit_cpu
 from tests.paths import GOLDEN
 
 

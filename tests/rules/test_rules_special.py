@@ -9,8 +9,8 @@ import pytest
 
 import numbaopt
 from numbaopt.backends import cpu
-from numbaopt.common.random import normal
 from numbaopt.backends.host import compiled_step
+from numbaopt.common.random import normal
 
 JOINT = [
     "noisy_sgd",

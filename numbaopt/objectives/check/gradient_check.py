@@ -3,10 +3,9 @@
 import numpy as np
 
 from numbaopt.common.validation import whole
-from numbaopt.objectives import factory
-from numbaopt.objectives.bounds import read_bounds, refuse_complex
 from numbaopt.objectives.check.diagnosis import diagnose
 from numbaopt.objectives.check.probe import Probe
+from numbaopt.objectives.problem import Problem
 
 DIRECTION = "random direction "
 DIRECTIONS = 10  # directional derivatives that are compared if only a sample of the entries is
@@ -143,8 +142,7 @@ def check_grad(fun, x0, args=(), jac=True, *, bounds=None, batch=(), entries=100
       x['w'][1, 1]: gradient 1, differences 2, relative error 0.5 (tolerance 0.00012)
     In x['w'] it is half of what it should be: is a factor of 2 missing?
     """
-    objective = factory.make(fun, x0, args, jac)
-    _set_bounds(objective, bounds)
+    objective = Problem(fun, x0, args, jac, bounds).objective()
     return compare(objective, batch if isinstance(batch, tuple) else (batch,), whole(entries, "entries", 1), seed)
 
 
@@ -177,7 +175,7 @@ def compare(objective, batch=(), entries=100, seed=0):
     return check
 
 
-def check_first(objective, batches, bounds=None):
+def check_first(objective, batches):
     """Check the gradient before a run, on the first minibatch if there is data.
 
     The evaluations are counted in `Objective.spent`, not in `Objective.nfev` and `Objective.njev`.
@@ -187,16 +185,9 @@ def check_first(objective, batches, bounds=None):
     ValueError
         If the gradient differs from the differences. The message lists the entries.
     """
-    if bounds is not None:
-        _set_bounds(objective, bounds)
     before = objective.nfev, objective.njev
     check = compare(objective, () if batches is None else batches.first())
     objective.nfev, objective.njev = before
     objective.spent = check.nfev, check.njev
     if not check:
         raise ValueError(str(check))
-
-
-def _set_bounds(objective, bounds):
-    refuse_complex(bounds, objective.structure)
-    objective.bounds = read_bounds(bounds, objective.x0.size, objective.x0.dtype)
