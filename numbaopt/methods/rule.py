@@ -24,11 +24,11 @@ from numbaopt.methods.docs import HelpText
 from numbaopt.methods.former_names import FormerNames
 from numbaopt.methods.hyperparameters import checked, is_schedule
 from numbaopt.methods.method import Method
-from numbaopt.methods.slots import Memory
+from numbaopt.methods.slots import Slots
 from numbaopt.methods.state import State, adopt, contiguous, fitting, of_parts, parts, valued
 
 
-class Rule(FormerNames, Method, Memory):
+class Rule(FormerNames, Method, Slots):
     """A method: its math, its hyperparameters, and everything that follows from them.
 
     Called with keywords it gives a copy with other hyperparameters, ``adam(lr=1e-2)``; called with an objective it
