@@ -21,6 +21,14 @@ PARALLEL_FROM = 50_000  # entries; below, waking a second thread costs more than
 MISMATCH_ERRORS = (TypeError, ValueError, AttributeError, RuntimeError, numba.core.errors.NumbaError)
 
 
+
+
+
+
+
+
+
+
 def uncached(function, **options):
     """Compile with the options shared by every kernel here, at the first call; for each process anew."""
     return njit(**(OPTIONS | options))(function)
@@ -44,6 +52,28 @@ def jit(function=None, *, cached=True, **options):
 def kept(dispatcher):
     """Tell whether what a dispatcher compiles is kept on disk."""
     return isinstance(getattr(dispatcher, "_cache", None), FunctionCache)
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
 
 
 @once
