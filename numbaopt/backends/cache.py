@@ -36,13 +36,17 @@ def fingerprint(package="embedded"):
 def home_of(function):
     """Return the highest package that the code of a function may come from.
 
-    That is its own package or, for a function of a generated text, the highest one that the text imports from.
+    That is the function's package or, for a function of a generated text, the highest one that the text imports from.
+    Of any other function, which has its code from who knows where, it is the highest of all.
     """
-    if function.__module__.startswith("numbaopt."):
-        return function.__module__.split(".")[1]
+    module = function.__module__ or ""
+    if module.startswith("numbaopt."):
+        return module.split(".")[1]
+    if not module.startswith("numbaopt_"):  # what `cpu.load` calls its modules
+        return COMPILED[-1]
     text = "".join(linecache.getlines(function.__code__.co_filename))
     found = {"backends", *re.findall(r"^\s*from numbaopt\.(\w+)", text, re.MULTILINE)}
-    return max(found.intersection(COMPILED), key=COMPILED.index)
+    return max(found, key=COMPILED.index)  # ValueError for a package that is not in the list
 
 
 def _homeless():

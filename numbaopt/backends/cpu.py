@@ -41,7 +41,7 @@ def jit(function=None, *, cached=True, **options):
     return dispatcher
 
 
-def kept(dispatcher):
+def is_cached(dispatcher):
     """Tell whether what a dispatcher compiles is kept on disk."""
     return isinstance(getattr(dispatcher, "_cache", None), FunctionCache)
 

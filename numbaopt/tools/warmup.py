@@ -68,7 +68,7 @@ def warmup(methods=COMMON, dtypes=("float64",), *, large=False, jobs=1, progress
     jobs = min(whole(jobs, "jobs", 1), len(tasks))
     if numba.config.DISABLE_JIT:
         raise ValueError("NUMBA_DISABLE_JIT is set, so nothing is ever compiled: unset it")
-    if cache.directory() is None or not cpu.kept(find("adam").jit):
+    if cache.directory() is None or not cpu.is_cached(find("adam").jit):
         raise OSError("compiled code cannot be kept: set NUMBA_CACHE_DIR to a directory that you may write to")
     if jobs > 1 and (rules := [method for method, _ in tasks if not isinstance(method, str)]):
         raise TypeError(f"with jobs={jobs} methods are names, not {rules[0]!r}, which other processes do not know")
@@ -118,7 +118,7 @@ class _Count(event.Listener):
 
     def on_start(self, what):
         """Take note."""
-        self.count += cpu.kept(what.data["dispatcher"])
+        self.count += cpu.is_cached(what.data["dispatcher"])
 
     def on_end(self, what):
         """Nothing."""
