@@ -183,15 +183,19 @@ def sum_of_differences(key, other):
     return len(key) - len([1 for a, b in zip(key, other, strict=True) if a == b])
 
 
-RULES = """
-from numbaopt.methods.registry import get
+WRITTEN = """
 from numbaopt.rule import rule, sum
 
 @rule
 def user_written(x, g, t, d, lr=0.1):
     d1 = 0.5 * d + sum(g * g)
     return x - lr * d1 * g, d1
-
+"""
+RULES = """
+import sys
+sys.path.insert(0, os.environ["WRITTEN"])
+from written import user_written
+from numbaopt.methods.registry import get
 methods = [get("swats"), get("dadapt_adamw"), user_written]
 
 def walk(rule, n):
@@ -219,10 +223,12 @@ told["status"] = os.waitpid(pid, 0)[1]
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="written for POSIX")
 def test_small_steps_after_large_ones_of_another_process(tmp_path):
     """A child that is forked while OpenMP's threads run dies in a parallel step, and so do two threads in workqueue."""
-    large = run(LARGE, tmp_path, NUMBA_NUM_THREADS="2")
-    forked = run(RULES + FORK, tmp_path, NUMBA_NUM_THREADS="2")
+    (tmp_path / "written.py").write_text(WRITTEN)
+    env = {"NUMBA_NUM_THREADS": "2", "WRITTEN": str(tmp_path)}
+    large = run(LARGE, tmp_path, **env)
+    forked = run(RULES + FORK, tmp_path, **env)
     assert forked["status"] == 0 and forked["compiled"].count("step") >= 3, "the serial steps are compiled anew"
-    serial = run(RULES + SMALL, tmp_path, NUMBA_NUM_THREADS="2", NUMBA_THREADING_LAYER="workqueue")
+    serial = run(RULES + SMALL, tmp_path, **env, NUMBA_THREADING_LAYER="workqueue")
     assert serial["ends"] == forked["ends"] and serial["compiled"] == []
-    again = run(LARGE, tmp_path, NUMBA_NUM_THREADS="2")
+    again = run(LARGE, tmp_path, **env)
     assert again["ends"] == large["ends"] and again["compiled"] == []
