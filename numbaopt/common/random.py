@@ -1,19 +1,19 @@
-"""Noise that is a function of seed, step and coordinate: the same on every backend, in any order, at any time."""
+"""Noise that is a function of seed, step number and coordinate, and so the same on every backend and in any order."""
 
 import numpy as np
 
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # what SplitMix64 counts by
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # the increment of SplitMix64
 
 
 def mixed(z):
-    """Return 64 well mixed bits (the finaliser of SplitMix64: Steele, Lea & Flood 2014, OOPSLA)."""
+    """Return 64 mixed bits, by the finalizer of SplitMix64 (Steele, Lea & Flood 2014, OOPSLA)."""
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))
 
 
 def normal(x, seed, t):
-    """Return standard normal numbers of x's shape and dtype, by Box and Muller from counted bits.
+    """Return standard normal numbers of x's shape and dtype, by the Box-Muller transform of counted bits.
 
     Parameters
     ----------
