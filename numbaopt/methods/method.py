@@ -1,4 +1,4 @@
-"""How rules and solvers are called: with keywords, for other hyperparameters, or with an objective, to minimise it."""
+"""How rules and solvers are called: with keywords for other hyperparameters, or with an objective to minimize it."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self, overload
@@ -8,22 +8,22 @@ if TYPE_CHECKING:
 
 
 class Method:
-    """What SciPy, and whoever follows its protocol for custom methods, calls; base of rules and solvers.
+    """The base of rules and solvers: a callable that follows SciPy's protocol for custom methods.
 
-    A subclass has ``name`` and ``_rebound(keywords)``, a copy with other hyperparameters.
+    A subclass has a ``name``, and ``_rebound(keywords)`` returns a copy of it with other hyperparameters.
     """
 
     name: str
-    minimizer: Callable[..., Any]  # what minimizes with a method; `numbaopt.api.minimize` says what that is
+    minimizer: Callable[..., Any]  # set by `numbaopt.api.minimize`, which is on a higher floor
 
     @overload
     def __call__(self, **hyper: Any) -> Self: ...
     @overload
     def __call__(self, fun: Callable[..., Any], x0: Any, args: Any = (), **options: Any) -> "Result": ...
     def __call__(self, fun: Any = None, x0: Any = None, args: Any = (), **options: Any) -> Any:
-        """Rebind hyperparameters (keywords only), or minimise ``fun`` from ``x0`` as a SciPy custom method.
+        """Return a copy with other hyperparameters (keywords only), or minimize ``fun`` as a custom method of SciPy.
 
-        Some callers give ``fun`` and ``x0`` by position, some by name.
+        Some callers pass ``fun`` and ``x0`` by position, some by name.
         """
         if fun is None and x0 is None and args == ():
             return self._rebound(options)

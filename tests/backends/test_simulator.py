@@ -16,7 +16,7 @@ def test_under_the_simulator():
     tests = Path(__file__).with_name("test_cuda.py")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests)],
-        cwd=tests.parents[1],
+        cwd=tests.parents[2],
         env=os.environ | {"NUMBA_ENABLE_CUDASIM": "1"},
         capture_output=True,
         text=True,
