@@ -6,7 +6,6 @@ hyperparameters with their defaults. It returns the new x, then the slots and th
 """
 
 import functools
-import inspect
 import types
 from collections.abc import Callable
 from typing import Any, overload
@@ -122,17 +121,6 @@ class Rule(FormerNames, Method, Memory):
 
     def __hash__(self):
         return hash(self._stages)
-
-    def __copy__(self):
-        return self  # nothing here ever changes
-
-    def __deepcopy__(self, memo):
-        return self
-
-    @property
-    def __signature__(self) -> inspect.Signature:
-        kind = inspect.Parameter.KEYWORD_ONLY
-        return inspect.Signature([inspect.Parameter(k, kind, default=v) for k, v in self.hyper.items()])
 
     @property
     def math(self) -> Callable[..., Any]:

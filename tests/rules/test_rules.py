@@ -409,7 +409,7 @@ def test_what_a_hyperparameter_may_be_depends_on_the_rule():
         (numbaopt.asgd, {"lambd": -1e-9}),
     ]:
         (name,) = wrong
-        with pytest.raises(ValueError, match=rf"{rule.name}: {name} lies in "):
+        with pytest.raises(ValueError, match=rf"{rule.name}: {name} must be finite and lie in "):
             rule(**wrong)
 
 

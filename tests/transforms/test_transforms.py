@@ -969,7 +969,7 @@ def test_every_stage(name):
     ],
 )
 def test_out_of_range(stage, name, value):
-    with pytest.raises(ValueError, match=f"{stage.name}: {name} lies in "):
+    with pytest.raises(ValueError, match=f"{stage.name}: {name} must be finite and lie in "):
         stage(**{name: value})
 
 
