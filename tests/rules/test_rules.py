@@ -1,4 +1,4 @@
-"""Every rule, dtype, switch and size: steps compiled, serial and parallel, against the rule's own text on arrays."""
+"""Compiled steps of every rule, dtype, switch and size, serial and parallel, compared with undecorated functions."""
 
 import inspect
 import json
