@@ -34,27 +34,33 @@ def run(solver, fun, x0, gtol=1e-10, most=20_000, bounds=None):
     lower, upper = (None, None) if bounds is None else bounds
     s = solver.slots(x) if bounds is None else solver.slots(x, lower=lower, upper=upper)
     h, step = solver.h, solver.kernel(x)
-    seen = SimpleNamespace(walk=[], values=[], slopes=[], accepted=[], status="most")
+    history = SimpleNamespace(walk=[], values=[], slopes=[], accepted=[], status="most")
     for t in range(1, most + 1):
         f, g = fun(x)
         g = np.asarray(g, x.dtype)
-        seen.walk.append(x.copy())
-        seen.values.append(f)
-        seen.slopes.append(g)
+        history.walk.append(x.copy())
+        history.values.append(f)
+        history.slopes.append(g)
         stationary = g if bounds is None else x - np.clip(x - g, lower, upper)
         if abs(stationary).max() <= gtol:
-            seen.status = "gtol"
+            history.status = "gtol"
             break
         h[-1] = f
         before = solver.iterations(h)
         step(t, x, g, s, h)
         if solver.iterations(h) > before:
-            seen.accepted.append(t - 1)
+            history.accepted.append(t - 1)
         if math.isnan(h[-1]):
-            seen.status = "stalled"
+            history.status = "stalled"
             break
-    seen.x, seen.fun, seen.jac, seen.nfev, seen.nit = x, fun(x)[0], g, len(seen.values), solver.iterations(h)
-    return seen
+    history.x, history.fun, history.jac, history.nfev, history.nit = (
+        x,
+        fun(x)[0],
+        g,
+        len(history.values),
+        solver.iterations(h),
+    )
+    return history
 
 
 def of(problem):
@@ -107,9 +113,9 @@ def test_lbfgs_evaluates_the_same_points_as_torch(case):
 def test_lbfgs_follows_the_iterates_of_torch(case):
     about, solver, torch = recorded(case)
     p = problems.get(about["problem"], **about["parameters"])
-    seen = run(solver, of(p), p.x0)
+    history = run(solver, of(p), p.x0)
     n = min(30, len(torch["x"]))
-    np.testing.assert_allclose(seen.walk[:n], torch["x"][:n], rtol=1e-9, atol=1e-9 * abs(torch["x"]).max())
+    np.testing.assert_allclose(history.walk[:n], torch["x"][:n], rtol=1e-9, atol=1e-9 * abs(torch["x"]).max())
 
 
 @pytest.mark.parametrize("case", ["rosenbrock", "quadratic_fixed"])
@@ -127,8 +133,8 @@ def test_lbfgs_ends_where_the_installed_torch_ends(case):
 
     ends = {"max_iter": 500, "tolerance_grad": 1e-7, "tolerance_change": 1e-15}
     torch.optim.LBFGS([parameter], **ends, **about["options"]).step(closure)
-    seen = run(solver, of(p), p.x0, gtol=1e-7)
-    np.testing.assert_allclose(seen.x, parameter.detach().numpy(), atol=1e-7)
+    history = run(solver, of(p), p.x0, gtol=1e-7)
+    np.testing.assert_allclose(history.x, parameter.detach().numpy(), atol=1e-7)
 
 
 # Known minima, to the accuracy of the gradients.
@@ -146,33 +152,33 @@ def name(value):
 @pytest.mark.parametrize("solver", SEARCHING[:2] + SEARCHING[3:], ids=name)
 def test_reaches_gtol_1e_10(solver, problem, parameters):
     p = problems.get(problem, **parameters)
-    seen = run(solver, of(p), p.x0)
-    assert seen.status == "gtol", (seen.status, seen.fun, abs(seen.jac).max())
+    history = run(solver, of(p), p.x0)
+    assert history.status == "gtol", (history.status, history.fun, abs(history.jac).max())
     if solver is barzilai_borwein and (problem, parameters) == ("rosenbrock", {"n": 10}):
         # The chained form has another local minimum (Shang & Qiu 2006), with x[0] near -1.
-        assert seen.fun == pytest.approx(3.98658, abs=1e-5)
+        assert history.fun == pytest.approx(3.98658, abs=1e-5)
         return
     # The minimum is of fourth order along a line, so that a gradient of 1e-10 allows an error of 1e-3 in x.
     tolerance = 1e-3 if problem == "powell_singular" else 1e-8
-    assert min(abs(seen.x - x).max() for x in p.minimizers) <= tolerance * max(1, abs(p.minimizers).max())
+    assert min(abs(history.x - x).max() for x in p.minimizers) <= tolerance * max(1, abs(p.minimizers).max())
 
 
 @pytest.mark.parametrize("beta", ["FR", "HS", "DY", "HZ"])
 @pytest.mark.parametrize("problem", ["beale", "rosenbrock", "quadratic", "logistic_regression"])
 def test_every_beta_converges(beta, problem):
     p = problems.get(problem)
-    seen = run(nonlinear_cg(beta=beta), of(p), p.x0)
-    assert seen.status == "gtol"
-    assert abs(seen.x - p.minimizers[0]).max() <= 1e-8
+    history = run(nonlinear_cg(beta=beta), of(p), p.x0)
+    assert history.status == "gtol"
+    assert abs(history.x - p.minimizers[0]).max() <= 1e-8
 
 
 @pytest.mark.parametrize("problem", ["rosenbrock", "beale", "quadratic", "logistic_regression"])
 def test_lbfgs_without_a_line_search_converges(problem):
     p = problems.get(problem)
-    seen = run(lbfgs(line_search=False), of(p), p.x0)
-    assert seen.status == "gtol"
-    assert seen.nfev == seen.nit + 2  # one for each iteration, one at the start, one that meets gtol
-    assert abs(seen.x - p.minimizers[0]).max() <= 1e-8
+    history = run(lbfgs(line_search=False), of(p), p.x0)
+    assert history.status == "gtol"
+    assert history.nfev == history.nit + 2  # one for each iteration, one at the start, one that meets gtol
+    assert abs(history.x - p.minimizers[0]).max() <= 1e-8
 
 
 @pytest.mark.parametrize("factor", [1e-9, 1e9])
@@ -181,10 +187,10 @@ def test_units_of_f_do_not_matter(solver, factor):
     """With the thresholds of PyTorch, no pair would be stored for 1e-9 f."""
     p = problems.get("rosenbrock")
     fun = of(p)
-    seen = run(solver, lambda x: tuple(factor * part for part in fun(x)), p.x0, gtol=factor * 1e-9)
-    assert seen.status == "gtol"
-    assert seen.nfev <= 2 * run(solver, fun, p.x0, gtol=1e-9).nfev
-    assert abs(seen.x - 1).max() <= 1e-8
+    history = run(solver, lambda x: tuple(factor * part for part in fun(x)), p.x0, gtol=factor * 1e-9)
+    assert history.status == "gtol"
+    assert history.nfev <= 2 * run(solver, fun, p.x0, gtol=1e-9).nfev
+    assert abs(history.x - 1).max() <= 1e-8
 
 
 @pytest.mark.parametrize("problem", ["beale", "rosenbrock", "quadratic", "logistic_regression"])
@@ -193,10 +199,10 @@ def test_slopes_decide_where_values_are_equal_up_to_rounding(solver, problem):
     """With 1e8 added, f does not change for gradients of 1e-4."""
     p = problems.get(problem)
     fun = of(p)
-    seen = run(solver, lambda x: (fun(x)[0] + 1e8, fun(x)[1]), p.x0)
-    assert seen.status == "gtol"
-    assert abs(seen.x - p.minimizers[0]).max() <= 1e-8
-    assert seen.nfev <= 5 * run(solver, fun, p.x0).nfev
+    history = run(solver, lambda x: (fun(x)[0] + 1e8, fun(x)[1]), p.x0)
+    assert history.status == "gtol"
+    assert abs(history.x - p.minimizers[0]).max() <= 1e-8
+    assert history.nfev <= 5 * run(solver, fun, p.x0).nfev
 
 
 @pytest.mark.parametrize(("solver", "method"), [(lbfgs, "L-BFGS-B"), (nonlinear_cg, "CG")], ids=name)
@@ -230,12 +236,12 @@ def test_with_exact_steps_every_beta_is_linear_cg(beta):
         d, r = new + new @ new / (r @ r) * d, new
         walk.append(x)
     # Cubic interpolation finds the minimum of a quadratic exactly: each step takes two or three evaluations.
-    seen = run(nonlinear_cg(beta=beta, c1=1e-9, c2=1e-8), of(p), p.x0, gtol=1e-7)
-    assert seen.nit <= 9
-    iterates = np.array(seen.walk)[seen.accepted]
+    history = run(nonlinear_cg(beta=beta, c1=1e-9, c2=1e-8), of(p), p.x0, gtol=1e-7)
+    assert history.nit <= 9
+    iterates = np.array(history.walk)[history.accepted]
     assert len(iterates) >= 7
     np.testing.assert_allclose(iterates[:7], walk[:7], atol=1e-6)
-    np.testing.assert_allclose(seen.x, center, atol=1e-7)
+    np.testing.assert_allclose(history.x, center, atol=1e-7)
 
 
 @pytest.mark.parametrize("formula", ["BB1", "BB2", "ABB"])
@@ -251,15 +257,15 @@ def test_barzilai_borwein_follows_its_formula(formula):
         long, short = s @ s / (s @ y), s @ y / (y @ y)
         length = short if formula == "BB2" or (formula == "ABB" and short < 0.2 * long) else long
     solver = barzilai_borwein(formula=formula, memory=100)  # f may increase without limit
-    seen = run(solver, separable(scale, center), walk[0], gtol=0, most=8)
-    np.testing.assert_allclose(seen.walk, walk, rtol=1e-9, atol=1e-12)
+    history = run(solver, separable(scale, center), walk[0], gtol=0, most=8)
+    np.testing.assert_allclose(history.walk, walk, rtol=1e-9, atol=1e-12)
 
 
 def test_barzilai_borwein_decreases_the_maximum_of_its_memory():
     p = problems.get("quadratic", n=20, cond=1e3)
     for memory in (1, 5):
-        seen = run(barzilai_borwein(formula="BB1", memory=memory, c1=1e-4), of(p), p.x0, gtol=1e-6)
-        values = np.array([seen.values[0], *np.array(seen.values)[seen.accepted]])
+        history = run(barzilai_borwein(formula="BB1", memory=memory, c1=1e-4), of(p), p.x0, gtol=1e-6)
+        values = np.array([history.values[0], *np.array(history.values)[history.accepted]])
         reference = [values[max(0, k + 1 - memory) : k + 1].max() for k in range(len(values) - 1)]
         assert (values[1:] < reference).all()
         assert (np.diff(values) > 0).any() == (memory > 1)
@@ -271,10 +277,10 @@ def test_barzilai_borwein_finds_the_minimum_within_bounds(dtype):
     scale, center = np.array([1.0, 5.0, 30.0, 2.0], dtype), np.array([3.0, -2.0, 0.5, 0.1], dtype)
     lower, upper = np.array([0.0, -1.0, 0.0, 0.25], dtype), np.array([1.0, np.inf, 1.0, 0.25], dtype)
     x0 = np.array([0.5, 4.0, 1.0, 0.25], dtype)
-    seen = run(barzilai_borwein, separable(scale, center), x0, gtol=1e-6, bounds=(lower, upper))
-    assert seen.status == "gtol"
-    np.testing.assert_allclose(seen.x, np.clip(center, lower, upper), atol=1e-6)
-    assert all((lower <= x).all() and (x <= upper).all() for x in seen.walk)
+    history = run(barzilai_borwein, separable(scale, center), x0, gtol=1e-6, bounds=(lower, upper))
+    assert history.status == "gtol"
+    np.testing.assert_allclose(history.x, np.clip(center, lower, upper), atol=1e-6)
+    assert all((lower <= x).all() and (x <= upper).all() for x in history.walk)
 
 
 def test_barzilai_borwein_solves_nonnegative_least_squares():
@@ -287,10 +293,10 @@ def test_barzilai_borwein_solves_nonnegative_least_squares():
         r = A @ x - b
         return float(r @ r) / 2, A.T @ r
 
-    seen = run(barzilai_borwein, fun, np.ones(12), bounds=(np.zeros(12), np.full(12, np.inf)))
-    assert seen.status == "gtol"
-    np.testing.assert_allclose(seen.x, expected, atol=1e-9)
-    assert seen.fun == pytest.approx(residual**2 / 2)
+    history = run(barzilai_borwein, fun, np.ones(12), bounds=(np.zeros(12), np.full(12, np.inf)))
+    assert history.status == "gtol"
+    np.testing.assert_allclose(history.x, expected, atol=1e-9)
+    assert history.fun == pytest.approx(residual**2 / 2)
 
 
 # The line search, on the functions and first trial steps of Moré & Thuente (1994), Section 5.
@@ -350,13 +356,13 @@ def test_line_search_ends_where_both_conditions_hold(phi, t0, c1, c2):
 @pytest.mark.parametrize("solver", [lbfgs, nonlinear_cg], ids=name)
 def test_accepted_steps_satisfy_the_strong_wolfe_conditions(solver):
     p = problems.get("rosenbrock", n=10)
-    seen = run(solver, of(p), p.x0, gtol=1e-3)
+    history = run(solver, of(p), p.x0, gtol=1e-3)
     here = 0
-    assert len(seen.accepted) > 20
-    for there in seen.accepted:
-        d = seen.walk[there] - seen.walk[here]
-        slope0, slope = seen.slopes[here] @ d, seen.slopes[there] @ d
-        assert seen.values[there] <= seen.values[here] + solver.hyper["c1"] * slope0
+    assert len(history.accepted) > 20
+    for there in history.accepted:
+        d = history.walk[there] - history.walk[here]
+        slope0, slope = history.slopes[here] @ d, history.slopes[there] @ d
+        assert history.values[there] <= history.values[here] + solver.hyper["c1"] * slope0
         assert abs(slope) <= solver.hyper["c2"] * abs(slope0) * (1 + 1e-9)
         here = there
 
@@ -368,36 +374,36 @@ def test_accepted_steps_satisfy_the_strong_wolfe_conditions(solver):
 @pytest.mark.parametrize("solver", [lbfgs, nonlinear_cg, nonlinear_cg(beta="HZ")], ids=name)
 def test_float32_reaches_its_accuracy_then_stalls(solver, problem):
     p = problems.get(problem)
-    seen = run(solver, of(p), p.x0.astype("float32"), most=5000)
-    assert seen.x.dtype == "float32"
-    assert seen.status in ("gtol", "stalled")
+    history = run(solver, of(p), p.x0.astype("float32"), most=5000)
+    assert history.x.dtype == "float32"
+    assert history.status in ("gtol", "stalled")
     if problem not in ("brown_badly_scaled", "powell_singular"):
-        assert min(abs(seen.x - x).max() for x in p.minimizers) <= 3e-4
+        assert min(abs(history.x - x).max() for x in p.minimizers) <= 3e-4
 
 
 def test_float32_barzilai_borwein():
     p = problems.get("quadratic")
-    seen = run(barzilai_borwein, of(p), p.x0.astype("float32"))
-    assert seen.status == "stalled"
-    assert seen.nfev < 2000
-    assert abs(seen.x - p.minimizers[0]).max() <= 1e-6
+    history = run(barzilai_borwein, of(p), p.x0.astype("float32"))
+    assert history.status == "stalled"
+    assert history.nfev < 2000
+    assert abs(history.x - p.minimizers[0]).max() <= 1e-6
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("solver", SOLVERS, ids=name)
 def test_one_variable(solver, dtype):
-    seen = run(solver, lambda x: (float(x[0]) ** 4 - float(x[0]), 4 * x**3 - 1), np.array([2.0], dtype), gtol=1e-6)
-    assert seen.status == "gtol"
-    assert seen.x[0] == pytest.approx(0.25 ** (1 / 3), abs=1e-6)
+    history = run(solver, lambda x: (float(x[0]) ** 4 - float(x[0]), 4 * x**3 - 1), np.array([2.0], dtype), gtol=1e-6)
+    assert history.status == "gtol"
+    assert history.x[0] == pytest.approx(0.25 ** (1 / 3), abs=1e-6)
 
 
 @pytest.mark.parametrize("solver", SOLVERS, ids=name)
 def test_start_at_the_minimum(solver):
     """Drivers stop there; a solver that is called nevertheless reports that it cannot continue."""
     x0 = np.array([2.0, -1.0])
-    seen = run(solver, separable(np.ones(2), x0), x0, gtol=-1)
-    assert (seen.status, seen.nfev, seen.nit) == ("stalled", 1, 0)
-    assert (seen.x == x0).all()
+    history = run(solver, separable(np.ones(2), x0), x0, gtol=-1)
+    assert (history.status, history.nfev, history.nit) == ("stalled", 1, 0)
+    assert (history.x == x0).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -408,10 +414,10 @@ def test_unbounded_below_ends(solver, power, dtype):
         with np.errstate(over="ignore", invalid="ignore"):
             return -float((x**power).sum()), -power * x ** (power - 1)
 
-    seen = run(solver, fun, np.array([2.0, 3.0], dtype), most=3000)
-    assert seen.status == "stalled"
-    assert seen.fun < -1e6
-    assert np.isfinite(seen.x).all()
+    history = run(solver, fun, np.array([2.0, 3.0], dtype), most=3000)
+    assert history.status == "stalled"
+    assert history.fun < -1e6
+    assert np.isfinite(history.x).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -426,26 +432,26 @@ def test_log_barrier(solver, dtype, beyond):
             return beyond, np.full_like(x, np.nan)
         return float((x - mu * np.log(x)).sum()), 1 - mu / x
 
-    seen = run(solver, fun, np.array([0.5, 0.9], dtype), gtol=1e-10 if dtype == "float64" else 1e-4)
-    assert not np.isfinite(seen.values).all()
-    assert seen.status == "gtol"
-    np.testing.assert_allclose(seen.x, mu, rtol=1e-8 if dtype == "float64" else 1e-3)
+    history = run(solver, fun, np.array([0.5, 0.9], dtype), gtol=1e-10 if dtype == "float64" else 1e-4)
+    assert not np.isfinite(history.values).all()
+    assert history.status == "gtol"
+    np.testing.assert_allclose(history.x, mu, rtol=1e-8 if dtype == "float64" else 1e-3)
 
 
 @pytest.mark.parametrize("solver", SOLVERS, ids=name)
 @pytest.mark.parametrize("fun", [lambda x: (math.nan, x), lambda x: (1.0, x * math.nan)], ids=["value", "gradient"])
 def test_not_finite_at_the_start(solver, fun):
-    seen = run(solver, fun, np.ones(2))
-    assert (seen.status, seen.nfev) == ("stalled", 1)
-    assert (seen.x == 1).all()
+    history = run(solver, fun, np.ones(2))
+    assert (history.status, history.nfev) == ("stalled", 1)
+    assert (history.x == 1).all()
 
 
 @pytest.mark.parametrize("solver", [lbfgs, nonlinear_cg], ids=name)
 def test_a_gradient_of_the_wrong_sign_stalls(solver):
-    seen = run(solver, lambda x: (float(x @ x), -2 * x), np.array([1.0, 2.0]))
-    assert (seen.status, seen.nit) == ("stalled", 0)
-    assert seen.nfev <= 1 + solver.hyper["max_ls"] + 1
-    assert (seen.x == [1, 2]).all()
+    history = run(solver, lambda x: (float(x @ x), -2 * x), np.array([1.0, 2.0]))
+    assert (history.status, history.nit) == ("stalled", 0)
+    assert history.nfev <= 1 + solver.hyper["max_ls"] + 1
+    assert (history.x == [1, 2]).all()
 
 
 @pytest.mark.parametrize("solver", SEARCHING, ids=name)

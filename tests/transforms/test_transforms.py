@@ -249,12 +249,12 @@ def test_the_undecorated_function(name, dtype=np.float64):
     x, gradients = start(dtype, shape)
     rule_of = chain(stage, recorded) if math.role == "before" else chain(sgd(lr=1.0), stage)
     state = rule_of.init(x)
-    given = [getattr(value, "values", value) for value in stage.hyper.values()]
+    hyper = [getattr(value, "values", value) for value in stage.hyper.values()]
     for t, g in enumerate(gradients, 1):
         known = {"x": x if math.role == "before" else x - g, "g": g, "before": x.copy()}
         slots = {slot: state[slot].copy() for slot in math.slots}
         numbers = [state[number] for number in math.numbers]
-        expected = math.function(*(known.get(c, slots.get(c)) for c in math.coordinates), t, *numbers, *given)
+        expected = math.function(*(known.get(c, slots.get(c)) for c in math.coordinates), t, *numbers, *hyper)
         expected = expected if isinstance(expected, tuple) else (expected,)
         rule_of.step(x, g, state)
         found = [state["gradient"] if math.role == "before" else x, *(state[s] for s in math.slots)]
@@ -421,8 +421,8 @@ def on_optax(make, x, gradients, values=None):
         state = transform.init(params)
         update = jax.jit(transform.update)
         for k, g in enumerate(gradients):
-            more = {} if values is None else {"value": values[k]}
-            updates, state = update(jax.numpy.asarray(g), state, params, **more)
+            keywords = {} if values is None else {"value": values[k]}
+            updates, state = update(jax.numpy.asarray(g), state, params, **keywords)
             params = optax.apply_updates(params, updates)
             points.append(np.asarray(params))
     return np.array(points), state
@@ -698,7 +698,7 @@ def test_projected_rules_walk_as_step_then_clip(name, dtype):
     x = np.clip(rng.normal(size=n).astype(dtype), lower, upper)
     y, s, state = x.copy(), fused.slots(x, lower=lower, upper=upper), rule.init(x)
     start = s[: len(rule.slots_of)]
-    assert np.array_equal(start, state.s), "the rule's own slots start as ever"
+    assert np.array_equal(start, state.s), "the slots of the rule start as without the stage"
     kernel = fused.kernel(x)
     for t in range(1, 20):
         g = rng.normal(size=n).astype(dtype)
