@@ -15,6 +15,7 @@ from numbaopt.backends.linalg import (
 from numbaopt.lowering.frontend import RuleError
 from numbaopt.methods import pickling  # noqa: F401 - registers how a rule is pickled
 from numbaopt.methods.chain import chain
+from numbaopt.methods.decorator import rule
 from numbaopt.methods.functions import (
     abs,
     columns,
@@ -35,7 +36,7 @@ from numbaopt.methods.functions import (
     sum,
     where,
 )
-from numbaopt.methods.rule import Rule, rule
+from numbaopt.methods.rule import Rule
 
 __all__ = ["Rule", "RuleError", "chain", "rule", "skip"]
 __all__ += ["abs", "exp", "isfinite", "log", "max", "mean", "min", "norm", "normal", "sign", "sqrt", "sum", "where"]

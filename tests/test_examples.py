@@ -74,7 +74,7 @@ def test_choose_a_method(tmp_path, capsys):
     assert not found.errors and len(found) == 7
     assert {"L-BFGS", "SciPy's BFGS", "Adam"} <= {label for label, result in found.items() if result.success}
     assert not found["gradient descent"].success
-    assert "7 of 7 methods came to a result." in capsys.readouterr().out
+    assert "7 of 7 methods returned a result." in capsys.readouterr().out
     assert is_png(tmp_path / "choose_a_method.png")
 
 

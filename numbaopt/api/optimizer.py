@@ -8,10 +8,10 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 from numbaopt.api.param_group import Group, contents
-from numbaopt.backends.dispatch import assign
+from numbaopt.backends import dispatch
 from numbaopt.common.validation import describe
 from numbaopt.methods.registry import get
-from numbaopt.methods.state import valued
+from numbaopt.methods.state import objective_value
 
 if TYPE_CHECKING:
     from numbaopt.methods.rule import Rule
@@ -85,7 +85,7 @@ class Optimizer:
     def zero_grad(self) -> None:
         """Set the gradient buffer to zero."""
         for group in self.groups:
-            assign(group._flat, 0)
+            dispatch.of(group._flat).assign(group._flat, 0)
 
     def step(self, grads: Any = None, f: float | None = None) -> None:
         """Do one step of every parameter that has a gradient.
@@ -111,7 +111,7 @@ class Optimizer:
             work = [(group, group.gather(own)) for group, own in zip(self.groups, given, strict=True)]
         for group, _ in work:
             if group.rule.needs_value:
-                valued(group.rule, f)
+                objective_value(group.rule, f)
         for group, triples in work:
             group.step(triples, f)
 
@@ -221,7 +221,7 @@ class Optimizer:
                 target.rule = value
             else:
                 target.t = value
-                assign(target.s, content[0])
+                dispatch.of(target.s).assign(target.s, content[0])
                 target.carry(content[1])
 
     def __getstate__(self):

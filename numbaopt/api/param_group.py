@@ -1,32 +1,31 @@
-"""A group of parameters: how they, their gradients and their states lie for a rule to step them."""
+"""A group of parameters: where they, their gradients and their states are when a rule steps them."""
 
+import functools
 from collections.abc import Mapping
 
 import numpy as np
 
 from numbaopt.backends import dispatch
-from numbaopt.backends.dispatch import copy, on_device
-from numbaopt.common.per_coordinate import Coordinates
+from numbaopt.common.per_coordinate import PerCoordinate
 from numbaopt.common.tree import Structure
 from numbaopt.methods.rule import Rule
-from numbaopt.methods.state import contiguous, parts
 
 
 class Group:
     """Parameters that share a rule with its hyperparameters.
 
-    Most rules step each array where it lies. One that takes sums over all of them, or has a hyperparameter for each
-    coordinate, steps a copy of all, in one buffer, which is copied back; a chain that does so before a rule that goes
-    array by array is `split` in two.
+    Most rules step each array in place. A rule that takes sums over all arrays, or has a hyperparameter with one value
+    for each coordinate, steps a copy of all arrays in one buffer, which is copied back. A chain that takes such sums
+    before a rule that goes array by array is `split` in two.
 
     Attributes
     ----------
     params : array, or dict, list or tuple of arrays
-        The caller's own arrays.
+        The arrays of the caller.
     grads : the same structure
         Views of one flat buffer, zero at first.
     rule : Rule
-        May be replaced by one with other hyperparameters: ``group.rule = group.rule(lr=1e-4)``.
+        It may be replaced by one with other hyperparameters: ``group.rule = group.rule(lr=1e-4)``.
     states : list of State
         One for each array, or one for all.
     """
@@ -35,27 +34,19 @@ class Group:
         shapes = _stand_ins(params)
         self._rule, self.params, self.structure = rule, params, Structure(shapes, "params")
         leaves = self.structure.leaves(params, "params")
-        names = [f"params{path}" for path in self.structure.paths]
-        device = any(map(on_device, leaves))
-        for leaf, like, name in zip(leaves, self.structure.leaves(shapes, "params"), names, strict=True):
-            if on_device(leaf) != device:
-                raise TypeError(f"{name}: a group's parameters are all NumPy arrays or all device arrays")
-            if not device:
-                contiguous(leaf, name, writable=True)
-            elif np.iscomplexobj(like):
-                raise TypeError(f"{name} is {like.dtype}: on a device parameters are real")
-            if like.real.dtype != self.structure.dtype:
-                raise TypeError(f"{name} is {like.dtype}, another of its group {self.structure.dtype}: make two groups")
-        self._flat = self._buffer(device)
-        self._leaves = leaves if device else [parts(a).reshape(-1) for a in leaves]
+        self._backend = dispatch.of(leaves[0] if leaves else None)
+        self._check(leaves, self.structure.leaves(shapes, "params"))
+        self._flat = self._buffer()
+        self._leaves = list(map(self._backend.stepped_view, leaves))
         self.grads = self.structure.views(self._flat)
         self._views = self.structure.leaves(self.grads, "grads")
-        self._parts = self._views if device else [self._flat[lo:hi] for lo, hi in self.structure.segments]
+        self._parts = self._pieces(self._flat)
         self._whole = self._head = None
-        by_coordinate = any(isinstance(value, Coordinates) for value in rule.hyper.values())
-        if (rule.needs_global_sum or (by_coordinate and not rule.needs_norms)) and len(leaves) > 1:
-            self._whole, self._given = self._buffer(device), self._buffer(device)
-            _copy(self._leaves, self._pieces(self._whole))
+        per_coordinate = any(isinstance(value, PerCoordinate) for value in rule.hyper.values())
+        if (rule.needs_global_sum or (per_coordinate and not rule.needs_norms)) and len(leaves) > 1:
+            self._whole, self._whole_gradient = self._buffer(), self._buffer()
+            self._whole_parts, self._gradient_parts = map(self._pieces, (self._whole, self._whole_gradient))
+            self._copy(self._leaves, self._whole_parts)
         if self._whole is None or rule.needs_norms:
             _, rest = self._split()
             each = zip(self.structure.real_shapes, self._leaves, strict=True)
@@ -65,22 +56,33 @@ class Group:
         if self._whole is not None and rule.needs_norms:
             self._head = self._split()[0].init(self._whole)
 
-    def _buffer(self, device):
-        if device:
-            return dispatch.cuda().zeros(self.structure.size, self.structure.dtype)
-        return np.zeros(self.structure.size, self.structure.dtype)
+    def _check(self, leaves, stand_ins):
+        """Raise TypeError or ValueError if a parameter cannot be stepped, or not together with the others."""
+        for leaf, like, path in zip(leaves, stand_ins, self.structure.paths, strict=True):
+            name = f"params{path}"
+            if dispatch.of(leaf) is not self._backend:
+                raise TypeError(f"{name}: a group's parameters are all NumPy arrays or all device arrays")
+            self._backend.check_parameter(leaf, name)
+            if like.real.dtype != self.structure.dtype:
+                raise TypeError(f"{name} is {like.dtype}, another of its group {self.structure.dtype}: make two groups")
+
+    def _buffer(self):
+        return self._backend.zeros(self.structure.size, self.structure.dtype)
 
     def _pieces(self, flat):
-        """Return the part of each array, in its shape on a device, where arrays are stepped as they are."""
-        parts = [flat[lo:hi] for lo, hi in self.structure.segments]
-        if not on_device(flat):
-            return parts
-        return [part.reshape(shape) for part, shape in zip(parts, self.structure.shapes, strict=True)]
+        """Return the part of a flat buffer that belongs to each array, as the backend steps it."""
+        both = zip(self.structure.segments, self.structure.real_shapes, strict=True)
+        return [self._backend.stepped_view(flat[lo:hi].reshape(shape)) for (lo, hi), shape in both]
+
+    def _copy(self, sources, targets):
+        """Copy arrays into others of the same sizes."""
+        for source, target in zip(sources, targets, strict=True):
+            self._backend.copy(source, target)
 
     def _split(self):
-        """Return what is done to all arrays together (or None), and what to each."""
-        both = self._whole is not None and self._rule.needs_norms
-        return self._rule.split() if both else (None, self._rule)
+        """Return the rule that steps all arrays together, or None, and the one that steps each."""
+        is_split = self._whole is not None and self._rule.needs_norms
+        return self._rule.split() if is_split else (None, self._rule)
 
     @property
     def rule(self):
@@ -93,7 +95,7 @@ class Group:
 
     @property
     def saved(self):
-        """All states, that of what is done to all arrays together last."""
+        """All states; the one for all arrays together comes last."""
         return self.states + [self._head] * (self._head is not None)
 
     def accepted(self, rule):
@@ -108,36 +110,36 @@ class Group:
             for x, g, state in work:
                 self._rule.step(x, g, state, f)
             return
-        _copy(self._leaves, self._pieces(self._whole))
-        _copy([g for _, g, _ in work], self._pieces(self._given))  # a copy: it may be clipped
+        self._copy(self._leaves, self._whole_parts)
+        self._copy([g for _, g, _ in work], self._gradient_parts)  # a copy: the rule may clip it in place
         head, rest = self._split()
         if head is None:
-            rest.step(self._whole, self._given, self.states[0], f)
+            rest.step(self._whole, self._whole_gradient, self.states[0], f)
         else:
-            head.step(self._whole, self._given, self._head)
-        _copy(self._pieces(self._whole), self._leaves)
+            head.step(self._whole, self._whole_gradient, self._head)
+        self._copy(self._whole_parts, self._leaves)
         if head is not None and head.gate(self._head.fetched(), self._head.t) is not None:
-            for x, g, state in zip(self._leaves, self._pieces(self._given), self.states, strict=True):
+            for x, g, state in zip(self._leaves, self._gradient_parts, self.states, strict=True):
                 rest.step(x, g, state, f)
 
     def reported(self):
         """Return the points to report, in the structure of the parameters: copies."""
         head, rest = self._split()
         if head is not None and head.has_reported_point and not rest.has_reported_point:
-            _copy(self._leaves, self._pieces(self._whole))
+            self._copy(self._leaves, self._whole_parts)
             points = [_reported(self._whole, self._head)]
         elif len(self.states) == len(self._leaves):
             points = [_reported(leaf, state) for leaf, state in zip(self._leaves, self.states, strict=True)]
         else:
-            _copy(self._leaves, self._pieces(self._whole))
+            self._copy(self._leaves, self._whole_parts)
             points = [_reported(self._whole, self.states[0])]
         return self.structure.views(np.concatenate([np.empty(0, self.structure.dtype), *points]))
 
     def buffered(self):
-        """Return (leaf, gradient, state) for every parameter, the gradients being those of the buffer."""
+        """Return (leaf, gradient, state) for every parameter, with the gradients of the buffer."""
         leaves = self.structure.leaves(self.grads, "grads")
-        for mine, view, path in zip(leaves, self._views, self.structure.paths, strict=True):
-            if mine is not view:
+        for leaf, view, path in zip(leaves, self._views, self.structure.paths, strict=True):
+            if leaf is not view:
                 raise ValueError(f"grads{path} was replaced: fill it, grads{path}[:] = ..., or give step() gradients")
         return list(zip(self._leaves, self._parts, self._each(), strict=True))
 
@@ -145,8 +147,8 @@ class Group:
         return self.states if len(self.states) == len(self._leaves) else self.states * len(self._leaves)
 
     def gather(self, grads):
-        """Return (leaf, gradient, state) for every parameter that has a gradient, all checked."""
-        if grads is None:  # for the whole group
+        """Return (leaf, gradient, state) for every parameter that has a gradient, after checking all of them."""
+        if grads is None:  # the whole group has none
             return []
         work = []
         for i, (g, state) in enumerate(zip(self.structure.leaves(grads, "grads"), self._each(), strict=True)):
@@ -157,52 +159,30 @@ class Group:
                 continue
             if g is self._views[i]:
                 g = self._parts[i]
-            elif on_device(self._leaves[i]):
-                try:
-                    state._step.view(g, "g") if self._whole is None else _like(g, self._leaves[i])
-                except (TypeError, ValueError) as error:
-                    raise type(error)(f"grads{path}: {error}") from None
             else:
-                g = self.structure.convert(i, g, f"grads{path}")
-                g = np.require(parts(np.ascontiguousarray(g)).reshape(-1), self.structure.dtype, ["C", "A", "W"])
+                step = state._step if self._whole is None else None
+                convert = functools.partial(self.structure.convert, i)
+                g = self._backend.gradient(g, self._leaves[i], f"grads{path}", step, convert)
             work.append((self._leaves[i], g, state))
         return work
 
 
 def _reported(x, state):
-    flat, s = np.array(x).reshape(-1), np.array(state.s)
+    backend = state._backend
+    flat, s = backend.to_host(x).reshape(-1), backend.to_host(state.s)
     return state.rule.reported(flat, s, state.fetched(), state.t)
 
 
-def _copy(sources, targets):
-    """Copy arrays into others of the same sizes."""
-    for source, target in zip(sources, targets, strict=True):
-        copy(source, target)
-
-
-def _like(g, leaf):
-    """Raise where a device gradient has not its parameter's shape and dtype."""
-    if not on_device(g):
-        raise TypeError(f"the parameters lie on a CUDA device, and so must gradients: {type(g).__name__} does not")
-    mine, theirs = (a.__cuda_array_interface__ for a in (g, leaf))
-    if mine["shape"] != theirs["shape"] or np.dtype(mine["typestr"]) != np.dtype(theirs["typestr"]):
-        given = f"shape {mine['shape']}, dtype {np.dtype(mine['typestr'])}"
-        raise ValueError(f"{given}; the parameter has {theirs['shape']}, {np.dtype(theirs['typestr'])}")
-
-
 def contents(state):
-    """Return copies of a state's slots by name, flat or, where x is seen as a matrix, as matrices."""
-    s = np.array(state.s)
+    """Return copies of a state's slots by name: flat, or matrices for a rule that steps matrices."""
+    s = state._backend.to_host(state.s)
     return {name: np.array(state.rule.slot(s, name)) for name in state.rule.slots_of}
 
 
 def _stand_ins(tree):
-    """Return the tree with NumPy arrays of no memory in the place of device arrays."""
+    """Return the tree with NumPy arrays that take no memory in the place of device arrays."""
     if isinstance(tree, Mapping):
         return {key: _stand_ins(child) for key, child in tree.items()}
-    if isinstance(tree, (list, tuple)) and not hasattr(tree, "_fields"):
+    if isinstance(tree, (list, tuple)) and not hasattr(tree, "_fields"):  # a namedtuple is not taken apart
         return type(tree)(_stand_ins(child) for child in tree)
-    if not on_device(tree):
-        return tree
-    interface = tree.__cuda_array_interface__
-    return np.broadcast_to(np.zeros((), interface["typestr"]), interface["shape"])
+    return dispatch.of(tree).stand_in(tree)

@@ -13,20 +13,12 @@ from numba.core.registry import cpu_target
 
 from numbaopt.backends.cache import KernelCache, text_file
 from numbaopt.common.locking import forked, lock, once
-from numbaopt.common.signals import held
+from numbaopt.common.signals import interrupts_deferred
 
 OPTIONS = {"nogil": True, "error_model": "numpy"}  # no fastmath: vector body, scalar tail, serial, parallel: same bits
 PARALLEL_FROM = 50_000  # entries; below, waking a second thread costs more than it brings
-# What a compiled step raises for arguments that are not its own: RuntimeError while it is compiled for another dtype.
-REFUSED = (TypeError, ValueError, AttributeError, RuntimeError, numba.core.errors.NumbaError)
-
-
-
-
-
-
-
-
+# What a compiled step raises for arguments that do not fit it: RuntimeError while it is compiled for another dtype.
+MISMATCH_ERRORS = (TypeError, ValueError, AttributeError, RuntimeError, numba.core.errors.NumbaError)
 
 
 def uncached(function, **options):
@@ -54,28 +46,6 @@ def kept(dispatcher):
     return isinstance(getattr(dispatcher, "_cache", None), FunctionCache)
 
 
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
 @once
 def load(text, name, parallel=False, cached=True, **names):
     """Compile a text (lazily: at its first call or `signature`); return its function decorated with ``@step``.
@@ -98,27 +68,31 @@ def load(text, name, parallel=False, cached=True, **names):
 
 
 @functools.cache
-def signature(dtype):
-    """Return the types of ``step(t, x, g, s, h)``."""
-    real = numba.from_dtype(dtype)
-    return (types.int64, real[::1], real[::1], real[:, ::1], types.float64[::1])
+def signature(dtype, slot_dtype=None):
+    """Return the types of ``step(t, x, g, s, h)`` for x and g of one dtype, and slots of the same one or of another."""
+    real, slot = numba.from_dtype(dtype), numba.from_dtype(dtype if slot_dtype is None else slot_dtype)
+    return (types.int64, real[::1], real[::1], slot[:, ::1], types.float64[::1])
 
 
-def kernel(step, dtype, kinds=None):
-    """Compile ``step`` for ``dtype`` now and for nothing else: what does not fit is a TypeError, not a compilation."""
-    if not hasattr(step, "compile"):  # under NUMBA_DISABLE_JIT
+def kernel(step, dtype, slot_dtype=None, kinds=None):
+    """Compile ``step`` now for x of ``dtype``, and for no types at a later call: other arguments are a TypeError.
+
+    ``kinds`` are the types of its arguments, by default those of `signature`.
+    """
+    if numba.config.DISABLE_JIT:
         return step
-    if dtype not in step.__dict__.setdefault("ready", set()):  # else there is nothing to wait for
+    key = dtype, dtype if slot_dtype is None else slot_dtype
+    if key not in step.__dict__.setdefault("ready", set()):  # without waiting for the lock where it is compiled
         with lock:
-            only(step, kinds or signature(dtype))
-            step.ready.add(dtype)
+            only(step, kinds or signature(dtype, slot_dtype))
+            step.ready.add(key)
     return step
 
 
 def only(function, kinds):
     """Compile a jitted function for these types, and for no others at a later call."""
     with lock:
-        with held():  # what is registered by halves stays so: after that nothing compiles any more
+        with interrupts_deferred():  # after half a refresh nothing would compile any more in this process
             cpu_target.typing_context.refresh()
             cpu_target.target_context.refresh()
         function.disable_compile(False)

@@ -1,14 +1,16 @@
-"""Text to CUDA kernels, one a pass, and what launches them; imported only when a device array turns up.
+"""The backend of arrays on CUDA devices: one kernel for each pass, and what launches them.
 
-An elementwise rule gives the CPU's bits: the same lines, scalars computed on the host, and no product contracted with
-a sum (exp, log, and powers but 2, 3, 4 aside). Kernels are queued on the stream that x's interface names, else on the
-default one, and not waited for.
+It is imported when a device array is first seen. An elementwise rule gives the bits of the CPU: the lines are the same,
+scalars are computed on the host, and no product is contracted with a sum. (The exceptions are exp, log, and powers
+other than 2, 3 and 4.) Kernels are queued on the stream that the interface of x names, or else on the default stream,
+and nobody waits for them.
 """
 
 import ast
 import contextlib
 import functools
 import linecache
+import math
 import sys
 import warnings
 from types import ModuleType
@@ -16,21 +18,16 @@ from types import ModuleType
 import numpy as np
 
 from numbaopt.backends import cache, cpu
+from numbaopt.backends.protocol import Prepared
+from numbaopt.common.random import GOLDEN
 from numbaopt.lowering import passes
 from numbaopt.lowering.emit_cuda import Exact, emit
+from numbaopt.lowering.runtime import FUNCTIONS, rebind
 
+picklable = False  # see `numbaopt.backends.protocol.Backend`
 THREADS = 256  # in a block, a power of two; at 32 registers a thread, eight blocks fill a multiprocessor
 BLOCKS = 8  # to a multiprocessor, at most
 CHUNK = 2048  # entries to a block where a sum is taken: fixed, so that sums do not depend on the device
-
-
-
-
-
-
-
-
-
 
 
 @functools.cache
@@ -44,7 +41,10 @@ def load(text, name, dtype):
     device |= {**numbers, "real_": dtype.type, "jit": cuda.jit(device=True)}
     device["mul"] = cuda.libdevice.fmul_rn if dtype == np.float32 else cuda.libdevice.dmul_rn
     device["kernel"] = lambda function: kernels.setdefault(function.__name__, cuda.jit(function))
+    device |= {name: getattr(math, name) for name in ("cos", "exp", "log", "pi", "sqrt")} | {"GOLDEN": GOLDEN}
+    device |= {name: device["jit"](rebind(function, device)) for name, function in FUNCTIONS.items()}
     tree = ast.parse(text)
+    tree.body = [node for node in tree.body if getattr(node, "module", None) != "numbaopt.backends.runtime"]
     for node in ast.walk(tree):
         if isinstance(node, ast.While):
             Exact().visit(node)
@@ -69,7 +69,7 @@ def toolkit():
 
 @contextlib.contextmanager
 def quiet():
-    """Let Numba keep its opinion on small grids to itself."""
+    """Silence Numba's warnings about small grids."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -159,14 +159,67 @@ class Hosted(Step):
 
 
 def prepare(rule, x):
-    """Return what a `State` is made of for a device array x: rule, slots, shape, step; the slots lie on the device."""
+    """Return what the state of a rule for a device array x starts from; the slots are on the device."""
     view, shape = flat(x), tuple(x.__cuda_array_interface__["shape"])
     rule = rule.shaped(shape)
     if rule.shape is not None or any(sweep.whole for sweep in passes.passes(rule.program)):
-        return rule, rule.slots(view.copy_to_host()), shape, Hosted(rule, shape, view.dtype)
+        return Prepared(rule, rule.slots(view.copy_to_host()), shape, view.dtype, Hosted(rule, shape, view.dtype))
     s = toolkit().to_device(rule.slots(view.copy_to_host()))
     toolkit().synchronize()
-    return rule, s, shape, Step(rule, shape, view.dtype)
+    return Prepared(rule, s, shape, view.dtype, Step(rule, shape, view.dtype))
+
+
+def arguments(x, g, shape, dtype):
+    """Return x and g: the step checks them itself, and keeps the views that it makes of them."""
+    return x, g
+
+
+def fetch(step, h):
+    """Copy the carried numbers of a step from the device into h."""
+    step.fetch(h)
+
+
+def check_parameter(x, name):
+    """Raise TypeError if a device array is complex; everything else is checked when a state is made for it."""
+    dtype = np.dtype(x.__cuda_array_interface__["typestr"])
+    if dtype.kind == "c":
+        raise TypeError(f"{name} is {dtype}: on a device parameters are real")
+
+
+def stand_in(x):
+    """Return a NumPy array with the shape and dtype of a device array that takes no memory."""
+    interface = x.__cuda_array_interface__
+    return np.broadcast_to(np.zeros((), interface["typestr"]), interface["shape"])
+
+
+def stepped_view(x):
+    """Return x itself: a step makes its view."""
+    return x
+
+
+def gradient(g, x, name, step, convert):
+    """Return g, after checking that it is a device array that fits the parameter x."""
+    try:
+        if step is not None:
+            step.view(g, "g")
+        else:
+            _check_like(g, x)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name}: {error}") from None
+    return g
+
+
+def _check_like(g, x):
+    """Raise TypeError or ValueError unless a gradient has the shape and dtype of its parameter."""
+    if not hasattr(g, "__cuda_array_interface__"):
+        raise TypeError(f"the parameters lie on a CUDA device, and so must gradients: {type(g).__name__} does not")
+    (shape, dtype), expected = ((a["shape"], np.dtype(a["typestr"])) for a in (_interface(g), _interface(x)))
+    if (shape, dtype) != expected:
+        raise ValueError(f"shape {shape}, dtype {dtype}; the parameter has {expected[0]}, {expected[1]}")
+
+
+def _interface(array):
+    return array.__cuda_array_interface__
 
 
 def flat(array, name="x", sync=True):
@@ -194,3 +247,15 @@ def assign(array, values):
     """Write values, or one value everywhere, into a device array."""
     with quiet():
         array[:] = values
+
+
+def copy(source, target):
+    """Copy a device array into another one of the same size."""
+    flat(target, sync=False).copy_to_device(flat(source, "g", sync=False))
+
+
+def to_host(array):
+    """Return a copy of a device array, or of slots that are in host memory, as a NumPy array."""
+    if isinstance(array, np.ndarray):
+        return np.array(array)
+    return flat(array).copy_to_host().reshape(_interface(array)["shape"])

@@ -1,41 +1,40 @@
-"""The array chooses the backend: what differs between the CPU and a CUDA device is asked for here."""
+"""The array chooses the backend: all registered backends, and how their arrays are recognized."""
 
-from numbaopt.lowering import emit_cpu, emit_cuda
+import importlib
+from typing import TYPE_CHECKING, Any
 
-BACKENDS = {"cpu": emit_cpu, "cuda": emit_cuda}
+from numbaopt.backends import host
+from numbaopt.backends.protocol import Backend
+
+# Each backend by its name: the attribute that marks its arrays, and its module, which is imported when it is first
+# needed. Whatever has none of these attributes belongs to the CPU.
+REGISTERED = {
+    "cpu": (None, "numbaopt.backends.host"),
+    "cuda": ("__cuda_array_interface__", "numbaopt.backends.cuda"),
+}
 
 
-def on_device(array):
-    """Tell whether an array lies on a CUDA device."""
-    return hasattr(array, "__cuda_array_interface__")
+def of(array: Any) -> Backend:
+    """Return the backend that steps an array."""
+    for mark, module in REGISTERED.values():
+        if mark is not None and hasattr(array, mark):
+            return _imported(module)
+    return host
 
 
-def cuda():
-    """Return the module that steps device arrays; it is imported only where there is one."""
+def named(name: str) -> Backend:
+    """Return the backend of a name; raise ValueError if there is none."""
+    if name not in REGISTERED:
+        names = [repr(each) for each in REGISTERED]
+        raise ValueError(f"backend is {', '.join(names[:-1])} or {names[-1]}, not {name!r}")
+    return _imported(REGISTERED[name][1])
+
+
+def _imported(module: str) -> Any:
+    return importlib.import_module(module)
+
+
+if TYPE_CHECKING:  # type checkers compare each module with the protocol
     from numbaopt.backends import cuda
 
-    return cuda
-
-
-def source(backend, name, program):
-    """Return the text that a rule is lowered to for a backend, "cpu" or "cuda"."""
-    if backend not in BACKENDS:
-        raise ValueError(f"backend is 'cpu' or 'cuda', not {backend!r}")
-    return BACKENDS[backend].emit(name, program)
-
-
-def assign(array, values):
-    """Write values, or one value everywhere, into an array."""
-    if on_device(array):
-        cuda().assign(array, values)
-    else:
-        array[:] = values
-
-
-def copy(source, target):
-    """Copy an array, on the host or on a device, into another one of the same size there."""
-    if on_device(target):
-        module = cuda()
-        module.flat(target, sync=False).copy_to_device(module.flat(source, "g", sync=False))
-    else:
-        target[:] = source
+    _BACKENDS: list[Backend] = [host, cuda]

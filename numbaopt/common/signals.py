@@ -1,4 +1,4 @@
-"""Ctrl-C, held back for as long as it would do harm."""
+"""Deferring Ctrl-C for as long as it would do harm."""
 
 import contextlib
 import signal
@@ -6,19 +6,19 @@ import threading
 
 
 @contextlib.contextmanager
-def held():
-    """Deliver a Ctrl-C that comes in this block at its end.
+def interrupts_deferred():
+    """Deliver a Ctrl-C that arrives in this block at the end of the block.
 
-    Only in the main thread are there any, and only where a function of Python's takes them.
+    Outside the main thread there is nothing to defer, nor where no Python function handles the signal.
     """
-    earlier, seen = signal.getsignal(signal.SIGINT), []
-    if threading.current_thread() is not threading.main_thread() or not callable(earlier):
+    handler, received = signal.getsignal(signal.SIGINT), []
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
         yield
         return
-    signal.signal(signal.SIGINT, lambda *given: seen.append(given))
+    signal.signal(signal.SIGINT, lambda *arguments: received.append(arguments))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, earlier)
-        if seen:
-            earlier(*seen[-1])
+        signal.signal(signal.SIGINT, handler)
+        if received:
+            handler(*received[-1])

@@ -13,7 +13,7 @@ from time import perf_counter
 import numpy as np
 
 from numbaopt.common import array_file
-from numbaopt.common.per_coordinate import Coordinates
+from numbaopt.common.per_coordinate import PerCoordinate
 from numbaopt.common.validation import describe, is_real
 from numbaopt.data.batches import is_stream
 from numbaopt.drivers.drive import drive
@@ -201,7 +201,7 @@ class Keeper:
 def _problem(run, rule, options, seed):
     """Return what must be the same for a run to go on from another, by the name that a message gives it."""
     objective, batches, structure = run.objective, run.batches, run.objective.structure
-    own = [value.values for value in rule.hyper.values() if isinstance(value, Coordinates)]
+    own = [value.values for value in rule.hyper.values() if isinstance(value, PerCoordinate)]
     digest = hashlib.sha256(b"".join(array.tobytes() for array in (rule.h, *own))).hexdigest()[:16]
     places = zip(structure.paths, structure.shapes, structure.complexes, strict=True)
     leaves = [f"x0{path}: {shape}" + ", complex" * double for path, shape, double in places]

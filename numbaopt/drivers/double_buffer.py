@@ -11,7 +11,7 @@ import numpy as np
 from numba import types
 
 from numbaopt.backends import cpu
-from numbaopt.common.signals import held
+from numbaopt.common.signals import interrupts_deferred
 from numbaopt.drivers.stopping import BEST_G, BEST_X, G, X
 from numbaopt.lowering import emit_cpu
 
@@ -73,12 +73,12 @@ class Rows:
         self.kinds = real[::1], types.int64[::1], real[:, ::1]
         t, x, *rest = cpu.signature(block.dtype)
         self.signature = t, x, x, *rest
-        self.step = cpu.kernel(_step(run.rule.name, run.rule.program), block.dtype, self.signature)
+        self.step = cpu.kernel(_step(run.rule.name, run.rule.program), block.dtype, kinds=self.signature)
 
     def settle(self):
         """Put everything in its place."""
         best, slope = (POINT, SLOPE) if self._kept[0, 0] else (BEST_POINT, BEST_SLOPE)
-        with held():  # half of it, done again, would lose a row
+        with interrupts_deferred():  # half of it, done again, would lose a row
             for rows, parts in ((self._points, [POINT, best]), (self._slopes, [SLOPE, slope])):
                 moves = [(to, at) for to, at in enumerate(self._place[parts]) if to != at]
                 lost = [to for to, _ in moves]

@@ -6,7 +6,7 @@ import numpy as np
 
 from numbaopt.backends.cpu import parallel_pays
 from numbaopt.common.locking import lazy
-from numbaopt.common.per_coordinate import Coordinates
+from numbaopt.common.per_coordinate import PerCoordinate
 from numbaopt.drivers.assemble import marks
 from numbaopt.drivers.options import NONFINITE as POLICIES
 from numbaopt.drivers.recorder import Unrecorded
@@ -126,7 +126,7 @@ class Run:
         x = self.block[X, part]
         fixed = {} if self.limits is None else {"lower": self.limits[0][part], "upper": self.limits[1][part]}
         given = {name: rule.hyper.get(name) for name in rule.slots_of}
-        own = {name: value for name, value in given.items() if isinstance(value, Coordinates)}
+        own = {name: value for name, value in given.items() if isinstance(value, PerCoordinate)}
         fixed |= {name: value.flat(self.block.shape[1], rule.name, name)[part] for name, value in own.items()}
         if rule.shape is not None:
             fixed = {name: values.reshape(rule.shape) for name, values in fixed.items()}

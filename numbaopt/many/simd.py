@@ -1,6 +1,7 @@
 """Whether problems can be solved side by side, and what that takes: the compiled loop, and the memory of a thread."""
 
 import re
+import warnings
 from typing import Any, NamedTuple
 
 import numba
@@ -9,9 +10,10 @@ from numba import njit, types
 from numba.extending import is_jitted
 
 from numbaopt.backends.cpu import load, only
+from numbaopt.backends.lane_errors import no_lanes
 from numbaopt.backends.pointers import shown
 from numbaopt.common.locking import once
-from numbaopt.common.per_coordinate import Coordinates
+from numbaopt.common.per_coordinate import PerCoordinate
 from numbaopt.drivers.assemble import marks, splice
 from numbaopt.drivers.compiled_loop import memory as kinds
 from numbaopt.drivers.stopping import BEST, BEST_G, BEST_X, LATEST, NFEV, NIT, NORM, PREVIOUS, G, X
@@ -19,7 +21,7 @@ from numbaopt.drivers.termination import finish
 from numbaopt.lowering import emit_init
 from numbaopt.many import simd_loop
 from numbaopt.many.simd_loop import STEP
-from numbaopt.objectives.wrapper import STORE
+from numbaopt.objectives.compiled import STORE
 
 LANES = 64  # bytes: as many numbers stand side by side as a wide vector register holds
 CACHED = 2**16  # bytes of a pool, so that it stays near
@@ -44,7 +46,7 @@ def swimmer(run, rows, args):
     rule, objective, jac = run.rule, run.objective, run.objective.jac
     if run.program is None or rule.needs_value or rule.handles_nonfinite or rule.needs_global_sum or objective.x0.size > MOST:
         return None  # the problems' steps are not alike, or one fills a vector by itself
-    if any(isinstance(rule.hyper.get(name), Coordinates) for name in rule.slots_of):
+    if any(isinstance(rule.hyper.get(name), PerCoordinate) for name in rule.slots_of):
         return None
     structure, functions = objective.structure, [objective.fun, *([jac] if callable(jac) else [])]
     if structure.tree != 0 or len(structure.shapes[0]) != 1 or not objective.analytic:
@@ -61,7 +63,10 @@ def _compiled(*given):
     """Compile the loop, once; that there is none takes as long to find out, and is kept, too."""
     try:
         return _compile(*given)
-    except Exception:  # what has no type, or what Numba stumbles over on the way to saying so
+    except Exception as error:  # every other one than Numba's for what has no type is a fault, which costs only speed
+        if not no_lanes(error):
+            text = f"numbaopt solves problems one after another that it should solve side by side: {error!r}"
+            warnings.warn(text, RuntimeWarning, stacklevel=2)
         return None
 
 

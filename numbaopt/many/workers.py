@@ -8,7 +8,7 @@ import numpy as np
 from numba import types
 
 from numbaopt.backends.cpu import kernel, signature
-from numbaopt.common.per_coordinate import Coordinates
+from numbaopt.common.per_coordinate import PerCoordinate
 from numbaopt.drivers.compiled_loop import SLICE, memory, open_problem, paced, run_full_batch, text
 from numbaopt.drivers.specialize import tier
 from numbaopt.drivers.stopping import (
@@ -95,7 +95,7 @@ class Crowd:
     def __init__(self, run, ends, limits, numbers, rows, watch):
         self.run, self.ends, self.rows, self.watch = run, ends, rows, watch
         starts = ends.points.copy()
-        own = [name for name in run.rule.slots_of if isinstance(run.rule.hyper.get(name), Coordinates)]
+        own = [name for name in run.rule.slots_of if isinstance(run.rule.hyper.get(name), PerCoordinate)]
         own = np.array([run.rule.slot(run.s, name) for name in own], starts.dtype).reshape(len(own), starts.shape[1])
         self.verdict, self._next, self._took, self._seen = GO_ON, 0, 0.0, perf_counter()
         self._others, self._compiler, self._left = [], None, []

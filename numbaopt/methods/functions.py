@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from numbaopt.common.random import normal
-from numbaopt.lowering import runtime_text
+from numbaopt.lowering import runtime
 
 __all__ = ["abs", "exp", "isfinite", "log", "max", "mean", "min", "norm", "normal", "sign", "sqrt", "sum", "where"]
 __all__ += ["columns", "matrix", "rows", "simplex_threshold", "skip"]
@@ -24,7 +24,7 @@ def _plain(function):
 
 abs, exp, log, sign, sqrt = (_plain(f) for f in (np.abs, np.exp, np.log, np.sign, np.sqrt))
 max, min, sum, where = (_plain(f) for f in (np.maximum, np.minimum, np.sum, np.where))
-simplex_threshold = _plain(runtime_text.simplex_threshold)
+simplex_threshold = _plain(runtime.simplex_threshold)
 norm, mean = _plain(lambda a: np.sqrt(np.sum(a**2))), _plain(np.mean)
 isfinite, skip = np.isfinite, None
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy import inf
 
-from numbaopt.common.per_coordinate import Coordinates
+from numbaopt.common.per_coordinate import PerCoordinate
 from numbaopt.common.suggest import nearest
 from numbaopt.common.validation import is_real, rounded
 
@@ -53,8 +53,8 @@ def checked(rule, name, value):
         return bool(value)
     if hasattr(value, "text") and not is_schedule(value):
         raise TypeError(f"{rule.name}: {name} is a schedule without its parameters: call it, {value.__name__}(...)")
-    if isinstance(value, Coordinates) or (isinstance(value, np.ndarray) and value.ndim and not flag):
-        return coordinates(rule, name, value)
+    if isinstance(value, PerCoordinate) or (isinstance(value, np.ndarray) and value.ndim and not flag):
+        return per_coordinate(rule, name, value)
     if flag or not is_real(value):
         raise wrong_type(rule, name, "True or False" if flag else "a real number or a schedule", value)
     return inside(rule, name, rounded(value), interval(rule, name))
@@ -94,14 +94,14 @@ def written(interval):
     return f"{ends[0]}{low:.16g}, {high:.16g}{ends[1]}"
 
 
-def coordinates(rule, name, values):
-    """Return one value for each coordinate; TypeError or ValueError where that cannot be."""
-    values = values.values if isinstance(values, Coordinates) else values
+def per_coordinate(rule, name, values):
+    """Return a hyperparameter with one value per coordinate; raise TypeError or ValueError if a value is invalid."""
+    values = values.values if isinstance(values, PerCoordinate) else values
     if values.dtype.kind not in "fiub":
         raise TypeError(f"{rule.name}: {name} must be an array of real numbers, not of {values.dtype}")
     for extreme in (values.min(), values.max()) if values.size else ():  # both are NaN if a value is
         inside(rule, name, float(extreme), interval(rule, name))
-    return Coordinates(values)
+    return PerCoordinate(values)
 
 
 def is_schedule(value):

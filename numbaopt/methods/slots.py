@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from numbaopt.common.per_coordinate import Coordinates
-from numbaopt.lowering import emit_matrix, layout
+from numbaopt.backends.protocol import common_slot_dtype
+from numbaopt.common.per_coordinate import PerCoordinate
+from numbaopt.lowering import emit_matrix
+from numbaopt.lowering.layout import layout
 from numbaopt.methods.hyperparameters import is_schedule
 
 # What the start of a slot may be made with, where x is a matrix.
@@ -82,10 +84,10 @@ class Memory:
         rows = len(self.slots_of)
         if self.shape is not None:
             rows = -(-max(hi for _, hi, _ in self._places(x.size).values()) // x.size) if rows else 0
-        s = np.zeros((rows, x.size), x.dtype)
+        s = np.zeros((rows, x.size), common_slot_dtype(self, x.dtype))
         for name in self.slots_of:
             row, given = self.slot(s, name), self.hyper.get(name)
-            if isinstance(given, Coordinates) and name not in fixed:
+            if isinstance(given, PerCoordinate) and name not in fixed:
                 given.fill(row, self.name, name)
                 continue
             seen = x if self.shape is None else x.reshape(self.shape)
@@ -143,7 +145,7 @@ class Memory:
         -------
         int
         """
-        return int(layout.layout(self.program)[0][name][2:-1])
+        return layout(self.program).offsets[name]
 
     def table(self, name: str) -> int:
         """Return where the table of a hyperparameter's powers begins in h.
@@ -156,7 +158,7 @@ class Memory:
         -------
         int
         """
-        return int(layout.layout(self.program)[0][f"{name}_t"].split("h[")[1].split(" ")[0])
+        return layout(self.program).offsets[f"{name}_t"]
 
     def number(self, h: np.ndarray, name: str) -> float:
         """Return a carried number.

@@ -47,3 +47,7 @@ __all__ = ["Combined", "Joined", "Schedule", "constant", "cosine", "cosine_resta
 __all__ += ["exponential", "interpolated", "inverse_sqrt", "inverse_time", "joined", "linear", "multistep"]
 __all__ += ["natural_exponential", "onecycle", "polynomial", "product", "schedule", "square_root", "staircase", "step"]
 __all__ += ["warmup", "warmup_cosine", "warmup_exponential", "warmup_stable_decay"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

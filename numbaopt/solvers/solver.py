@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from numbaopt.backends import cpu
+from numbaopt.backends import cpu, host
+from numbaopt.backends.protocol import Prepared
 from numbaopt.common.validation import is_real
 from numbaopt.methods.docs import HelpText
 from numbaopt.methods.hyperparameters import check_name, inside, wrong_type
 from numbaopt.methods.method import Method
-from numbaopt.methods.state import State, contiguous, fitting, parts
+from numbaopt.methods.state import State, step_arguments
 from numbaopt.solvers.line_search import F0, F_LO
 
 
@@ -184,9 +185,13 @@ class Solver(Method):
         return cpu.kernel(self._step, x.dtype)
 
     def init(self, x: Any) -> "SolverState":
-        """Return the state to start from; x is a float32 or float64 array, C-contiguous, of any shape."""
-        flat = contiguous(x, "x", writable=True)
-        return SolverState(self, self.slots(flat), parts(x).shape, self.kernel(flat))
+        """Return the initial state for x, a C-contiguous float32 or float64 array of any shape."""
+        flat = host.contiguous(x, "x", writable=True)
+        return SolverState(self._prepared(self.slots(flat), host.parts(x).shape), host)
+
+    def _prepared(self, s, shape):
+        direct = np.dtype(s.dtype.char) if len(shape) == 1 else None
+        return Prepared(self, s, shape, s.dtype, self.kernel(s), direct)
 
     def step(self, x: Any, g: Any, state: State, f: float) -> None:
         """Consume the value ``f`` and the gradient ``g`` at ``x``, and set ``x`` to the next point to evaluate.
@@ -199,16 +204,16 @@ class Solver(Method):
         if not (isinstance(f, numbers.Real) or (isinstance(f, np.ndarray) and f.ndim == 0 and f.dtype.kind in "fiu")):
             raise TypeError(f"f is the objective's value at x, a real number, not {f!r}")
         known = isinstance(state, SolverState) and state.rule is self
-        if not known or not (getattr(x, "dtype", None) is getattr(g, "dtype", None) is state._kind is not None):
-            x, g = fitting(self, x, g, state)
+        if not known or not (getattr(x, "dtype", None) is getattr(g, "dtype", None) is state._direct is not None):
+            x, g = step_arguments(self, x, g, state)
         if not known:
             state.rule, state.h[: len(self.hyper)] = self, self._hyper_numbers()
         before, state.h[-1] = state.h[-1], f
         try:
             state._step(state.t + 1, x, g, state.s, state.h)
-        except cpu.REFUSED:
+        except cpu.MISMATCH_ERRORS:
             state.h[-1] = before
-            x, g = fitting(self, x, g, state)
+            x, g = step_arguments(self, x, g, state)
             state.h[-1] = f
             state._step(state.t + 1, x, g, state.s, state.h)
         state.t += 1
@@ -237,7 +242,7 @@ class SolverState(State):
 
 
 def _restored(solver, t, s, shape, h):
-    state = SolverState(solver, s, shape, solver.kernel(s))
+    state = SolverState(solver._prepared(s, shape), host)
     state.t, state.h = t, h
     return state
 

@@ -542,30 +542,30 @@ CASES += [
 
 # Where no case leads, and why. By file, or by file and function.
 ELSEWHERE = {
-    "cuda.py": "device arrays: tests/backends/test_cuda.py",
-    "group.py:gather": "device arrays: tests/backends/test_cuda.py; grads that are None are a case",
-    "group.py:_like": "device arrays: tests/backends/test_cuda.py",
-    "group.py:__init__": "device arrays beside others: tests/backends/test_cuda.py",
-    "state.py:__reduce__": "a state on a device: tests/backends/test_cuda.py",
-    "entry.py": "errors of minimize in compiled code: tests/embedded/test_typing.py",
-    "evaluation.py": "errors of minimize in compiled code: tests/embedded/test_typing.py",
-    "inside.py": "errors of minimize in compiled code: tests/embedded/test_typing.py",
-    "lanes/arithmetic.py": "a sign to the compiler, caught in the package",
-    "lanes/arrays.py": "a sign to the compiler, caught in the package",
-    "lanes/kinds.py": "a sign to the compiler, caught in the package",
-    "wrapper.py": "a sign that Python has to evaluate, caught in the package",
-    "compiled_objective.py": "a sign that Python has to evaluate, caught in the package",
-    "crowd.py": "what a thread raised, raised again",
-    "splice.py": "an assertion about the package's own text",
-    "autodiff.py:__init__": "without autograd: tests/objectives/test_autograd.py; jitted functions are a case",
-    "drawing.py:axes_or_new": "without matplotlib: tests/plot/test_figures.py",
-    "progress.py:__init__": "without tqdm: tests/drivers/test_recorder.py",
-    "files.py": "a sign to what loads compiled code, which then compiles: tests/backends/test_processes.py damages files",
-    "warm.py:warmup": "nothing kept, nothing compiled: tests/backends/test_processes.py; others are cases",
-    "warm.py:_in_processes": "a process that was ended from outside",
-    "watched.py:_seen": "a sign that all is compiled, caught in the package",
-    "method.py:_rebound": "what a base class leaves to others",
-    "objective.py:__call__": "what a base class leaves to others; jac=True is a case",
+    "backends/cuda.py": "device arrays: tests/backends/test_cuda.py",
+    "api/param_group.py:gather": "device arrays: tests/backends/test_cuda.py; grads that are None are a case",
+    "api/param_group.py:_like": "device arrays: tests/backends/test_cuda.py",
+    "api/param_group.py:__init__": "device arrays beside others: tests/backends/test_cuda.py",
+    "methods/state.py:__reduce__": "a state on a device: tests/backends/test_cuda.py",
+    "embedded/codegen.py": "errors of minimize in compiled code: tests/embedded/test_typing.py",
+    "embedded/objective.py": "errors of minimize in compiled code: tests/embedded/test_typing.py",
+    "embedded/typing.py": "errors of minimize in compiled code: tests/embedded/test_typing.py",
+    "backends/simd/arithmetic.py": "a sign to the compiler, caught in the package",
+    "backends/simd/arrays.py": "a sign to the compiler, caught in the package",
+    "backends/simd/kinds.py": "a sign to the compiler, caught in the package",
+    "objectives/wrapper.py": "a sign that Python has to evaluate, caught in the package",
+    "objectives/compiled.py": "a sign that Python has to evaluate, caught in the package",
+    "many/workers.py": "what a thread raised, raised again",
+    "drivers/assemble.py": "an assertion about the package's own text",
+    "objectives/autograd.py:__init__": "without autograd: tests/objectives/test_autograd.py; jitted functions are a case",
+    "plot/axes.py:axes_or_new": "without matplotlib: tests/plot/test_figures.py",
+    "drivers/progress.py:__init__": "without tqdm: tests/drivers/test_recorder.py",
+    "backends/cache_files.py": "a sign to what loads compiled code, which then compiles: tests/backends/test_processes.py damages files",
+    "tools/warmup.py:warmup": "nothing kept, nothing compiled: tests/backends/test_processes.py; others are cases",
+    "tools/warmup.py:_in_processes": "a process that was ended from outside",
+    "comparison/scipy_history.py:_seen": "a sign that all is compiled, caught in the package",
+    "methods/method.py:_rebound": "what a base class leaves to others",
+    "objectives/objective.py:__call__": "what a base class leaves to others; jac=True is a case",
     "solvers/lbfgs.py": "compiled code: tests/solvers/test_solvers.py",
     "solvers/nonlinear_cg.py": "compiled code: tests/solvers/test_solvers.py",
     "solvers/barzilai_borwein.py": "compiled code: tests/solvers/test_solvers.py",
@@ -638,7 +638,7 @@ def test_the_reasons_are_needed():
 
 PASSED_ON = ("the objective's own error", "module 'numbaopt' has", "module 'numbaopt.transforms' has")
 KINDS = ("TypeError", "ValueError", "KeyError", "IndexError", "FileNotFoundError", "RuleError", "OptimizationInterrupted")
-INTERNAL = re.compile(r"\b(_(?!_)\w+|NoneType|self|tb_frame|Coordinates|program|dispatcher|kernel|Lowering)\b")
+INTERNAL = re.compile(r"\b(_(?!_)\w+|NoneType|self|tb_frame|PerCoordinate|program|dispatcher|kernel|Lowering)\b")
 SAYS_WHAT = re.compile(
     r"\b(is|are|has|have|must|takes?|took|of|lies|gave|not|no|unknown|needs?|returns?|asks|starts?|stands?|decides?|"
     r"missing|shares?|was|compares|joins|less|may|cannot|after|makes|with)\b"

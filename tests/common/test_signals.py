@@ -13,7 +13,7 @@ from numba.core.registry import cpu_target
 
 import numbaopt
 from numbaopt import minimize, minimize_many
-from numbaopt.common.signals import held
+from numbaopt.common.signals import interrupts_deferred
 from numbaopt.drivers import specialize
 
 SCRIPT = """
@@ -99,7 +99,7 @@ def test_held_in_another_thread_is_nothing():
     earlier, seen = signal.getsignal(signal.SIGINT), []
 
     def work():
-        with held():
+        with interrupts_deferred():
             seen.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=work)

@@ -228,6 +228,20 @@ def test_what_has_no_lanes_is_tried_once(swum, monkeypatch):
     assert_alone(result, allocates, X0, SHARED, data, ADAM, True)
 
 
+def test_a_fault_of_the_compiler_is_a_warning_and_costs_only_speed(swum, monkeypatch):
+    def broken(*given):
+        raise AttributeError("'numpy.ufunc' object has no attribute '__module__'")
+
+    simd._compiled.cache_clear()
+    monkeypatch.setattr(simd, "_compile", broken)
+    X0, data = inputs(20)
+    with pytest.warns(RuntimeWarning, match="one after another .* side by side: AttributeError.*numpy.ufunc"):
+        result = minimize_many(valley, X0, SHARED, data, ADAM, "inplace", threads=1)
+    assert set(swum) == {None}
+    simd._compiled.cache_clear()
+    assert_alone(result, valley, X0, SHARED, data, ADAM, "inplace")
+
+
 # The scalar path: solvers, and rules of every kind.
 
 

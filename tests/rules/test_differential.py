@@ -190,7 +190,9 @@ def test_rule_walks_as_its_oracle(name):
     make = getattr(numbaopt, name.split(".")[0])
 
     @drawn
-    @given(hyperparameters(name, recording), problems((5,), make.gradients_per_step, spread))  # JAX compiles for each shape
+    @given(
+        hyperparameters(name, recording), problems((5,), make.gradients_per_step, spread)
+    )  # JAX compiles for each shape
     def check(hyper, problem):
         # Before the first gradient that is not zero the authors of Prodigy and D-Adaptation count no steps.
         assume(not hyper.get("bias_correction") or problem[1][0].any())

@@ -185,7 +185,8 @@ def _register():
     for function in {*ON_NUMBERS, *ON_MASKS, *SINGLE}:
         single = lane_by_lane(function)
         emit = _by_element(ON_NUMBERS.get(function, single), ON_MASKS.get(function, single))
-        infer_global(function)(Elementwise)
+        # As a decorator `infer_global` asks for the function's module, which ufuncs have from NumPy 2.2 on.
+        infer_global(function, types.Function(type("Elementwise", (Elementwise,), {"key": function})))
         for kinds in [(Lanes,), *pairs]:
             lower_builtin(function, *kinds)(emit)
 

@@ -18,6 +18,7 @@ from numba.extending import (
 )
 from numba.np.arrayobj import intrin_alloc, make_array
 
+from numbaopt.backends.lane_errors import LanesRefused
 from numbaopt.backends.pointers import _view
 from numbaopt.backends.simd.kinds import ELEMENTS, Lanes
 
@@ -75,9 +76,9 @@ lower_builtin("print_item", Lanes)(_refuse)
 
 
 def _closed(*args):
-    """Refuse before Numba answers for any object; it passes over what derives from its own errors."""
+    """Refuse lanes before an implementation of Numba's that takes any object is tried."""
     if any(isinstance(arg, Lanes | LaneArray) for arg in args):
-        raise TypeError(f"Not to be asked of lanes: {args}.")
+        raise LanesRefused(f"Not to be asked of lanes: {args}.")
 
 
 for function in (np.frombuffer, np.isscalar, str):

@@ -19,6 +19,7 @@ from numba.np import arraymath
 
 from numbaopt import problems
 from numbaopt.backends import cpu
+from numbaopt.backends.lane_errors import no_lanes
 from numbaopt.backends.simd import LaneArray, Lanes, all_, any_, arithmetic, broadcast, lane, select, viewer
 
 NUMPY = functools.partial(njit, error_model="numpy")
@@ -278,8 +279,17 @@ def test_has_no_type(what):
     exec(f"def fun(x, grad):\n    {REFUSED[what]}", scope)
     fun = NUMPY(scope["fun"])
     fun.compile((types.float64[::1],) * 2)  # for numbers it is fine
-    with pytest.raises(cpu.REFUSED):
+    with pytest.raises(cpu.MISMATCH_ERRORS) as caught:
         fun.compile((LaneArray(Lanes(types.float64), 1, "C"),) * 2)
+    assert no_lanes(caught.value)
+
+
+@pytest.mark.parametrize("error", [AttributeError("no attribute"), RuntimeError("broken"), KeyError("x"), OSError()])
+def test_other_exceptions_of_the_compiler_are_faults(error):
+    assert not no_lanes(error)
+    with pytest.raises(type(error)) as caught:
+        raise error
+    assert not no_lanes(caught.value)
 
 
 @NUMPY
