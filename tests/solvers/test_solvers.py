@@ -483,7 +483,7 @@ def test_copies_and_pickles_are_equal(solver):
     assert solver(max_ls=7).hyper["max_ls"] == 7
     assert solver.hyper["max_ls"] == 25
     assert list(inspect.signature(solver).parameters) == list(solver.hyper)
-    assert solver.text.startswith(("L-BFGS", "Nonlinear", "Barzilai"))
+    assert solver.text.startswith(("L-BFGS (", "Nonlinear conjugate gradients (", "Spectral projected gradients ("))
 
 
 def test_attributes_used_by_drivers():
