@@ -13,7 +13,7 @@ import textwrap
 
 import numpy as np
 
-from numbaopt.methods.hyperparameters import interval
+from numbaopt.methods.hyperparameters import interval, written
 from numbaopt.methods.registry import get
 
 CALL_PARAMETERS = """
@@ -142,9 +142,9 @@ def _parameter(method, name, value, described):
     else:
         pairs = ((math.name, pair) for math, pairs in method._stages for pair in pairs)
         author, author_name = next((author, local) for author, (local, chain_name) in pairs if chain_name == name)
-        low, high, ends = interval(method, name)
-        if kind == "float" and (low, high) != (-np.inf, np.inf):
-            allowed = f" in {ends[0]}{low}, {high}{ends[1]}"
+        bounds = interval(method, name)
+        if kind == "float" and bounds[:2] != (-np.inf, np.inf):
+            allowed = f" in {written(bounds)}"
     text = described.get(author_name) or meaning(author, author_name) or "No description by the author of the method."
     return f"{name} : {kind}{allowed}, default {value!r}\n{_filled(text, '    ')}"
 

@@ -1,4 +1,4 @@
-"""What a rule calls, for the undecorated function on NumPy arrays."""
+"""The functions that a rule may call, for its undecorated function and NumPy arrays."""
 
 import functools
 
@@ -12,7 +12,7 @@ __all__ += ["columns", "matrix", "rows", "simplex_threshold", "skip"]
 
 
 def _plain(function):
-    """Make a NumPy function give a Python float where it gives a scalar, which leaves arrays their dtype."""
+    """Return a NumPy function whose scalar results are Python floats, which do not change the dtype of arrays."""
 
     @functools.wraps(function)
     def plain(*args):
@@ -30,15 +30,15 @@ isfinite, skip = np.isfinite, None
 
 
 def matrix(x):
-    """Tell whether x is seen as a matrix."""
+    """Return whether x is a matrix."""
     return np.ndim(x) == 2
 
 
 def rows(x):
-    """Return the rows of a matrix."""
+    """Return the number of rows of a matrix."""
     return x.shape[0]
 
 
 def columns(x):
-    """Return the columns of a matrix."""
+    """Return the number of columns of a matrix."""
     return x.shape[1]

@@ -631,7 +631,7 @@ def test_a_stage_may_stand_three_times():
 
 
 def test_a_chained_hyperparameter_keeps_its_range():
-    with pytest.raises(ValueError, match="heavy_lr lies in"):
+    with pytest.raises(ValueError, match="heavy_lr must be finite and lie in"):
         chain(clip, averaged, heavy)(heavy_lr=-1.0)
 
 

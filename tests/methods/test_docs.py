@@ -181,7 +181,11 @@ def test_a_users_rule_describes_its_hyperparameters():
 def test_the_help_of_a_chain_describes_its_stages():
     both = numbaopt.chain(transforms.clip(max_delta=0.5), METHODS["sgd"](lr=schedules.constant(0.1)))
     head, parts = sections(both.__doc__)
-    assert "Chain of clip and sgd, applied in this order." in head and "max_delta=0.5" in head and "lr=constant(0.1)" in head
+    assert (
+        "Chain of clip and sgd, applied in this order." in head
+        and "max_delta=0.5" in head
+        and "lr=constant(0.1)" in head
+    )
     assert entries(parts["Parameters"])["max_delta"] == GLOSSARY["clip.max_delta"]
     assert "def clip(" in parts["Notes"] and "def sgd(" in parts["Notes"]
 
@@ -189,7 +193,7 @@ def test_the_help_of_a_chain_describes_its_stages():
 def test_classes_keep_their_docstrings():
     assert Rule.__doc__.startswith("A method:") and "Attributes" in Rule.__doc__
     solvers = importlib.import_module("numbaopt.solvers.solver")
-    assert solvers.Solver.__doc__.startswith("A method with a step of its own")
+    assert solvers.Solver.__doc__.startswith("A method with a handwritten compiled step")
 
 
 def test_the_table_of_statuses():

@@ -1,9 +1,8 @@
-"""Every rule against its oracle, live, with hyperparameters, gradients and starts that are drawn at random.
+"""Every rule compared with its oracle for random hyperparameters, gradients and initial values.
 
-The oracles are those of ``golden/oracles``, so that a recording that is added is drawn from here too. An oracle whose
-package is not installed is skipped. ``NUMBAOPT_EXAMPLES=300`` draws that many for each oracle, others each time, and
-with every switch, in float32 too; without it there are a few in float64, always the same, that do not take long to
-compile.
+The oracles are those of ``golden/oracles``, so that this test covers every recording. Oracles whose package is not
+installed are skipped. By default there are a few fixed examples in float64, which compile quickly.
+``NUMBAOPT_EXAMPLES=300`` draws that many random examples for each oracle, with all switches and also in float32.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""Every rule, dtype, switch and size: steps compiled, serial and parallel, against the rule's own text on arrays."""
+"""Compiled steps of every rule, dtype, switch and size, serial and parallel, compared with undecorated functions."""
 
 import inspect
 import json
@@ -422,7 +422,7 @@ def test_what_a_hyperparameter_may_be_depends_on_the_rule():
         (numbaopt.asgd, {"lambd": -1e-9}),
     ]:
         (name,) = wrong
-        with pytest.raises(ValueError, match=rf"{rule.name}: {name} lies in "):
+        with pytest.raises(ValueError, match=rf"{rule.name}: {name} must be finite and lie in "):
             rule(**wrong)
 
 

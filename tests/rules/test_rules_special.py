@@ -1,4 +1,4 @@
-"""Rules with carried numbers, norms, the objective's value, noise, or a point to report, beyond their recordings."""
+"""Rules with carried numbers, norms, objective values, noise or a reported point, beyond their recordings."""
 
 import copy
 import inspect
