@@ -111,7 +111,9 @@ def all_bits():
             last = few | {"return": "last"}
             yield f"{key} last", of(minimize(valley, x0, jac="inplace", method=method, options=last))
             starts = np.linspace(-1, 1, 33, dtype=dtype).reshape(11, 3)
-            many = minimize_many(bowl, starts, data=starts[::-1] * 2, jac="inplace", method=method, options=few, threads=1)
+            many = minimize_many(
+                bowl, starts, data=starts[::-1] * 2, jac="inplace", method=method, options=few, threads=1
+            )
             yield f"{key} many", of(many)
             if not solver:
                 fed = {"data": data, "batch_size": 7, "epochs": 2, "seed": 1}
@@ -148,11 +150,17 @@ def all_bits():
     }
     for name, rule in stages.items():
         for fun, what in ((valley, "compiled"), (in_python, "Python")):
-            yield f"chain {name} {what}", of(minimize(fun, np.array([-1.2, 1.0]), jac="inplace", method=rule, options=few))
+            yield (
+                f"chain {name} {what}",
+                of(minimize(fun, np.array([-1.2, 1.0]), jac="inplace", method=rule, options=few)),
+            )
     for policy in ("skip", "shrink"):
         for fun, what in ((pit, "compiled"), (pit.py_func, "Python")):
             options = few | {"nonfinite": policy, "lr": 0.7}
-            yield f"{policy} {what}", of(minimize(fun, np.array([3.0, 2.0]), jac="inplace", method="sgd", options=options))
+            yield (
+                f"{policy} {what}",
+                of(minimize(fun, np.array([3.0, 2.0]), jac="inplace", method="sgd", options=options)),
+            )
     for name in ("adam", "lbfgs", "lamb"):
         kept = few | {"history": "x"}
         for fun, what in ((valley, "compiled"), (in_python, "Python")):
@@ -194,7 +202,9 @@ def structured():
 
     parts = []
     for method in ("lamb", "adam", chain(transforms.clip_by_global_norm(max_norm=0.5), numbaopt.lamb(lr=0.1))):
-        result = minimize(fun, {"w": np.ones((2, 3)), "b": np.zeros(4)}, jac=True, method=method, options={"maxiter": 9})
+        result = minimize(
+            fun, {"w": np.ones((2, 3)), "b": np.zeros(4)}, jac=True, method=method, options={"maxiter": 9}
+        )
         parts += [result.x["w"], result.x["b"], result.fun]
     return digest(*parts)
 

@@ -2,9 +2,9 @@
 
 What an epoch takes at least: 60 000 rows of 3136 bytes in random order, 188 MB, come from memory once. No processor
 foresees where such a row begins, so they come at a third of the speed of rows in order; asked for ahead, as
-`numbaopt.drivers.minibatch_loop.gather` does, at two thirds. The copies, 400 kB, stay in the second level of the cache, and the loss
-reads them from there. With two classes it does 4 operations for each number, and the memory bounds the epoch; with ten
-it does 40, 1.9 billion an epoch, and the arithmetic does.
+`numbaopt.drivers.minibatch_loop.gather` does, at two thirds. The copies, 400 kB, stay in the second level of the
+cache, and the loss reads them from there. With two classes it does 4 operations for each number, and the memory bounds
+the epoch; with ten it does 40, 1.9 billion an epoch, and the arithmetic does.
 """
 
 import functools

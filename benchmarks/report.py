@@ -110,7 +110,9 @@ def main(given=None):
     """Measure, print each row as it comes, and at the end the table; return how many rows failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"measure every row so many times ({ROUNDS})")
-    parser.add_argument("--quick", action="store_true", help="see in seconds that all rows work; the figures mean nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="check quickly that all rows work; the figures mean nothing"
+    )
     parser.add_argument("--only", default="", metavar="TEXT", help="only rows in which this text occurs")
     arguments = parser.parse_args(given)
     if arguments.quick:

@@ -55,7 +55,9 @@ def shortened(ids):
 
 
 def pytest_addoption(parser):
-    parser.addoption("--all", action="store_true", help="run every test; without it, those that tests/selection.py names")
+    parser.addoption(
+        "--all", action="store_true", help="run every test; without it, those that tests/selection.py names"
+    )
 
 
 def pytest_collection_modifyitems(config, items):

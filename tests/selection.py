@@ -99,9 +99,11 @@ DEFAULT = {
     "many/test_minimize_many.py::test_methods": only(*FORMS, "lbfgs", "nonlinear_cg", "barzilai_borwein"),
     # Others.
     "methods/test_chain.py::test_box_is_clip_after_the_step": only(*(f"{name}{k}" for name in FORMS for k in range(9))),
-    "methods/test_forms.py::test_matrices": only("float64"),
+    "methods/test_forms.py::test_matrices": both(double, only("shape0", "shape3")),
+    "methods/test_forms.py::test_noise_signs_and_numbers_of_matrices": double,
     "schedules/test_schedules.py::test_each_gives_the_same_lr_in_the_step": double,
     "transforms/test_transforms.py::test_accumulated_gradients_are_one_step": only("2"),
+    "transforms/test_transforms.py::test_on_matrices": only("shape0"),
     "transforms/test_transforms.py::test_plateaus": only("sgd"),
 }
 
@@ -116,6 +118,8 @@ def runs(nodeid):
 
 RULES = {path.stem for path in (PACKAGE / "rules").glob("[a-z]*.py")}
 BY_RULE = ("tests/rules/", "tests/drivers/test_drive.py", "tests/drivers/test_checkpoint.py")
+# Each test compiles much of its own here: all of a file would make a process too large.
+BY_TEST = ("tests/lowering/", "tests/methods/", "tests/schedules/", "tests/transforms/")
 # These take longest, so they begin first; that they come at the end would leave the other processes idle.
 FIRST = (
     "tests/backends/test_simulator.py",
@@ -131,6 +135,8 @@ FIRST = (
 def group(nodeid):
     """Return the name of the group that a test belongs to, all of which runs in one process."""
     path, _, test = nodeid.partition("::")
+    if path.startswith(BY_TEST):
+        return nodeid.partition("[")[0]
     rules = sorted(words(test.partition("[")[2].removesuffix("]")) & RULES) if path.startswith(BY_RULE) else []
     return rules[0] if rules else path
 
