@@ -5,8 +5,8 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
-from numbaopt.methods.rule import Rule
 from numbaopt.results.result import Result
+from numbaopt.rule import Rule
 from numbaopt.schedules import Schedule
 from numbaopt.solvers.solver import Solver
 
