@@ -1,4 +1,4 @@
-"""A group of parameters: how they, their gradients and their states lie for a rule to step them."""
+"""A group of parameters with their gradients and states, stored as a rule needs them."""
 
 from collections.abc import Mapping
 
@@ -15,20 +15,20 @@ from numbaopt.methods.state import contiguous, parts
 class Group:
     """Parameters that share a rule with its hyperparameters.
 
-    Most rules step each array where it lies. One that takes sums over all of them, or has a hyperparameter for each
-    coordinate, steps a copy of all, in one buffer, which is copied back; a chain that does so before a rule that goes
-    array by array is `split` in two.
+    Most rules update each array in its own memory. A rule that takes sums over all arrays, or has a hyperparameter for
+    each coordinate, updates a copy of all arrays in one buffer, which is copied back. A chain in which such a stage
+    precedes a rule that works array by array is split in two by `Rule.split`.
 
     Attributes
     ----------
     params : array, or dict, list or tuple of arrays
-        The caller's own arrays.
-    grads : the same structure
-        Views of one flat buffer, zero at first.
+        The arrays that the user passed.
+    grads : the structure of ``params``
+        Views of one flat buffer, which starts at zero.
     rule : Rule
-        May be replaced by one with other hyperparameters: ``group.rule = group.rule(lr=1e-4)``.
+        It may be replaced by the same rule with other hyperparameters: ``group.rule = group.rule(lr=1e-4)``.
     states : list of State
-        One for each array, or one for all.
+        One for each array, or one for all arrays.
     """
 
     def __init__(self, rule, params):
@@ -71,14 +71,14 @@ class Group:
         return np.zeros(self.structure.size, self.structure.dtype)
 
     def _pieces(self, flat):
-        """Return the part of each array, in its shape on a device, where arrays are stepped as they are."""
+        """Return the part of each array; on a device, in the shape of the array."""
         parts = [flat[lo:hi] for lo, hi in self.structure.segments]
         if not on_device(flat):
             return parts
         return [part.reshape(shape) for part, shape in zip(parts, self.structure.shapes, strict=True)]
 
     def _split(self):
-        """Return what is done to all arrays together (or None), and what to each."""
+        """Return the rule for all arrays together, or None, and the rule for each array."""
         both = self._whole is not None and self._rule.needs_norms
         return self._rule.split() if both else (None, self._rule)
 
@@ -93,23 +93,23 @@ class Group:
 
     @property
     def saved(self):
-        """All states, that of what is done to all arrays together last."""
+        """All states; that of the rule for all arrays together is the last."""
         return self.states + [self._head] * (self._head is not None)
 
     def accepted(self, rule):
-        """Return ``rule``, or raise TypeError if it is another method than this group's, or has other slots."""
+        """Return ``rule``; raise TypeError if it is another method than that of this group, or has other slots."""
         if not isinstance(rule, Rule) or (rule._stages, rule.slots_of) != (self._rule._stages, self._rule.slots_of):
             raise TypeError(f"a running group keeps its method, {self._rule.name}, and its slots; {rule!r} has others")
         return rule
 
     def step(self, work, f=None):
-        """Do the steps of a list from `buffered` or `gather`."""
+        """Update the parameters of a list from `buffered` or `gather`."""
         if self._whole is None or not work:
             for x, g, state in work:
                 self._rule.step(x, g, state, f)
             return
         _copy(self._leaves, self._pieces(self._whole))
-        _copy([g for _, g, _ in work], self._pieces(self._given))  # a copy: it may be clipped
+        _copy([g for _, g, _ in work], self._pieces(self._given))  # a copy, because a stage may change the gradient
         head, rest = self._split()
         if head is None:
             rest.step(self._whole, self._given, self.states[0], f)
@@ -121,7 +121,7 @@ class Group:
                 rest.step(x, g, state, f)
 
     def reported(self):
-        """Return the points to report, in the structure of the parameters: copies."""
+        """Return copies of the points to report, in the structure of the parameters."""
         head, rest = self._split()
         if head is not None and head.has_reported_point and not rest.has_reported_point:
             _copy(self._leaves, self._pieces(self._whole))
@@ -134,10 +134,10 @@ class Group:
         return self.structure.views(np.concatenate([np.empty(0, self.structure.dtype), *points]))
 
     def buffered(self):
-        """Return (leaf, gradient, state) for every parameter, the gradients being those of the buffer."""
+        """Return (leaf, gradient, state) for every parameter, with the gradients of the buffer."""
         leaves = self.structure.leaves(self.grads, "grads")
-        for mine, view, path in zip(leaves, self._views, self.structure.paths, strict=True):
-            if mine is not view:
+        for leaf, view, path in zip(leaves, self._views, self.structure.paths, strict=True):
+            if leaf is not view:
                 raise ValueError(f"grads{path} was replaced: fill it, grads{path}[:] = ..., or give step() gradients")
         return list(zip(self._leaves, self._parts, self._each(), strict=True))
 
@@ -145,8 +145,8 @@ class Group:
         return self.states if len(self.states) == len(self._leaves) else self.states * len(self._leaves)
 
     def gather(self, grads):
-        """Return (leaf, gradient, state) for every parameter that has a gradient, all checked."""
-        if grads is None:  # for the whole group
+        """Return (leaf, gradient, state) for every parameter that has a gradient; all gradients are checked."""
+        if grads is None:  # the group has no gradients
             return []
         work = []
         for i, (g, state) in enumerate(zip(self.structure.leaves(grads, "grads"), self._each(), strict=True)):
@@ -159,7 +159,7 @@ class Group:
                 g = self._parts[i]
             elif on_device(self._leaves[i]):
                 try:
-                    state._step.view(g, "g") if self._whole is None else _like(g, self._leaves[i])
+                    state._step.view(g, "g") if self._whole is None else _check_device_gradient(g, self._leaves[i])
                 except (TypeError, ValueError) as error:
                     raise type(error)(f"grads{path}: {error}") from None
             else:
@@ -180,24 +180,24 @@ def _copy(sources, targets):
         copy(source, target)
 
 
-def _like(g, leaf):
-    """Raise where a device gradient has not its parameter's shape and dtype."""
+def _check_device_gradient(g, leaf):
+    """Raise if a device gradient has not the shape and dtype of its parameter."""
     if not on_device(g):
         raise TypeError(f"the parameters lie on a CUDA device, and so must gradients: {type(g).__name__} does not")
-    mine, theirs = (a.__cuda_array_interface__ for a in (g, leaf))
-    if mine["shape"] != theirs["shape"] or np.dtype(mine["typestr"]) != np.dtype(theirs["typestr"]):
-        given = f"shape {mine['shape']}, dtype {np.dtype(mine['typestr'])}"
-        raise ValueError(f"{given}; the parameter has {theirs['shape']}, {np.dtype(theirs['typestr'])}")
+    given, wanted = (a.__cuda_array_interface__ for a in (g, leaf))
+    if given["shape"] != wanted["shape"] or np.dtype(given["typestr"]) != np.dtype(wanted["typestr"]):
+        text = f"shape {given['shape']}, dtype {np.dtype(given['typestr'])}"
+        raise ValueError(f"{text}; the parameter has {wanted['shape']}, {np.dtype(wanted['typestr'])}")
 
 
 def contents(state):
-    """Return copies of a state's slots by name, flat or, where x is seen as a matrix, as matrices."""
+    """Return copies of the slots of a state by name: flat arrays, or matrices for a rule that works on matrices."""
     s = np.array(state.s)
     return {name: np.array(state.rule.slot(s, name)) for name in state.rule.slots_of}
 
 
 def _stand_ins(tree):
-    """Return the tree with NumPy arrays of no memory in the place of device arrays."""
+    """Return the tree with device arrays replaced by NumPy arrays that take no memory."""
     if isinstance(tree, Mapping):
         return {key: _stand_ins(child) for key, child in tree.items()}
     if isinstance(tree, (list, tuple)) and not hasattr(tree, "_fields"):
