@@ -35,7 +35,7 @@ def whole(number, name, least, otherwise=""):
 
 
 def is_real(value):
-    """Return whether a value is one real number. (To NumPy a timedelta64 is an integer.)"""
+    """Return whether a value is one real number. A timedelta64, which is an integer to NumPy, is not."""
     return isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_, np.timedelta64))
 
 
