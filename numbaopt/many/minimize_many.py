@@ -17,8 +17,8 @@ from numbaopt.drivers.progress import Bar
 from numbaopt.drivers.run import Run
 from numbaopt.drivers.stopping import BAD_X, MAXTIME, RAISED, STOPPED
 from numbaopt.lowering.layout import TABLE, layout, powers
-from numbaopt.many.result import Ends, ManyResult
-from numbaopt.many.workers import Crowd
+from numbaopt.many.result import ManyResult, ResultTable
+from numbaopt.many.workers import ThreadPool
 from numbaopt.methods.rule import Rule
 from numbaopt.objectives import factory
 from numbaopt.objectives.bounds import read_bounds
@@ -130,14 +130,14 @@ def minimize_many(
         objective.bounds = limits[0, 0], limits[1, 0]
     spent = _checked(fun, starts, rows, objective, jac) if settled["check_grad"] else (0, 0)
     one = Run(objective, rule if limits is None else bounded(rule), objective.bounds, settled)
-    ends = Ends(starts.reshape(total, -1))
+    ends = ResultTable(starts.reshape(total, -1))
     watch = _Watch(callback, total, settled["disp"], settled["progress"])
     alike = limits is None or limits.shape[1] == 1 or objective.analytic
     try:
         if not rule.has_reported_point and alike and objective.compiled(each=rows) is not None:
             numbers = _numbers(one.rule, own, total)
             box = np.zeros((2, 1, 0), starts.dtype) if limits is None else limits
-            Crowd(one, ends, box, numbers, rows, watch).solve(threads)
+            ThreadPool(one, ends, box, numbers, rows, watch).solve(threads)
         else:
             each = _each(fun, starts, rows, objective.args, rule, own, jac, limits, given, tol)
             _one_by_one(each, ends, one, watch)
