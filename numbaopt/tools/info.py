@@ -13,7 +13,6 @@ import numba
 
 from numbaopt.backends import cache, cpu
 from numbaopt.backends.cache_files import checked
-from numbaopt.drivers.stopping import look
 from numbaopt.methods.registry import get
 
 NEEDED = "numba", "llvmlite", "numpy", "scipy"
@@ -105,7 +104,7 @@ def _processor(faults):
 
 def places():
     """Return the directory of the texts and those of compiled code, or none if nothing can be cached."""
-    jitted = get("adam").jit, look, get("lbfgs").jit
+    jitted = get("adam").jit, check_from_python, get("lbfgs").jit
     found = [getattr(getattr(function, "_cache", None), "cache_path", None) for function in jitted]
     return cache.directory(), [Path(path) for path in dict.fromkeys(found) if path]
 
