@@ -319,36 +319,49 @@ def copied(target):
     return target
 
 
-def passed(copy, files, limit):
-    """Run test files in a copy; return True, False, or None where the time limit was exceeded.
-
-    The exit status 5 of pytest, for no tests at all, counts as a failure.
-    """
-    # Without files of byte code: Python would take a stale one for a file of the same size and second.
-    environment = dict(os.environ, PYTHONPATH=str(copy), PYTHONDONTWRITEBYTECODE="1")
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *files]
-    sink = subprocess.DEVNULL
-    # In a group of its own, so that what the tests started ends with them.
-    with subprocess.Popen(
-        command, cwd=copy, env=environment, stdout=sink, stderr=sink, start_new_session=True
-    ) as process:
-        try:
-            return process.wait(limit) == 0
-        except subprocess.TimeoutExpired:
-            return None
-        finally:
-            if process.poll() is None:
-                (os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill())
-
-
 class Judge:
-    """Runs tests of mutated copies, and remembers which test files pass without any mutation."""
+    """Runs tests of mutated copies, and remembers which test files pass without any mutation.
+
+    Parameters
+    ----------
+    copies : sequence of Path
+        Copies of the repository; each of them is used by one mutation at a time.
+    limit : float
+        Seconds that the tests of one mutation may take.
+    table : dict
+        What ``scripts/mutations.toml`` holds.
+    """
 
     def __init__(self, copies, limit, table):
-        self.limit, self.table, self.sound = limit, table, {}
+        self.limit, self.table, self.sound, self.running = limit, table, {}, set()
         self.free = queue.Queue()
         for copy in copies:
             self.free.put(copy)
+
+    def passed(self, copy, files, limit):
+        """Run test files in a copy; return True, False, or None where the time limit was exceeded.
+
+        The exit status 5 of pytest, for no tests at all, counts as a failure.
+        """
+        # Without files of byte code: Python would take a stale one for a file of the same size and second.
+        environment = dict(os.environ, PYTHONPATH=str(copy), PYTHONDONTWRITEBYTECODE="1")
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *files]
+        pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        # In a group of its own, so that what the tests started ends with them.
+        with subprocess.Popen(command, cwd=copy, env=environment, start_new_session=True, **pipes) as process:
+            self.running.add(process)
+            try:
+                return process.wait(limit) == 0
+            except subprocess.TimeoutExpired:
+                return None
+            finally:
+                _end(process)
+                self.running.discard(process)
+
+    def stop(self):
+        """End all tests that are running."""
+        for process in list(self.running):
+            _end(process)
 
     def __call__(self, mutation):
         """Return the outcome for a mutation, in words."""
@@ -359,14 +372,14 @@ class Judge:
         copy = self.free.get()
         try:
             if files not in self.sound:
-                self.sound[files] = passed(copy, files, None)
+                self.sound[files] = self.passed(copy, files, None)
             if not self.sound[files]:
                 return f"unclear (without it, the tests fail: {' '.join(files)})"
             path = copy / mutation.path
             original = path.read_bytes()
             try:
                 path.write_bytes(mutation.apply(original))
-                outcome = passed(copy, files, self.limit)
+                outcome = self.passed(copy, files, self.limit)
             finally:
                 path.write_bytes(original)
         finally:
@@ -374,6 +387,12 @@ class Judge:
         if outcome is None:
             return f"caught (the time limit of {self.limit:.0f} s was exceeded)"
         return f"survived ({' '.join(files)})" if outcome else "caught"
+
+
+def _end(process):
+    """End a process and those that it started, if it is still running."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
 
 
 def arguments_of(given):
@@ -403,6 +422,7 @@ def main(given=None):
             print(f"{mutation.path}:{mutation.line}: {mutation.kind}: {mutation.what} | {tests}")
         print(f"{len(chosen)} of {sum(map(len, found.values()))} mutations.")
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     outcomes = collections.Counter()
     with tempfile.TemporaryDirectory() as folder:
         # Copies share machine code on disk: its key holds the sources that it was made of.
@@ -410,9 +430,14 @@ def main(given=None):
         copies = [copied(Path(folder, f"copy{k}")) for k in range(arguments.jobs)]
         judge = Judge(copies, arguments.limit, table)
         with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-            for mutation, outcome in zip(chosen, pool.map(judge, chosen), strict=True):
-                outcomes[outcome.split()[0]] += 1
-                print(f"{mutation.path}:{mutation.line}: {mutation.kind}: {mutation.what}: {outcome}", flush=True)
+            try:
+                for mutation, outcome in zip(chosen, pool.map(judge, chosen), strict=True):
+                    outcomes[outcome.split()[0]] += 1
+                    print(f"{mutation.path}:{mutation.line}: {mutation.kind}: {mutation.what}: {outcome}", flush=True)
+            except BaseException:  # Ctrl-C, or the signal to terminate
+                pool.shutdown(wait=False, cancel_futures=True)
+                judge.stop()
+                raise
     caught, survived = outcomes["caught"], outcomes["survived"]
     rate = f" ({caught / (caught + survived):.0%})" if caught + survived else ""
     rest = f"{outcomes['invisible']} invisible, {outcomes['unclear']} unclear"
