@@ -1,8 +1,9 @@
 """The scripts of the repository: what is regenerated is current, and mutations are what they say."""
 
 import ast
-import importlib.util
+import importlib
 import shutil
+import sys
 import tomllib
 
 import pytest
@@ -11,10 +12,11 @@ from tests.paths import ROOT
 
 
 def script(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """Return a script as a module; it may import those beside it."""
+    folder = str(ROOT / "scripts")
+    if folder not in sys.path:
+        sys.path.append(folder)
+    return importlib.import_module(name)
 
 
 @pytest.fixture
@@ -89,7 +91,7 @@ MUTATED = {
 
 
 def test_mutations_change_what_they_say():
-    found = script("mutate").Finder("numbaopt/sample.py", SAMPLE).find()
+    found = script("mutations").Finder("numbaopt/sample.py", SAMPLE).find()
     assert {mutation.what for mutation in found} == set(MUTATED)
     for mutation in found:
         text = mutation.apply(SAMPLE.encode()).decode()
@@ -99,7 +101,7 @@ def test_mutations_change_what_they_say():
 
 
 def test_mutations_are_spread_over_the_packages_and_follow_from_the_seed():
-    mutate = script("mutate")
+    mutate = script("mutations")
     found = mutate.mutations()
     packages = {path.stem for path in (ROOT / "numbaopt").iterdir() if path.suffix == ".py" or path.is_dir()}
     assert found.keys() <= packages and {"common", "drivers", "lowering", "methods", "rules"} <= found.keys()
@@ -125,7 +127,7 @@ def test_every_module_has_tests_to_run():
 
 def test_listed_mutations_are_left_out():
     mutate = script("mutate")
-    (first, *_) = mutate.Finder("numbaopt/sample.py", SAMPLE).find()
+    (first, *_) = script("mutations").Finder("numbaopt/sample.py", SAMPLE).find()
     row = {"file": first.path, "line": first.source, "what": first.what, "reason": "nothing depends on it"}
     assert mutate.reason(first, {"equivalent": [row]}) == "nothing depends on it"
     assert mutate.reason(first, {"equivalent": [row | {"line": "another"}]}) is None
