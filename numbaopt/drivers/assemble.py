@@ -79,7 +79,10 @@ def _spliced(function, program, marked):
             out += [indent + row for row in step or STEP]
         elif line.strip() == "if verdict := observe(f, x, g, best, box, record):":
             next(lines)  # return verdict: the body has returns of its own
-            out += [indent + (re.sub(NAME, lambda word: KEEP.get(word[0], word[0]), row) if rows else row) for row in _body(stopping.observe)]
+            inside = _body(stopping.observe)
+            if rows:
+                inside = [re.sub(NAME, lambda word: KEEP.get(word[0], word[0]), row) for row in inside]
+            out += [indent + row for row in inside]
         else:
             out.append(line)
             out += [indent + row for row in ROOM if rows and line.strip().startswith("x, g, best, box = ")]
