@@ -57,6 +57,7 @@ class Lowering(Expressions):
         self.taken = {"t"} | RESERVED | self.inputs.union(self.hyper, (f"{b}_t" for b in self.hyper))
         self.taken |= {names[number] for math, names in whole for number in math.numbers}
         self.taken |= {f"{part}_z{k or ''}" for part in ("w", "parts", "old") for k in range(20)}  # of sums
+        self.taken |= {"edited", "key"}  # functions that the text may call beside any assignment
         return arrays
 
     def _stage(self, names, now, steps, gate):

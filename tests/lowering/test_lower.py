@@ -16,7 +16,7 @@ import numbaopt
 from numbaopt.lowering import passes, runtime, writing
 from numbaopt.lowering.grammar import expressions
 from numbaopt.lowering.layout import layout
-from numbaopt.rule import RuleError, chain, exp, log, max, min, rule, sign, sqrt, sum, where
+from numbaopt.rule import RuleError, chain, exp, log, max, min, normal, rule, sign, sqrt, sum, where
 
 numbers = itertools.count()
 HALF = 0.5
@@ -256,6 +256,18 @@ def test_names_that_the_text_uses_itself_in_a_single_pass():
     assert_as_written(clashing_in_one_pass, compiled=[np.float64])
     x, s = np.ones(100_000), np.ones((1, 100_000))
     assert differ(clashing_in_one_pass, clashing_in_one_pass.kernel(x), x, s, [np.ones(100_000)], 1e-14) is None
+
+
+@rule
+def clashing_with_functions(x, g, m, t, lr=0.1, b=0.5, seed=3.0):
+    edited = 1 - b
+    key = edited * lr
+    m = b * m + edited * g
+    return x - key * m / (1 - b**t) + 0.0 * normal(x, seed, t), m
+
+
+def test_names_of_functions_that_the_text_calls():
+    assert_as_written(clashing_with_functions, compiled=[np.float64])
 
 
 @rule
