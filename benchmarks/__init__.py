@@ -1,8 +1,8 @@
-"""Benchmarks of numbaopt: an asv suite (``asv run``), and its bars at a glance (``python -m benchmarks.report``).
+"""Benchmarks of numbaopt: an asv suite (``asv run``), and a table of its targets (``python -m benchmarks.report``).
 
-What must be set before Numba, torch and JAX are imported is set here: two threads on every side, and a kernel cache for
-each commit. Numba judges the freshness of a cached kernel by one file alone, so with one cache for all asv could time
-the kernels of another commit.
+This module sets what must be set before Numba, torch and JAX are imported: two threads for every library, and a
+separate kernel cache for each commit. Numba checks only one source file to decide whether a cached kernel is up to
+date, so with a shared cache asv could measure the kernels of another commit.
 """
 
 import importlib.util
@@ -17,7 +17,7 @@ for _name in ("NUMBA", "OMP", "MKL", "OPENBLAS"):
 _commit = os.environ.get("ASV_COMMIT") or "working-tree"
 os.environ["NUMBA_CACHE_DIR"] = os.path.join(tempfile.gettempdir(), f"numbaopt-benchmarks-{_commit}")
 
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # installed packages have bytecode, too
 _spec = importlib.util.find_spec("numbaopt")
-if _spec is not None:  # fresh interpreters are to find the same package
+if _spec is not None:  # so that new interpreters import the same package
     os.environ["PYTHONPATH"] = str(Path(_spec.origin).parent.parent)

@@ -1,4 +1,4 @@
-"""Stages in a rule's own pass over memory: beside the bare rule, and beside the same stages as passes of NumPy."""
+"""Chains, whose stages run in the same pass over memory as the rule, compared with the rule alone and with NumPy."""
 
 import numpy as np
 
@@ -12,39 +12,39 @@ SIZES = [10_000, 10_000_000]
 
 
 class NumPyStages:
-    """The stages as passes of NumPy around the bare rule's step, without temporary arrays but one."""
+    """The stages as NumPy operations before and after the step of the rule, with one temporary array."""
 
     def __init__(self, x, g, before, after):
         self.x, self.g, self.before, self.after = x, g, before, after
-        self.own, self.one, self.average = np.empty_like(g), np.empty_like(g), x.copy()
+        self.gradient, self.scratch, self.average = np.empty_like(g), np.empty_like(g), x.copy()
         self.state = adam.init(x)
 
     def step(self):
-        np.copyto(self.own, self.g)  # the caller's gradient is not changed
+        np.copyto(self.gradient, self.g)  # the gradient of the caller is not modified
         for stage in self.before:
             stage(self)
-        adam.step(self.x, self.own, self.state)
+        adam.step(self.x, self.gradient, self.state)
         for stage in self.after:
             stage(self)
 
 
 def clipped(run):
-    np.clip(run.own, -1, 1, out=run.own)
+    np.clip(run.gradient, -1, 1, out=run.gradient)
 
 
-def shortened(run):
-    run.own *= min(1.0, 1.0 / (np.sqrt(np.dot(run.own, run.own)) + 1e-6))
+def rescaled(run):
+    run.gradient *= min(1.0, 1.0 / (np.sqrt(np.dot(run.gradient, run.gradient)) + 1e-6))
 
 
 def decayed(run):
-    np.multiply(run.x, 1e-2, out=run.one)
-    run.own += run.one
+    np.multiply(run.x, 1e-2, out=run.scratch)
+    run.gradient += run.scratch
 
 
 def averaged(run):
     run.average *= 0.999
-    np.multiply(run.x, 0.001, out=run.one)
-    run.average += run.one
+    np.multiply(run.x, 0.001, out=run.scratch)
+    run.average += run.scratch
 
 
 def positive(run):
@@ -52,28 +52,22 @@ def positive(run):
 
 
 decay = add_decayed_weights(wd=1e-2)
-# name -> the chain; the same stages of NumPy, before and after the rule.
+# name -> the chain, and the NumPy stages before and after the rule
 CHAINS = {
     "clip, adam": (chain(clip, adam), [clipped], []),
     "clip, decay, adam, non_negative": (chain(clip, decay, adam, non_negative), [clipped, decayed], [positive]),
     "clip, decay, adam, ema": (chain(clip, decay, adam, ema), [clipped, decayed], [averaged]),
-    "clip_by_global_norm, adam": (chain(clip_by_global_norm, adam), [shortened], []),
+    "clip_by_global_norm, adam": (chain(clip_by_global_norm, adam), [rescaled], []),
 }
 
 
 def traffic(rule, itemsize):
-    """Return the bytes a parameter that a step reads and writes, by the text of its passes."""
-    moved = 0
-    for sweep in passes.passes(rule.program):
-        lines = "\n".join([*sweep.body, *sweep.sums.values()])
-        written = [name for name in sweep.arrays if f"{name}[i] = " in lines]
-        read = [name for name in sweep.arrays if lines.count(f"{name}[i]") > written.count(name)]
-        moved += len(written) + len(read)
-    return moved * itemsize
+    """Return how many bytes a step reads and writes for each parameter, according to its passes."""
+    return itemsize * sum(len(sweep.read) + len(sweep.written) for sweep in passes.passes(rule.program))
 
 
 class AgainstTheRule(Contest):
-    """A step of a chain beside one of the bare rule, float32: 1 where the stages cost nothing."""
+    """A step of a chain compared with a step of the rule alone, float32: 1 if the stages cost nothing."""
 
     params = (list(CHAINS), SIZES)
     param_names = ["chain", "n"]
@@ -84,19 +78,19 @@ class AgainstTheRule(Contest):
 
 
 class AgainstNumPyStages(Contest):
-    """A step of a chain beside the bare rule's step between passes of NumPy, float32."""
+    """A step of a chain compared with a step of the rule between NumPy stages, float32."""
 
     params = (list(CHAINS), SIZES)
     param_names = ["chain", "n"]
 
     def race(self, name, n):
         x, g = arrays(n, "float32")
-        whole, before, after = CHAINS[name]
-        return Race(stepping(whole, x, g)[0], NumPyStages(x.copy(), g, before, after).step)
+        fused, before, after = CHAINS[name]
+        return Race(stepping(fused, x, g)[0], NumPyStages(x.copy(), g, before, after).step)
 
 
 class Traffic:
-    """Bytes a parameter that a step moves, float32: counted in the text of its passes, not measured."""
+    """Bytes that a step reads and writes for each parameter, float32: counted in its passes, not measured."""
 
     params = ["adam", *CHAINS]
     param_names = ["chain"]

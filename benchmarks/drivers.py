@@ -1,26 +1,26 @@
-"""Whole runs: what a driver adds to the objective, beside JAX, ensmallen and SciPy."""
+"""Complete runs: the time that a driver adds to the objective, compared with JAX, ensmallen and SciPy."""
 
 import numpy as np
 from numba import njit
 
 from benchmarks.measure import Contest, Race, warmed
-from benchmarks.peers import ensmallen_adam, jax_rosenbrock
+from benchmarks.peers import ensmallen_adam, jax_rosenbrock, need
 from numbaopt import minimize, problems
 
 
 def options(steps):
-    """Return what makes a run do that many steps, no fewer."""
+    """Return the options with which a run takes exactly this number of steps."""
     return {"gtol": 0.0, "maxiter": steps}
 
 
 def run(fun, x0, jac, steps):
-    """Minimise; check that the run did not end before its time."""
+    """Minimize, and check that the run took all steps."""
     assert minimize(fun, x0, jac=jac, options=options(steps)).nit == steps
 
 
 @njit(fastmath={"reassoc", "nsz", "contract"}, error_model="numpy")
 def long_rosenbrock(x, grad):
-    """Rosenbrock's function as one writes it for many coordinates: no entry waits for the one before it."""
+    """Rosenbrock's function for many coordinates, written so that no iteration depends on the one before it."""
     n = x.size
     r, d = x[1] - x[0] ** 2, 1 - x[0]
     f, grad[0] = 100 * r**2 + d**2, -400 * x[0] * r - 2 * d
@@ -33,17 +33,17 @@ def long_rosenbrock(x, grad):
 
 
 def pair(n, dtype="float64"):
-    """Return a run of Adam on Rosenbrock's function, compiled and warm, one of no steps, and the steps of the first."""
+    """Return a run of Adam on Rosenbrock's compiled function, a run without steps, and the steps of the first."""
     problem, steps = problems.get("rosenbrock", n=n), int(np.clip(50_000_000 // n, 50, 50_000))
     x0, fun = problem.x0.astype(dtype), problem.fun if n < 100 else long_rosenbrock
-    one, other = np.empty_like(x0), np.empty_like(x0)
-    np.testing.assert_allclose(fun(x0, one), problem.fun(x0, other), rtol=1e-5)
-    np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-3)
+    grad, expected = np.empty_like(x0), np.empty_like(x0)
+    np.testing.assert_allclose(fun(x0, grad), problem.fun(x0, expected), rtol=1e-5)
+    np.testing.assert_allclose(grad, expected, rtol=1e-5, atol=1e-3)
     return warmed(lambda: run(fun, x0, "inplace", steps)), lambda: run(fun, x0, "inplace", 0), steps
 
 
 def calling(fun, *arguments, times):
-    """Return a function that does nothing but call an objective so many times."""
+    """Return a function that calls an objective a number of times."""
 
     def bare():
         for _ in range(times):
@@ -62,9 +62,9 @@ def fills(x, grad):
 
 
 class PlainDriver:
-    """Microseconds an iteration beside the objective, which is in Python; n = 10.
+    """Microseconds that an iteration takes in addition to an objective in Python, n = 10.
 
-    The difference between a run of 500 steps and one of none, less the time of 500 calls.
+    This is the difference between a run of 500 steps and one without steps, minus the time of 500 calls.
     """
 
     params = ["True", "inplace"]
@@ -85,7 +85,7 @@ class PlainDriver:
 
 
 class CompiledDriver:
-    """Nanoseconds that an iteration of Adam on Rosenbrock's function takes, all compiled."""
+    """Nanoseconds per iteration of Adam on Rosenbrock's function, with a compiled objective."""
 
     params = ([2, 10, 100, 1000, 10_000, 100_000, 1_000_000], ["float32", "float64"])
     param_names = ["n", "dtype"]
@@ -103,7 +103,7 @@ class CompiledDriver:
 
 
 class History(Contest):
-    """A run of Adam with its history kept, beside one without: Rosenbrock's function, or a sum of squares in Python."""
+    """A run of Adam with a history compared with one without: Rosenbrock's function, or a sum of squares in Python."""
 
     params = (["compiled", "plain"], [2, 100, 10_000])
     param_names = ["driver", "n"]
@@ -115,22 +115,23 @@ class History(Contest):
             problem, steps = problems.get("rosenbrock", n=n), int(np.clip(50_000_000 // n, 50, 50_000))
             fun, x0 = problem.fun if n < 100 else long_rosenbrock, problem.x0
 
-        def whole(**more):
-            assert minimize(fun, x0, jac="inplace", options=options(steps) | more).nit == steps
+        def complete(**extra):
+            assert minimize(fun, x0, jac="inplace", options=options(steps) | extra).nit == steps
 
-        return Race(warmed(lambda: whole(history=True)), warmed(whole))
+        return Race(warmed(lambda: complete(history=True)), warmed(complete))
 
 
 class CompiledAgainstJax(Contest):
-    """An iteration of Adam on Rosenbrock's function, all compiled, float64, beside jax.lax.scan over optax.adam.
+    """An iteration of Adam on Rosenbrock's compiled function, float64, compared with jax.lax.scan over optax.adam.
 
-    Of ours, the difference between a run of many steps and one of none.
+    For numbaopt, it is the difference between a run of many steps and one without steps.
     """
 
     params = [2, 10, 100, 1000, 100_000]
     param_names = ["n"]
 
     def race(self, n):
+        need("optax")  # before anything is compiled
         whole, none, steps = pair(n)
         return Race(whole, none, jax_rosenbrock(problems.get("rosenbrock", n=n).x0, steps), per=[steps] * 3)
 
@@ -142,7 +143,7 @@ class CompiledAgainstJax(Contest):
 
 
 class PlainAgainstEnsmallen(Contest):
-    """What an iteration of Adam takes beside the same Python objective, n = 10: ours, and ensmallen's, which is C++."""
+    """The time that Adam adds to an objective in Python, n = 10, compared with Adam in ensmallen, which is in C++."""
 
     def race(self):
         x, grad, steps = np.ones(10), np.empty(10), 500
@@ -157,7 +158,7 @@ class PlainAgainstEnsmallen(Contest):
 
 
 class AgainstSciPy(Contest):
-    """An evaluation of Rosenbrock's function from Python, n = 10, and all around it, beside SciPy's methods."""
+    """An iteration on Rosenbrock's function, called from Python, n = 10, compared with methods of SciPy."""
 
     params = ["BFGS", "L-BFGS-B", "CG"]
     param_names = ["method"]
@@ -165,7 +166,7 @@ class AgainstSciPy(Contest):
     def race(self, method):
         problem, steps = problems.get("rosenbrock", n=10), 500
 
-        def fun(x):  # in Python, as SciPy has to call it
+        def fun(x):  # in Python, because SciPy must call it from there
             grad = np.empty(10)
             return problem.fun(x, grad), grad
 

@@ -1,10 +1,11 @@
-"""Minibatch epochs: logistic regression of the size of Fashion-MNIST, beside torch and scikit-learn; and a small one.
+"""Epochs of minibatches: logistic regression of the size of Fashion-MNIST compared with torch and scikit-learn.
 
-What an epoch takes at least: 60 000 rows of 3136 bytes in random order, 188 MB, come from memory once. No processor
-foresees where such a row begins, so they come at a third of the speed of rows in order; asked for ahead, as
-`numbaopt.drivers.minibatch_loop.gather` does, at two thirds. The copies, 400 kB, stay in the second level of the cache, and the loss
-reads them from there. With two classes it does 4 operations for each number, and the memory bounds the epoch; with ten
-it does 40, 1.9 billion an epoch, and the arithmetic does.
+The least time of an epoch follows from the data: 60 000 rows of 3136 bytes, 188 MB, are read from memory once, in
+random order. The hardware cannot predict where the next row begins, so it reads them at a third of the speed of
+consecutive rows, or at two thirds if they are prefetched, as `numbaopt.data.gather.gather` does. The copy of a batch
+has 400 kB and stays in the second-level cache, where the loss reads it. With two classes the loss takes 4 operations
+for each number, and the memory limits the speed; with ten classes it takes 40, 1.9 billion in an epoch, and the
+arithmetic does.
 """
 
 import functools
@@ -12,19 +13,19 @@ import functools
 import numpy as np
 from numba import njit
 
-from benchmarks.measure import Contest, Race
+from benchmarks.measure import Contest, Race, size
 from benchmarks.peers import TorchEpochs, sklearn_epoch
 from numbaopt import minimize
 from numbaopt.data.batches import Batches
 
 ROWS, FEATURES, CLASSES, BATCH = 60_000, 784, 10, 128
-TILE = 8  # rows at a time: what is read of w, or written of its gradient, serves them all. It divides every batch here
-SUMS = {"reassoc", "contract", "nsz"}  # products are summed in any order, and so by vectors
+TILE = 8  # rows that share each access to w and to its gradient; all batches here are multiples of it
+SUMS = {"reassoc", "contract", "nsz"}  # sums may be reordered, and thus vectorized
 
 
 @njit(fastmath=SUMS)
 def products(X, i, w, z):
-    """z = X[i : i + TILE] @ w."""
+    """Compute z = X[i : i + TILE] @ w."""
     a, b, c, d, e, f, g, h = X[i], X[i + 1], X[i + 2], X[i + 3], X[i + 4], X[i + 5], X[i + 6], X[i + 7]
     z0 = z1 = z2 = z3 = z4 = z5 = z6 = z7 = w.dtype.type(0)
     for j in range(w.size):
@@ -41,7 +42,7 @@ def products(X, i, w, z):
 
 @njit(fastmath=SUMS)
 def add(grad, X, i, r):
-    """grad += r @ X[i : i + TILE]."""
+    """Compute grad += r @ X[i : i + TILE]."""
     a, b, c, d, e, f, g, h = X[i], X[i + 1], X[i + 2], X[i + 3], X[i + 4], X[i + 5], X[i + 6], X[i + 7]
     r0, r1, r2, r3, r4, r5, r6, r7 = r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7]
     for j in range(grad.size):
@@ -50,7 +51,7 @@ def add(grad, X, i, r):
 
 @njit
 def logistic(w, grad, X, y):
-    """Mean loss for y in {0, 1}."""
+    """Return the mean loss for y in {0, 1}."""
     f, one, z = 0.0, w.dtype.type(1), np.empty(TILE, w.dtype)
     grad[:] = 0
     for i in range(0, y.size, TILE):
@@ -65,7 +66,7 @@ def logistic(w, grad, X, y):
 
 @njit
 def softmax(w, grad, X, y):
-    """Mean loss for y in {0, ..., classes - 1}; w has a row for each class."""
+    """Return the mean loss for y in {0, ..., classes - 1}; w has a row for each class."""
     f, scale, z = 0.0, w.dtype.type(1 / y.size), np.empty((w.shape[0], TILE), w.dtype)
     grad[:] = 0
     for i in range(0, y.size, TILE):
@@ -80,7 +81,7 @@ def softmax(w, grad, X, y):
 
 @njit
 def residual(z, label, scale):
-    """Return one row's loss; leave in z its derivative, times `scale`."""
+    """Return the loss of one row; replace z by the derivative times `scale`."""
     top = z.max()
     f = top - z[label]
     for k in range(z.size):
@@ -94,12 +95,12 @@ def residual(z, label, scale):
 
 @functools.cache
 class Problem:
-    """Random data of a kind, "binary" or "softmax"; what it costs to fit does not depend on what it is."""
+    """A classification problem, "binary" or "softmax", with random data, which do not affect the speed."""
 
     def __init__(self, kind):
-        rng = np.random.default_rng(0)
-        self.X = rng.random((ROWS, FEATURES), np.float32)
-        self.y = rng.integers(0, 2 if kind == "binary" else CLASSES, ROWS)
+        rng, rows = np.random.default_rng(0), size(ROWS, ROWS // 50)
+        self.X = rng.random((rows, FEATURES), np.float32)
+        self.y = rng.integers(0, 2 if kind == "binary" else CLASSES, rows)
         if kind == "binary":
             self.fun, self.labels, self.targets = logistic, self.y.astype("f"), self.y.astype("f")
         else:
@@ -111,16 +112,16 @@ class Problem:
         return minimize(self.fun, self.x0, jac="inplace", epochs=epochs, **self.feed)
 
     def theirs(self):
-        """Return torch's side, which is seen to arrive where ours does when it takes the rows in the same order."""
+        """Return the epochs of torch, after checking that they give the same weights for rows in the same order."""
         torch = TorchEpochs(self.X, self.targets, BATCH)
-        rows = Batches(np.arange(ROWS), BATCH, seed=0).epoch(0)
+        rows = Batches(np.arange(self.y.size), BATCH, seed=0).epoch(0)
         torch.epoch(np.concatenate([batch for (batch,), _ in rows]))
         np.testing.assert_allclose(self.ours().x, torch.w.detach().numpy(), rtol=0, atol=1e-6)
         return torch
 
 
 class Epoch:
-    """Seconds of an epoch of Adam, from Python's call to its result."""
+    """Seconds that an epoch of Adam takes, including the call from Python."""
 
     params = ["binary", "softmax"]
     param_names = ["kind"]
@@ -135,7 +136,7 @@ class Epoch:
 
 
 class AgainstTorch(Contest):
-    """An epoch of Adam from Python's call to its result, beside torch's loop with the same arithmetic but no loss."""
+    """An epoch of Adam, called from Python, compared with a loop in torch that does not compute the loss."""
 
     params = ["binary", "softmax"]
     param_names = ["kind"]
@@ -146,7 +147,7 @@ class AgainstTorch(Contest):
 
 
 class AgainstSklearn(Contest):
-    """The same beside SGDClassifier, which takes one row a step and needs no Adam."""
+    """An epoch of Adam compared with one of SGDClassifier, which takes one row per step and does not use Adam."""
 
     params = ["binary", "softmax"]
     param_names = ["kind"]
@@ -158,7 +159,7 @@ class AgainstSklearn(Contest):
 
 @njit
 def squares(w, grad, X, y):
-    """Mean squared error of a linear model."""
+    """Return the mean squared error of a linear model."""
     f = 0.0
     grad[:] = 0
     for i in range(y.size):
@@ -172,7 +173,7 @@ def squares(w, grad, X, y):
 
 
 class Small:
-    """Microseconds an epoch of 1000 rows of 5 numbers, batches of 20: the difference of 60 epochs and one."""
+    """Microseconds per epoch of 1000 rows of 5 numbers in batches of 20: the difference between 60 epochs and one."""
 
     params = [True, False]
     param_names = ["shuffle"]

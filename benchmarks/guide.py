@@ -1,8 +1,8 @@
-"""Which method should I pick? ``python -m benchmarks.guide [PART ...]`` prints what GUIDE.md says, as Markdown tables.
+"""The measurements behind GUIDE.md: ``python -m benchmarks.guide [PART ...]`` prints its tables in Markdown.
 
-Each method runs with its default hyperparameters, and with the one learning rate of a grid that does best: on smooth
-problems the one that solves most of them, on data the one that reaches the least training loss. The grid is the same
-for all. Test data choose nothing. Parts: smooth, bounds, softmax, network, large, sparse; all, unless some are named.
+Each method runs with its default hyperparameters, and with the best learning rate of a grid that is the same for all
+methods: on smooth problems the one that solves most of them, on data the one with the lowest training loss. Test data
+are not used to choose anything. The parts are smooth, bounds, softmax, network, large and sparse; by default all run.
 """
 
 import functools
@@ -20,9 +20,9 @@ from numbaopt import get, minimize, problems, schedules
 
 GRID = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0]
 SMOOTH = [name for name in problems.names() if name != "brown_badly_scaled"]
-GAP, EVALUATIONS = 1e-6, 10_000  # solved: f - f* <= GAP (1 + |f*|), after at most so many evaluations
+GAP, EVALUATIONS = 1e-6, 10_000  # solved: f - f* <= GAP (1 + |f*|) after at most this number of evaluations
 SEEDS = 0, 1, 2
-GOAL = 0.95  # of the test images right
+GOAL = 0.95  # fraction of test images that are classified correctly
 
 SOLVERS = ["lbfgs", "nonlinear_cg", "barzilai_borwein"]
 MOMENTUM = {"sgd, momentum 0.9": ("sgd", {"momentum": 0.9})}
@@ -38,14 +38,14 @@ ON_DATA = ["sgd", *MOMENTUM, *ADAPTIVE, "adamw", "lion", *NO_RATE, "momo", "momo
 ON_NETWORK = ["sgd", "sgd, momentum 0.9", "adam", "adamw", "lion", "prodigy", "schedule_free_adamw", *MATRICES]
 ON_LARGE = ["sgd, momentum 0.9", "adam", "adamw", "lion", "prodigy", "muon", "soap", *LAYERS]
 ON_SPARSE = ["sgd", *MOMENTUM, "adagrad", "adam", "amsgrad", "rmsprop", "lion", "ftrl", "prodigy", "dog", "sm3"]
-BEST = {"f_min", "lower_bound"}  # hyperparameters that are told the least value: f* where it is known, else 0
+MINIMUM = {"f_min", "lower_bound"}  # hyperparameters that are set to the minimum if it is known, else to 0
 
 
 def method(name, minimum=0.0, **hyper):
-    """Return the method of a line in the tables."""
-    known, own = MOMENTUM.get(name, (name, {}))
+    """Return the method of a row in the tables."""
+    known, momentum = MOMENTUM.get(name, (name, {}))
     base = get(known)
-    return base(**own, **{k: minimum for k in BEST.intersection(base.hyper)}, **hyper)
+    return base(**momentum, **{k: minimum for k in MINIMUM.intersection(base.hyper)}, **hyper)
 
 
 def table(head, rows):
@@ -54,12 +54,12 @@ def table(head, rows):
         print("|", " | ".join(line), "|", flush=True)
 
 
-# ---- all data at once: evaluations to the minimum
+# ---- smooth problems: evaluations until the minimum
 
 
 @functools.cache
 def until_solved(problem):
-    """Return a problem's objective with a gradient of zero wherever it is solved, which ends a run with gtol = 0."""
+    """Return a problem, and its objective with a zero gradient where it is solved, which ends a run with gtol = 0."""
     p = problems.get(problem)
     fun, goal = p.fun, p.minimum + GAP * (1 + abs(p.minimum))
 
@@ -74,7 +74,7 @@ def until_solved(problem):
 
 
 def evaluations(name, problem, **hyper):
-    """Return the evaluations until the problem is solved; infinity where it is not."""
+    """Return the number of evaluations until the problem is solved; infinity if it is not."""
     p, fun = until_solved(problem)
     options = {"maxiter": EVALUATIONS, "maxfev": EVALUATIONS, "gtol": 0.0}
     result = minimize(fun, p.x0, p.args, method(name, p.minimum, **hyper), jac="inplace", options=options)
@@ -82,7 +82,7 @@ def evaluations(name, problem, **hyper):
 
 
 def summary(counts):
-    """Return how many problems were solved, and the median of the evaluations that those took."""
+    """Return the number of problems that were solved, and the median of their evaluations."""
     solved = [count for count in counts if count < np.inf]
     return [str(len(solved)), f"{np.median(solved):.0f}" if solved else "-"]
 
@@ -98,8 +98,8 @@ def smooth():
         else:
             tried = {lr: [evaluations(name, problem, lr=lr) for problem in SMOOTH] for lr in GRID}
             best = min(tried, key=lambda lr: [tried[lr].count(np.inf), np.median(tried[lr])])
-            own = [min(counts) for counts in zip(*tried.values(), strict=True)]
-            rows.append([*row, f"{best:g}", *summary(tried[best]), *summary(own)])
+            best_each = [min(counts) for counts in zip(*tried.values(), strict=True)]
+            rows.append([*row, f"{best:g}", *summary(tried[best]), *summary(best_each)])
         print(f"{name}: {perf_counter() - clock:.0f} s", file=sys.stderr)
     head = ["method", "default: solved", "evaluations", "best lr", "solved", "evaluations"]
     table([*head, "an lr for each problem: solved", "evaluations"], [row + [""] * (8 - len(row)) for row in rows])
@@ -110,15 +110,15 @@ def bounds():
     p, box = problems.get("rosenbrock"), [(None, 0.8), (None, None)]
     rows = []
     for name in ("barzilai_borwein", "L-BFGS-B", "adam", "sgd, momentum 0.9", "rprop"):
-        whole = name in ("barzilai_borwein", "L-BFGS-B")
+        fixed = name in ("barzilai_borwein", "L-BFGS-B")
         tried = []
-        for lr in [np.nan] if whole else GRID:
-            rule = name if whole else method(name, lr=lr)
+        for lr in [np.nan] if fixed else GRID:
+            rule = name if fixed else method(name, lr=lr)
             options = {"maxiter": EVALUATIONS}
             r = minimize(p.fun, p.x0, (), rule, jac="inplace", bounds=box, tol=1e-6, options=options)
             tried.append((r.nfev if r.success else np.inf, lr, r.fun - 0.04))
         nfev, lr, gap = min(tried)
-        rows.append([name, "" if whole else f"{lr:g}", f"{nfev:.0f}", f"{gap:.0e}"])
+        rows.append([name, "" if fixed else f"{lr:g}", f"{nfev:.0f}", f"{gap:.0e}"])
     table(["method", "best lr", "evaluations", "f - f*"], rows)
 
 
@@ -127,7 +127,7 @@ def bounds():
 
 @dataclass
 class Task:
-    """What is fitted by minibatches: `loss(params, X, y, l2)`, its data, and what `score` makes of the parameters."""
+    """A model to fit with minibatches: ``loss(params, X, y, l2)``, its data, and its score on test data."""
 
     loss: Any
     start: Any
@@ -147,8 +147,8 @@ class Task:
         reached = []
 
         def callback(intermediate_result):
-            whole = intermediate_result.nit % self.steps == 0
-            if whole and not reached and self.score(intermediate_result.x) >= self.goal:
+            epoch_done = intermediate_result.nit % self.steps == 0
+            if epoch_done and not reached and self.score(intermediate_result.x) >= self.goal:
                 reached.append(intermediate_result.nit // self.steps)
 
         clock, feed = perf_counter(), {"data": self.train, "batch_size": self.batch, "epochs": self.epochs}
@@ -158,38 +158,38 @@ class Task:
         return np.nan_to_num(full, nan=np.inf), self.score(result.x), reached[0] if reached else np.inf, seconds
 
     def mean(self, rule):
-        """Return the same, as means over seeds (the shuffling)."""
+        """Return the means of the results of `fit` over several seeds of the shuffling."""
         return np.mean([self.fit(rule, seed) for seed in SEEDS], axis=0)
 
-    def choose(self, name, rate, among):
-        """Return the learning rate with the least training loss; rate makes lr of it."""
-        return min(among, key=lambda lr: self.fit(method(name, lr=rate(lr)))[0])
+    def choose(self, name, rate, candidates):
+        """Return the candidate with the lowest training loss; ``rate`` turns a candidate into lr or a schedule."""
+        return min(candidates, key=lambda lr: self.fit(method(name, lr=rate(lr)))[0])
 
 
 def compare(title, task, names, score, goal=True):
-    """Print a table of what the methods make of a task."""
+    """Print a table of the results of methods on a task."""
     print(f"\n## {title}: {task.epochs} epochs of {task.steps} steps, batches of {task.batch}, l2 = {task.l2:g}\n")
-    falling = functools.partial(schedules.cosine, steps=task.epochs * task.steps)
+    cosine = functools.partial(schedules.cosine, steps=task.epochs * task.steps)
     rows = []
     for name in names:
         loss, accuracy, _, _ = task.mean(method(name))
         row = [name, f"{state(name):.3g}", f"{loss:.4f}", score(accuracy)]
-        among = GRID
-        for rate in (float, falling):
-            lr = task.choose(name, rate, among)
-            among = [lr, *GRID[GRID.index(lr) + 1 :][:2]]  # one that falls may start higher
+        candidates = GRID
+        for rate in (float, cosine):
+            lr = task.choose(name, rate, candidates)
+            candidates = [lr, *GRID[GRID.index(lr) + 1 :][:2]]  # a decaying rate may start higher
             loss, accuracy, epochs, seconds = task.mean(method(name, lr=rate(lr)))
             row += [f"{lr:g}", f"{loss:.4f}", score(accuracy)] + [f"{epochs:.1f}"] * goal
         rows.append([*row, f"{seconds:.2f}"])
         print(f"{name}: {row}", file=sys.stderr)
     each = ["loss", "score"]
-    more = ["lr", *each] + ["epochs to goal"] * goal
-    head = ["method", "state"] + [f"default: {each[0]}", each[1], *more]
-    table([*head, *[f"cosine: {more[0]}", *more[1:]], "seconds"], rows)
+    columns = ["lr", *each] + ["epochs to goal"] * goal
+    head = ["method", "state"] + [f"default: {each[0]}", each[1], *columns]
+    table([*head, *[f"cosine: {columns[0]}", *columns[1:]], "seconds"], rows)
 
 
 def state(name):
-    """Return how many numbers a parameter of a 256 by 256 matrix costs beside itself and its gradient."""
+    """Return the size of the state relative to the parameters, for a 256 by 256 matrix."""
     x = np.zeros((256, 256))
     return method(name).shaped(x.shape).slots(x.reshape(-1)).size / x.size
 
@@ -217,7 +217,7 @@ def cross_entropy(z, y):
 
 
 def digits(hidden=None, batch=50, epochs=20):
-    """Return the task of scikit-learn's digits, for softmax regression or a network of two layers."""
+    """Return the task of classifying scikit-learn's digits by softmax regression, or by a network of two layers."""
     need("sklearn")
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
@@ -226,7 +226,7 @@ def digits(hidden=None, batch=50, epochs=20):
     X, T, y, u = train_test_split((X / 16).astype(np.float32), y, test_size=450, stratify=y, random_state=0)
     inner = hidden or X.shape[1]
     start = {"W": np.zeros((inner, 10), np.float32), "b": np.zeros(10, np.float32)}
-    if hidden:  # variance 2 / inputs, so that signals keep their size through a ReLU (He et al. 2015)
+    if hidden:  # the variance 2 / inputs preserves the size of signals through a ReLU (He et al. 2015)
         normal = np.random.default_rng(0).standard_normal
         start["V"] = (normal((X.shape[1], hidden)) * np.sqrt(2 / X.shape[1])).astype(np.float32)
         start["W"] = (normal((hidden, 10)) * np.sqrt(2 / hidden)).astype(np.float32)
@@ -258,7 +258,7 @@ def logistic(w, X, y, l2):
 
 
 def sparse(rows=2000, features=1000, active=10, l2=1e-4):
-    """Logistic regression on rare features: the k-th is there in proportion to 1 / k."""
+    """Fit logistic regression with rare features: the frequency of the k-th is proportional to 1 / k."""
     rng = np.random.default_rng(0)
     frequency = 1 / np.arange(1, features + 1)
     X = np.zeros((2 * rows, features))
@@ -266,9 +266,10 @@ def sparse(rows=2000, features=1000, active=10, l2=1e-4):
         row[rng.choice(features, active, replace=False, p=frequency / frequency.sum())] = 1
     y = np.sign(X @ (2 * rng.standard_normal(features)) + rng.logistic(size=len(X)))
     train, test = (X[:rows], y[:rows]), (X[rows:], y[rows:])
-    least = minimize(logistic, np.zeros(features), (*train, l2), "lbfgs", jac=True, tol=1e-9)
+    optimum = minimize(logistic, np.zeros(features), (*train, l2), "lbfgs", jac=True, tol=1e-9)
     task = Task(logistic, np.zeros(features), train, lambda w: np.mean(test[0] @ w * test[1] > 0), l2, 50, 10)
-    print(f"\nThe least loss of the next table is {least.fun:.4f}, by lbfgs; its score {task.score(least.x):.2%}.")
+    score = task.score(optimum.x)
+    print(f"\nThe lowest possible loss of the next table is {optimum.fun:.4f} (lbfgs); its score is {score:.2%}.")
     compare("Rare features, logistic regression", task, ON_SPARSE, "{:.2%}".format, goal=False)
 
 
@@ -276,13 +277,13 @@ PARTS = {part.__name__: part for part in (smooth, bounds, softmax, network, larg
 
 
 def main(chosen):
-    warnings.simplefilter("ignore")  # runs that overflow are part of a grid
+    warnings.simplefilter("ignore")  # with some rates of the grid, runs overflow
     np.seterr(all="ignore")
-    need("threadpoolctl").threadpool_limits(1)  # the matrices are small
+    need("threadpoolctl").threadpool_limits(1)  # the matrices are too small for threads
     for name in chosen or PARTS:
         clock = perf_counter()
         PARTS[name]()
-        print(f"\n{name}: {perf_counter() - clock:.0f} s in all")
+        print(f"\n{name}: {perf_counter() - clock:.0f} s in total")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Many problems at once: Adam on Rosenbrock's function from random starts, float64, beside JAX's vmap."""
+"""Many problems at once: Adam on Rosenbrock's function from random starts, float64, compared with jax.vmap."""
 
 import numpy as np
 
@@ -8,25 +8,25 @@ from numbaopt import adam, minimize_many, problems
 
 
 def starts(B, n):
-    """Return B points, the same at every call."""
+    """Return B starting points, the same at every call."""
     return np.random.default_rng(0).uniform(-2, 2, (B, n))
 
 
 def run(X0, lr, **options):
-    """Minimise from each row."""
+    """Minimize from each row of X0."""
     fun = problems.get("rosenbrock", n=X0.shape[1]).fun
     return minimize_many(fun, X0, jac="inplace", method=adam(lr=lr), options=options)
 
 
 def fixed(X0, lr, steps):
-    """Do so many steps from each row, no fewer; return where they end."""
+    """Do exactly this number of steps from each row; return the final points."""
     result = run(X0, lr, maxiter=steps, gtol=0.0, **{"return": "last"})
     assert np.all(result.nit == steps)
     return result.x
 
 
 class FixedAgainstJax(Contest):
-    """200 iterations of each of 10 000 problems, beside jax.vmap of lax.scan over optax.adam in either form."""
+    """200 or 1000 iterations of 10 000 problems, compared with jax.vmap of lax.scan over optax.adam in two forms."""
 
     params = ([2, 5, 10, 50], ["scan", "tuned"])
     param_names = ["n", "theirs"]
@@ -39,10 +39,10 @@ class FixedAgainstJax(Contest):
 
 
 class RaggedAgainstJax(Contest):
-    """20 000 / n problems until no entry of the gradient exceeds 0.01, beside jax.vmap of lax.while_loop.
+    """20 000 / n problems until no entry of the gradient exceeds 0.01, compared with jax.vmap of lax.while_loop.
 
-    A problem takes some 3000 iterations, the longest twice as many. Down in the valley Adam swings to and fro, and what
-    differs in rounding ends sooner or later; so of the iterations the mean is compared.
+    A problem takes about 3000 iterations, and the longest one twice as many. Adam oscillates in the valley, so rounding
+    errors change the number of iterations; therefore only the means are compared.
     """
 
     params = [2, 10]
@@ -61,7 +61,7 @@ class RaggedAgainstJax(Contest):
 
 
 class Size:
-    """Nanoseconds that an iteration takes of a problem, by how many there are, and microseconds that a call takes."""
+    """Nanoseconds per iteration and problem for B problems, and microseconds per call."""
 
     params = ([1, 10, 100, 1000, 10_000, 100_000], [2, 10])
     param_names = ["B", "n"]

@@ -1,4 +1,4 @@
-"""Curve fitting at scale: the peaks of ``examples/gaussian_peaks.py``, beside a loop over scipy.optimize.curve_fit."""
+"""Many curve fits: the peaks of ``examples/gaussian_peaks.py``, compared with a loop over scipy.optimize.curve_fit."""
 
 import functools
 import importlib.util
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measure import Contest, Race, warmed
+from benchmarks.measure import Contest, Race, size, warmed
 from benchmarks.peers import need
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "gaussian_peaks.py"
@@ -22,9 +22,10 @@ def example():
 
 
 class AgainstCurveFit(Contest):
-    """From noisy spectra to five parameters and their standard errors, a fit; theirs from the same start.
+    """Fitting five parameters and their standard errors to noisy spectra, from the same starting points.
 
-    Of 100 000, of which curve_fit does a hundred; it finds the same of a thousand to 1e-3 of their standard errors.
+    numbaopt fits 100 000 spectra and curve_fit 100 of them, compared by the time per fit. On 1000 spectra the
+    parameters of both agree within 1e-3 standard errors.
     """
 
     params = ["finite differences", "Jacobian"]
@@ -32,12 +33,12 @@ class AgainstCurveFit(Contest):
 
     def race(self, derivatives):
         peaks, rng = example(), np.random.default_rng(0)
-        spectra = peaks.measure(peaks.specimen(250, 400, rng).reshape(-1, 5), rng)
+        spectra = peaks.measure(peaks.specimen(size(250, 25), size(400, 40), rng).reshape(-1, 5), rng)
         ours = warmed(lambda: peaks.fit(spectra))
         found, errors, result = ours()
-        some = rng.choice(np.flatnonzero(result.success), 1000, replace=False)
+        some = rng.choice(np.flatnonzero(result.success), size(1000, 100), replace=False)
         start = peaks.starts(spectra[some], peaks.ENERGY)
-        assert np.max(peaks.apart(found[some], spectra[some], start)) < 1e-3
+        assert np.max(peaks.deviation(found[some], spectra[some], start)) < 1e-3
         jac = peaks.jacobian if derivatives == "Jacobian" else None
         theirs = functools.partial(peaks.one_by_one, spectra[some[:100]], start[:100], jac=jac)
         return Race(ours, theirs, per=[len(spectra), 100])

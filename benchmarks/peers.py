@@ -1,4 +1,4 @@
-"""What numbaopt is measured against. Who is not installed raises NotImplementedError, which asv takes for "skip"."""
+"""Other libraries to compare with. If one is not installed, NotImplementedError makes asv skip the benchmark."""
 
 import functools
 import importlib
@@ -10,7 +10,7 @@ from benchmarks import THREADS
 
 
 def need(package):
-    """Import a package that may not be there."""
+    """Import a package; raise NotImplementedError if it is not installed."""
     try:
         return importlib.import_module(package)
     except ImportError:
@@ -18,7 +18,7 @@ def need(package):
 
 
 def torch_adam(x, g):
-    """Return torch's step: its Adam as one CPU kernel, the fastest form it has."""
+    """Return a step of torch's Adam as a single CPU kernel, its fastest form."""
     torch = need("torch")
     torch.set_num_threads(THREADS)
     parameter = torch.nn.Parameter(torch.from_numpy(x.copy()))
@@ -27,7 +27,7 @@ def torch_adam(x, g):
 
 
 class NumPyAdam:
-    """Adam as one writes it by hand in NumPy, without temporaries where that is easy."""
+    """Adam as it is commonly written in NumPy, avoiding temporary arrays where that is easy."""
 
     def __init__(self, x, g):
         self.x, self.g, self.m, self.v, self.t = x.copy(), g, np.zeros_like(x), np.zeros_like(x), 0
@@ -45,7 +45,7 @@ class NumPyAdam:
 
 
 def _jax_adam(lr):
-    """Return JAX in float64, optax's Adam, and the gradient of Rosenbrock's function: no values, which take longer."""
+    """Return JAX in float64, optax's Adam, and the gradient of Rosenbrock's function without its value."""
     jax, optax = need("jax"), need("optax")
     jax.config.update("jax_enable_x64", True)
 
@@ -62,16 +62,18 @@ def _jax_adam(lr):
 
 
 def jax_rosenbrock(x0, steps, lr=1e-3, form="scan"):
-    """Return a run of ``lax.scan`` over optax.adam on Rosenbrock's function, compiled; it returns the last x.
+    """Return a compiled run of ``lax.scan`` over optax.adam on Rosenbrock's function, which returns the last x.
 
     Parameters
     ----------
     x0 : ndarray, shape (n,) or (B, n)
-        Of two dimensions, a start for each of B problems: then it is ``vmap`` of the scan.
+        The starting point, or one for each of B problems, which ``vmap`` runs together.
     steps : int
+        The number of steps.
     lr : float
+        The learning rate.
     form : {"scan", "tuned"}
-        "scan" is what one writes: an iteration takes the gradient, then the step. "tuned" hands the gradient on to the
+        "scan" is the usual form: an iteration computes the gradient and then steps. "tuned" passes the gradient to the
         next iteration, which is faster.
     """
     jax, init, update, gradient = _jax_adam(lr)
@@ -95,13 +97,13 @@ def jax_rosenbrock(x0, steps, lr=1e-3, form="scan"):
 
 
 def jax_until(X0, gtol, most, lr):
-    """Return a run for each row of X0 until no entry of the gradient exceeds gtol: ``vmap`` of ``lax.while_loop``.
+    """Return a run of ``vmap`` of ``lax.while_loop`` for each row of X0, until no entry of the gradient exceeds gtol.
 
-    It returns x and the iterations of each, which `most` limits.
+    It returns the last x and the number of iterations, at most `most`, of each problem.
     """
     jax, init, update, gradient = _jax_adam(lr)
 
-    def goes_on(problem):
+    def unfinished(problem):
         _, g, _, k = problem
         return (jax.numpy.max(abs(g)) > gtol) & (k < most)
 
@@ -113,7 +115,7 @@ def jax_until(X0, gtol, most, lr):
     @jax.jit
     @jax.vmap
     def run(x):
-        x, _, _, k = jax.lax.while_loop(goes_on, iterate, (x, gradient(x), init(x), 0))
+        x, _, _, k = jax.lax.while_loop(unfinished, iterate, (x, gradient(x), init(x), 0))
         return x, k
 
     X0 = jax.numpy.asarray(X0)
@@ -121,10 +123,10 @@ def jax_until(X0, gtol, most, lr):
 
 
 class TorchEpochs:
-    """Logistic regression in torch: no autograd and no loss, gradients by hand, Adam as one kernel.
+    """Logistic regression in torch: explicit gradients without autograd, no loss, and Adam as a single kernel.
 
-    ``X`` is float32; ``y`` holds 0.0 and 1.0 where there are two classes, and is one-hot where there are more: `w` has
-    then a row for each.
+    ``X`` is float32. ``y`` contains 0.0 and 1.0 for two classes, and is one-hot for more classes; `w` then has a row
+    for each class.
     """
 
     def __init__(self, X, y, batch):
@@ -137,7 +139,7 @@ class TorchEpochs:
         self._rows = torch.empty(batch, X.shape[1])
 
     def epoch(self, order=None):
-        """Go through the rows, in an order (an array of int64) or in a new one."""
+        """Step through all rows, in the order of an array of int64, or by default in a new random order."""
         torch, w = self._torch, self.w
         order = torch.randperm(len(self._X)) if order is None else torch.from_numpy(order)
         with torch.no_grad():
@@ -152,7 +154,7 @@ class TorchEpochs:
 
 
 def sklearn_epoch(X, y):
-    """Return an epoch of scikit-learn's stochastic gradient descent, one row a step, one class against the rest."""
+    """Return an epoch of scikit-learn's stochastic gradient descent, one row per step and one-versus-rest."""
     model = need("sklearn.linear_model").SGDClassifier(loss="log_loss", alpha=0.0, learning_rate="constant", eta0=1e-3)
     classes = np.unique(y)
     return lambda: model.partial_fit(X, y, classes)
@@ -165,11 +167,11 @@ def ensmallen_adam(fun, x0, steps):
 
 
 def copying(x, g, s):
-    """Return loops that read x, g and the slots and write x and the slots, with no arithmetic: the memory's ceiling.
+    """Return loops that read x, g and the slots and write x and the slots without arithmetic: the memory bandwidth.
 
-    Bits are ORed with a zero, one integer instruction a vector, which the compiler cannot leave out; the arrays are
-    the very ones that the step works on, and keep their values. Two forms, one part a thread and the step's own small
-    blocks: which is faster depends on the machine.
+    The values are ORed with a zero that the compiler does not know, one integer instruction for each vector, so the
+    arrays do not change. There are two forms, with one part for each thread and with small blocks as in the step: which
+    one is faster depends on the machine.
     """
     bits = f"i{x.dtype.itemsize}"
     x, g, s, zero = x.view(bits), g.view(bits), s.view(bits), np.zeros(1, bits)[0]

@@ -1,4 +1,4 @@
-"""Starting: imports, and the first result of a new process."""
+"""Start-up: imports, and the first result of a new process."""
 
 import itertools
 import os
@@ -17,16 +17,16 @@ with install_recorder("numba:compile") as recorder:
 print(*[event.data["dispatcher"].py_func.__name__ for _, event in recorder.buffer if event.is_start])
 """
 CALL = "bowl(np.zeros(5), np.zeros(5))\n"
-MINIMISE = """\
+MINIMIZE = """\
 from numbaopt import minimize
 minimize(bowl, np.zeros(5), jac="inplace", options={"maxiter": 1000})
 """
-OBJECTIVE = {"bowl", "objective"}  # what must be compiled: the user's function, and what hands it to the driver
+OBJECTIVE = {"bowl", "objective"}  # what must be compiled: the function of the user, and its wrapper for the driver
 _number = itertools.count()
 
 
 def compiling():
-    """Return a program with a jitted objective unlike those before it, called once."""
+    """Return a program that compiles and calls an objective, a different one each time."""
     return f"""
 import numpy as np
 from numba import njit
@@ -42,13 +42,13 @@ def bowl(x, grad):
 {CALL}"""
 
 
-def minimising():
-    """Return the same program, except that the objective is minimised."""
-    return compiling().removesuffix(CALL) + MINIMISE
+def minimizing():
+    """Return the same program, except that it minimizes the objective."""
+    return compiling().removesuffix(CALL) + MINIMIZE
 
 
 def scanning():
-    """Return what does the same in JAX: as many steps of optax's Adam on a function that it has not seen."""
+    """Return a program that does the same in JAX: as many steps of optax's Adam on a new objective."""
     return f"""
 import jax, optax
 jax.config.update("jax_enable_x64", True)
@@ -71,12 +71,12 @@ run(jax.numpy.zeros(5)).block_until_ready()
 
 
 def timed(program):
-    """Return a program that prints how long a program takes."""
+    """Return a program that prints the seconds that a program takes."""
     return CLOCK + program + STOP
 
 
 class Import:
-    """Milliseconds that ``import numbaopt`` takes where Numba is imported already."""
+    """Milliseconds that ``import numbaopt`` takes if Numba has already been imported."""
 
     timeout = 300
 
@@ -90,51 +90,51 @@ class Import:
 
 
 class FirstResultAgainstTorch(Contest):
-    """A process that minimises a new jitted objective, kernels cached, beside one that only imports torch."""
+    """A process that minimizes a new jitted objective with cached kernels, compared with importing torch."""
 
     def race(self):
         need("torch")
-        return Fresh(lambda: timed(minimising()), lambda: timed("import torch\n"))
+        return Fresh(lambda: timed(minimizing()), lambda: timed("import torch\n"))
 
 
 class FirstResultAgainstNumba(Contest):
-    """The same beside a process that does nothing but compile and call its objective: 1 is the floor."""
+    """The same compared with a process that only compiles and calls its objective: the ratio cannot be below 1."""
 
     def race(self):
-        return Fresh(lambda: timed(minimising()), lambda: timed(compiling()))
+        return Fresh(lambda: timed(minimizing()), lambda: timed(compiling()))
 
 
 class FirstResultAgainstJax(Contest):
-    """The same beside one that imports JAX and compiles a scan over optax.adam: 1000 steps on both sides."""
+    """The same compared with a process that imports JAX and compiles a scan over optax.adam, also of 1000 steps."""
 
     def race(self):
-        need("optax")  # which needs JAX
-        return Fresh(lambda: timed(minimising()), lambda: timed(scanning()))
+        need("optax")  # requires JAX
+        return Fresh(lambda: timed(minimizing()), lambda: timed(scanning()))
 
 
 class FirstResult:
-    """The first result of a new process, a new jitted objective's."""
+    """The first result of a new process, for a new jitted objective."""
 
     timeout = 300
 
     def setup(self):
-        printed(minimising())  # fills the cache
+        printed(minimizing())  # fills the cache
 
     def track_recompiled(self):
-        """Count what a second process compiles beside the objective, and the files that it adds to the cache."""
+        """Count what a second process compiles besides the objective, and the files that it adds to the cache."""
         cache = Path(os.environ["NUMBA_CACHE_DIR"])
         before = set(cache.rglob("*"))
-        compiled = printed(WATCH.format(program=minimising())).split()
+        compiled = printed(WATCH.format(program=minimizing())).split()
         added = set(cache.rglob("*")) - before
         return len([name for name in compiled if name not in OBJECTIVE]) + len(added)
 
     track_recompiled.unit = "kernels and files"
 
     def timeraw_warm(self):
-        return minimising()
+        return minimizing()
 
     def timeraw_cold(self):
-        return minimising(), COLD
+        return minimizing(), COLD
 
 
 def timeraw_import_numbaopt():

@@ -1,4 +1,4 @@
-"""One step: beside torch, NumPy and the memory itself; for every rule and dtype; and what a call costs."""
+"""Single steps: comparisons with torch, NumPy and the memory bandwidth, all rules and dtypes, the cost of a call."""
 
 import numpy as np
 from numba import njit
@@ -10,19 +10,19 @@ from numbaopt import adam
 
 
 def arrays(n, dtype):
-    """Return parameters and a gradient that nothing special happens to."""
+    """Return parameters and a gradient without special values."""
     rng = np.random.default_rng(0)
     return rng.standard_normal(n).astype(dtype), rng.standard_normal(n).astype(dtype)
 
 
 def stepping(rule, x, g):
-    """Return one step of a rule as a candidate, and its state."""
+    """Return a step of a rule as a candidate for `Race`, and its state."""
     state = rule.init(x)
     return ("rule.step(x, g, state)", {"rule": rule, "x": x, "g": g, "state": state}), state
 
 
 class AdamAgainstTorch(Contest):
-    """numbaopt.adam.step beside torch.optim.Adam(fused=True), float32."""
+    """numbaopt.adam.step compared with torch.optim.Adam(fused=True), float32."""
 
     params = [10, 1_000, 100_000, 10_000_000]
     param_names = ["n"]
@@ -33,7 +33,7 @@ class AdamAgainstTorch(Contest):
 
 
 class AdamAgainstNumPy(Contest):
-    """numbaopt.adam.step beside Adam written in NumPy."""
+    """numbaopt.adam.step compared with Adam written in NumPy."""
 
     params = ([10, 1_000, 100_000, 10_000_000], ["float32", "float64"])
     param_names = ["n", "dtype"]
@@ -44,7 +44,7 @@ class AdamAgainstNumPy(Contest):
 
 
 class AgainstCopying(Contest):
-    """A step at n = 1e7 beside a loop that reads and writes the same arrays with no arithmetic."""
+    """A step at n = 1e7 compared with a loop that reads and writes the same arrays without arithmetic."""
 
     params = (["sgd", "rmsprop", "adam", "amsgrad"], ["float32", "float64"])
     param_names = ["rule", "dtype"]
@@ -62,7 +62,7 @@ class AgainstCopying(Contest):
 
 
 class SingleAgainstDouble(Contest):
-    """A float32 step beside a float64 one: 0.5 where twice as many go through, 1 where float64 hides inside."""
+    """A step in float32 compared with float64: 0.5 is expected, and 1 if the step uses float64 internally."""
 
     params = (numbaopt.names(), [10_000])
     param_names = ["rule", "n"]
@@ -73,7 +73,7 @@ class SingleAgainstDouble(Contest):
 
 
 class PerParameter:
-    """Nanoseconds a parameter."""
+    """Nanoseconds per parameter."""
 
     params = (numbaopt.names(), ["float32", "float64"], [1_000, 10_000, 1_000_000, 10_000_000])
     param_names = ["rule", "dtype", "n"]
@@ -89,7 +89,7 @@ class PerParameter:
 
 
 class Dispatch:
-    """What a call costs, n = 8: of ``adam.step``, of the kernel inside, and of ``adam.jit`` in compiled code."""
+    """The cost of a call, n = 8: of ``adam.step``, of its kernel, and of ``adam.jit`` in compiled code."""
 
     params = ["adam.step", "adam.kernel(x)", "adam.jit"]
     param_names = ["what"]

@@ -1,4 +1,4 @@
-"""The former name of `numbaopt.adapters`, which stays."""
+"""An alias of `numbaopt.adapters`, kept for compatibility."""
 
 from numbaopt.adapters import gaussian_process, loop, neural_network, statsmodels
 

@@ -1,4 +1,4 @@
-"""The former name of `numbaopt.backends.linalg`, which stays; `numbaopt.rule` has these functions, too."""
+"""Alias of `numbaopt.backends.linalg`, for programs written for version 0.1.0. `numbaopt.rule` has all functions."""
 
 from numbaopt.backends.linalg import (
     columnmax,

@@ -1,4 +1,4 @@
-"""What the author of a rule imports: ``from numbaopt.rule import rule, sqrt, where``."""
+"""The functions for writing rules, as in ``from numbaopt.rule import rule, sqrt, where``."""
 
 from numbaopt.backends.linalg import (
     columnmax,
@@ -44,7 +44,7 @@ __all__ += ["columns", "matrix", "rows", "simplex_threshold"]
 __all__ += ["columnmax", "columnmean", "descending", "eigenvectors", "inverse_root", "orthogonal", "orthonormal"]
 __all__ += ["rowmax", "rowmean", "transpose"]
 
-# The name `numbaopt.rule` is this module in ``import numbaopt.rule``, and the decorator in ``numbaopt.rule``: what the
-# one has, the other has, too.
+# In ``import numbaopt.rule as r`` the name is bound to the decorator, because `numbaopt.rule` is the decorator once the
+# package is imported. The decorator therefore has the functions of this module as attributes.
 for _name in __all__:
     setattr(rule, _name, globals()[_name])

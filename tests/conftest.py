@@ -13,7 +13,10 @@ if threading.current_thread() is threading.main_thread() and signal.getsignal(si
 # Before matplotlib is imported anywhere: tests draw to files.
 os.environ["MPLBACKEND"] = "Agg"
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests import selection
 
 # A test's first example may have to compile, which no deadline should count. Failures are the same each time.
 settings.register_profile(
@@ -25,6 +28,8 @@ settings.register_profile(
 settings.load_profile("numbaopt")
 
 
+LARGEST = 600_000_000  # bytes of a process of the test run, beyond which it gets no more tests
+SCHEDULER = pytest.StashKey()
 collect_ignore = ["typing/usage.py"]  # for type checkers: it is not run
 
 
@@ -47,3 +52,59 @@ def shortened(ids):
         return text if len(text) < 60 else text[:57] + "..."
 
     return name
+
+
+def pytest_addoption(parser):
+    parser.addoption("--all", action="store_true", help="run every test; without it, those that tests/selection.py names")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what runs only with --all, and put the groups that take longest first."""
+    if not config.getoption("all"):
+        left_out = [item for item in items if not selection.runs(item.nodeid)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if selection.runs(item.nodeid)]
+    items.sort(key=lambda item: selection.rank(item.nodeid))
+
+
+# With pytest-xdist: the tests of one rule, or of one file, run in one process, so that nothing is compiled twice at
+# the same time; and a process that has grown is replaced by a new one, for LLVM does not return the memory of what it
+# has compiled.
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduler(LoadScopeScheduling):
+        """Hands out groups of tests, in the order in which they were collected, to processes that are small."""
+
+        def _split_scope(self, nodeid):
+            return selection.group(nodeid)
+
+        def _reschedule(self, node):
+            waiting = self.workqueue and self._pending_of(self.assigned_work[node]) <= 2
+            if waiting and not node.shutting_down and resident(node.workerinfo["pid"]) > LARGEST:
+                node.shutdown()
+            else:
+                super()._reschedule(node)
+
+    config.option.loadscopereorder = False
+    config.stash[SCHEDULER] = Scheduler(config, log)
+    return config.stash[SCHEDULER]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    """Start a process in place of one that was ended because it had grown."""
+    if error is None and node.config.stash[SCHEDULER].workqueue:
+        node.config.pluginmanager.getplugin("dsession")._clone_node(node)
+
+
+def resident(pid):
+    """Return the bytes of memory of a process; 0 where the system does not tell."""
+    try:
+        with open(f"/proc/{pid}/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0

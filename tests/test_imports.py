@@ -135,3 +135,32 @@ def test_public_names_are_documented():
 
     for name in [*numbaopt.__all__, *numbaopt.names()]:
         assert (getattr(numbaopt, name).__doc__ or "").strip(), f"{name} has no docstring"
+
+
+PUBLIC = ["numbaopt", *(f"numbaopt.{name}" for name in ("adapters", "plot", "schedules", "solvers", "transforms"))]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_completions_are_the_public_names(name):
+    module = importlib.import_module(name)
+    importlib.import_module("numbaopt.many.minimize_many")  # which binds internal modules in the package
+    assert len(set(module.__all__)) == len(module.__all__)
+    assert {each for each in dir(module) if not each.startswith("__")} == set(module.__all__)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_star_import(name):
+    space, module = {}, importlib.import_module(name)
+    exec(f"from {name} import *", space)
+    assert {each for each in space if each != "__builtins__"} == set(module.__all__)
+
+
+def test_star_import_has_every_method_and_no_internal_module():
+    space = {}
+    exec("from numbaopt import *", space)
+    methods = [*numbaopt.names(), *numbaopt.names("solvers")]
+    assert len(methods) > 60 and {"adam", "sgd", "lbfgs"} < set(methods)
+    assert all(space[name] is getattr(numbaopt, name) and space[name].name == name for name in methods)
+    modules = {name for name in numbaopt.__all__ if isinstance(space[name], types.ModuleType)}
+    assert modules == {"adapters", "hooks", "plot", "problems", "schedules", "solvers", "transforms"}
+    assert numbaopt.get("adam") is numbaopt.adam and not {"get", "importlib", "api", "drivers"} & set(dir(numbaopt))

@@ -1,34 +1,33 @@
-"""The SciPy-shaped facade: read what was given, choose a driver, return a result."""
+"""`minimize`, shaped like SciPy's: read the arguments, run a driver, return a result."""
 
 import os
-import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from numbaopt.api.callbacks import read_callback
-from numbaopt.api.scipy_methods import METHODS, is_scipys, through_scipy
-from numbaopt.common.suggest import closest
-from numbaopt.common.tree import flatten
-from numbaopt.data.batches import Batches, entropy, is_stream
-from numbaopt.drivers.checkpoint import EVERY, keeper
+from numbaopt.api.settings import (
+    Settings,
+    bounded,
+    find,
+    is_scipys,
+    read_checkpoint,
+    read_method,
+    read_minibatch,
+    refuse_constraints,
+    warn_of_hessian,
+)
+from numbaopt.drivers.checkpoint import EVERY
 from numbaopt.drivers.drive import drive
-from numbaopt.drivers.options import RECORDS, refuse, settle, split
-from numbaopt.drivers.outcome import FIXED, display, outcome, unbounded
+from numbaopt.drivers.options import refuse
+from numbaopt.drivers.outcome import FIXED, display, outcome
 from numbaopt.drivers.progress import Progress
 from numbaopt.drivers.run import Run
 from numbaopt.drivers.stopping import GO_ON, GTOL_MET
-from numbaopt.methods.chain import chain
-from numbaopt.methods.method import Method
-from numbaopt.methods.registry import get, names
-from numbaopt.methods.rule import Rule
-from numbaopt.objectives import factory
-from numbaopt.objectives.bounds import read_bounds, refuse_complex
-from numbaopt.objectives.spsa import Spsa
+from numbaopt.objectives.problem import Problem, is_spsa
 from numbaopt.results.result import OptimizationInterrupted, Result
 
 if TYPE_CHECKING:
+    from numbaopt.methods.rule import Rule
     from numbaopt.solvers.solver import Solver
 
 Gradient = Callable[..., Any] | bool | Literal["inplace", "2-point", "3-point", "cs", "spsa", "autograd"] | None
@@ -58,106 +57,154 @@ def minimize(
     checkpoint_every: float = EVERY,
     resume: str | os.PathLike[str] | bool | None = None,
 ) -> Result:
-    """Minimise a function of one or more variables, on all data at once or by minibatches.
+    """Minimize a function of one or more variables, on all data at once or by minibatches.
 
-    A drop-in for `scipy.optimize.minimize`, with first-order methods that need no line search.
+    A drop-in replacement for `scipy.optimize.minimize`, with first-order methods that need no line search.
 
     Parameters
     ----------
     fun : callable
-        ``fun(x, *args) -> float``; with data, ``fun(x, *batch, *args)``, the mean over the batch. One
-        compiled by Numba (``@njit``) is called from compiled code: without a callback, the run stays there.
+        The objective, ``fun(x, *args) -> float``. With `data` it is ``fun(x, *batch, *args)``, the mean over the batch.
+        A function compiled by Numba (``@njit``) is called from compiled code, and without a callback the whole run is
+        compiled.
     x0 : array_like, or dict, list or tuple of arrays
-        The start. It is not written. ``fun`` sees the same structure, the result has it; float32 stays. Complex
-        arrays stay complex: see Notes.
-    args : tuple
+        The starting point, which is not modified. ``fun`` receives the same structure, and ``result.x`` has it.
+        float32 arrays stay float32. Complex arrays stay complex: see Notes.
+    args : tuple, optional
         Further arguments of ``fun`` and ``jac``.
-    method : str or Rule
-        A rule, ``adam(lr=1e-2)``, its name, or the name of a method of SciPy, which is then called.
+    method : str, Rule or Solver, optional
+        A rule such as ``adam(lr=1e-2)``, its name, or the name of a method of SciPy, which is then called. The default
+        is "adam".
     jac : callable, True, "inplace", "autograd", "2-point", "3-point", "cs", "spsa" or None
-        The gradient: a function; True when ``fun`` returns ``(f, g)``; "inplace" when ``fun(x, grad, *args)``
-        fills ``grad``; "autograd", exact, when ``fun`` is written with ``autograd.numpy`` for NumPy (extra
-        ``autograd``); "spsa", for noisy functions, a random estimate from two evaluations, whatever x's size;
-        finite differences otherwise.
-    hess, hessp : callable
-        For methods of SciPy.
+        How the gradient is computed:
+
+        - a callable, ``jac(x, *args)``, returns the gradient;
+        - True: ``fun`` returns ``(f, gradient)``;
+        - "inplace": ``fun(x, grad, *args)`` writes the gradient into ``grad``;
+        - "autograd": the exact gradient of a ``fun`` that is written with ``autograd.numpy`` for NumPy (this needs the
+          extra ``autograd``);
+        - "spsa": a random estimate from two evaluations, however large x is, for noisy functions;
+        - "2-point" (the default), "3-point" or "cs": finite differences.
+    hess, hessp : callable, optional
+        Used only by methods of SciPy.
     bounds : sequence of (lower, upper), `scipy.optimize.Bounds`, or None
-        None for an open side. A start outside is moved to the bounds; each step ends with a projection.
-    constraints : sequence
-        For methods of SciPy.
-    tol : float
+        None in place of a number means no bound. A starting point outside is moved to the bounds, and each step ends
+        with a projection.
+    constraints : sequence, optional
+        Used only by methods of SciPy.
+    tol : float, optional
         The same as ``options["gtol"]``.
-    callback : callable
-        Called after each step, as ``callback(intermediate_result)`` where that is the parameter's name, with
-        x, fun, nit, and for minibatches epoch and step; as ``callback(xk)`` otherwise. StopIteration ends
-        the run.
-    options : dict
-        Hyperparameters of the method by name, and:
-        ``maxiter``, steps (20 000; with data, only if given);
-        ``gtol``, for the largest entry of the projected gradient (1e-5);
-        ``ftol``, for the change of fun in a step, relative to the larger of its values and 1 (none);
-        ``maxfev``, evaluations; ``maxtime``, seconds; ``disp``, whether to print the end;
-        ``progress``, whether to show a progress bar, on a terminal or in a notebook: this needs tqdm, ``pip install
-        "numbaopt[progress]"`` (with ``disp`` there is one if tqdm is installed);
-        ``history``, True for a `numbaopt.drivers.recorder.History` of the run as ``result.history``: arrays nit, fun, norm, lr
-        and seconds with an entry for each step; "x" for all the points, too;
-        ``check_grad``, whether to compare the gradient with differences before the run, which counts in nfev, but not
-        for maxfev: see `numbaopt.check_grad`;
-        ``return``, the "best" or the "last" iterate;
-        ``nonfinite``, what to do where fun or a gradient is not finite: "stop", "skip" it (evaluate again; with data
-        take the next batch, without a step) or "shrink" the step (the same, half way back to the best point; with data
-        to the last); after 50 in a row the run stops; ``finite_diff_rel_step``, as in SciPy;
-        ``spsa_c`` (0.1), ``spsa_gamma`` (0.101): step k with "spsa" looks ``spsa_c / k**spsa_gamma`` to both
-        sides of each entry, so spsa_c is about as large as the noise of fun over its slope.
-    data : tuple of arrays, or an iterable of batches
-        What minibatches are taken of: see `numbaopt.data.batches.Batches`.
-    batch_size, epochs, shuffle, seed, drop_last : int, int, bool, int, bool
-        Rows a batch; passes over the data (1); whether each takes the rows in a new order, and by which seed;
-        whether a shorter last batch is left out. The estimates of "spsa" follow from seed, too.
+    callback : callable, optional
+        Called after each step: as ``callback(intermediate_result)`` if that is the name of its only parameter, with the
+        attributes x, fun, nit and, for minibatches, epoch and step; otherwise as ``callback(xk)``. If it raises
+        StopIteration, the run ends.
+    options : dict, optional
+        The method's hyperparameters by name, and:
+
+        maxiter : int
+            The maximum number of steps. The default is 20 000, and no limit with `data`.
+        gtol : float
+            Stop when the largest entry of the projected gradient is at most this. The default is 1e-5.
+        ftol : float
+            Stop when a step changes fun by less than this, relative to the largest of its two values and 1. The default
+            is None: no such test.
+        maxfev : int
+            The maximum number of evaluations of ``fun``.
+        maxtime : float
+            The maximum time in seconds.
+        disp : bool
+            Whether to print the result, and to show a progress bar if tqdm is installed.
+        progress : bool
+            Whether to show a progress bar, on a terminal or in a notebook. This needs tqdm: ``pip install
+            "numbaopt[progress]"``.
+        history : bool or "x"
+            Whether to record the run in ``result.history``: arrays nit, fun, norm, lr and seconds with an entry for
+            each step. "x" also records the points.
+        check_grad : bool
+            Whether to compare the gradient with finite differences before the run: see `numbaopt.check_grad`. These
+            evaluations count in nfev, but not toward maxfev.
+        return : {"best", "last"}
+            Which iterate to return.
+        nonfinite : {"stop", "skip", "shrink"}
+            What to do when fun or the gradient is not finite: stop; skip the step and evaluate again (with `data`, take
+            the next batch); or move halfway back to the best point (with `data`, to the last one) before that. After 50
+            such evaluations in a row the run stops.
+        finite_diff_rel_step : float or array_like
+            The relative step of finite differences, as in SciPy.
+        spsa_c, spsa_gamma : float
+            With "spsa", step k shifts each entry by ``spsa_c / k**spsa_gamma`` to both sides. The defaults are 0.1 and
+            0.101. A good spsa_c is about the noise of fun divided by its slope.
+    data : tuple of arrays, or an iterable of batches, optional
+        The data from which minibatches are taken: see `numbaopt.data.batches.Batches`.
+    batch_size : int, optional
+        The number of rows in a batch.
+    epochs : int, optional
+        The number of passes over the data. The default is 1.
+    shuffle : bool, optional
+        Whether each epoch takes the rows in a new order.
+    seed : int or numpy.random.Generator, optional
+        The seed of that order, and of the estimates of "spsa".
+    drop_last : bool, optional
+        Whether to leave out a last batch that is shorter than the others.
     checkpoint : path, optional
-        Where to write all that the run is: atomically, every `checkpoint_every` seconds and when it ends, also by
-        Ctrl-C or an exception. A file there that is not a checkpoint is not overwritten.
-    checkpoint_every : float
-        Seconds; 0 for each time that the driver looks up: after every step of an objective in Python, some twenty
-        times a second of a compiled one.
-    resume : path, or True
-        A checkpoint to go on from, to the bits of a run that was never broken off; True for that in `checkpoint`,
-        and a fresh start where there is none yet. Its problem, method and hyperparameters, seed included, must be
-        these, of which x0's numbers, args and what data holds are not compared; maxiter, maxfev, maxtime, epochs,
-        callback, gtol and ftol may be others. maxtime counts anew.
+        A file in which to save the run, atomically, every `checkpoint_every` seconds and when it ends, also after
+        Ctrl-C or an exception. An existing file that is not a checkpoint is not overwritten.
+    checkpoint_every : float, optional
+        The interval in seconds. The default is 30. With 0 the run is saved at every opportunity: after each step of an
+        objective in Python, and about twenty times a second with a compiled one.
+    resume : path or True, optional
+        A checkpoint from which to continue; the result is that of an uninterrupted run, bit for bit. True means the
+        file in `checkpoint`, or a new start if that does not exist. The problem, the method and its hyperparameters and
+        the seed must be the same; the numbers in x0, args and data are not compared. maxiter, maxfev, maxtime, epochs,
+        callback, gtol and ftol may differ. maxtime counts from the resumption.
 
     Returns
     -------
     Result
-        A `scipy.optimize.OptimizeResult`, with x, fun, jac, nit, nfev, njev, success, status, message. x is
-        the best point evaluated and fun its value. With data, x is the last iterate, jac the last batch's
-        gradient, fun the mean of the batch losses over the last epoch, weighted by batch size, and seed the
-        one that the order followed from. With "spsa", x is the last iterate, fun the mean of the two values
-        beside it, jac the estimate there, and seed the one that it followed from.
-        Status 0: a tolerance was met, or the epochs are done; 1: maxiter or maxfev; 2: maxtime; 3: an
-        objective or gradient that is not finite; 4: broken off by Ctrl-C or an exception; 5: a tolerance was
-        met, but at a worse point than x, which the steps had left again; 6: a solver found no lower point
-        along its direction, as happens at working precision; 99: the callback raised StopIteration.
+        A `scipy.optimize.OptimizeResult` with the attributes x, fun, jac, nit, nfev, njev, success, status and message.
+        x is the best point evaluated, and fun and jac are its value and gradient.
+
+        With `data`, x is the last iterate, jac the gradient of the last batch, fun the mean of the batch losses over
+        the last epoch, weighted by batch size, and seed the seed that was used. With "spsa", x is the last iterate, fun
+        the mean of the two values evaluated beside it, jac the estimate there, and seed the seed that was used.
+
+        The status is
+
+        - 0: a tolerance was met, or all epochs are done;
+        - 1: maxiter or maxfev was reached;
+        - 2: maxtime was reached;
+        - 3: the objective or the gradient was not finite;
+        - 4: the run was interrupted by Ctrl-C or an exception;
+        - 5: a tolerance was met, but at a worse point than x, which the steps had already left;
+        - 6: a solver found no lower point along its direction, as happens at working precision;
+        - 99: the callback raised StopIteration.
 
     Raises
     ------
     TypeError, ValueError
-        For what cannot be, before anything is evaluated. The text says what was given, and what there is.
-        Among it a checkpoint that is damaged, or of another problem.
+        For invalid arguments, before anything is evaluated; also for a checkpoint that is damaged or belongs to another
+        problem.
     OSError
-        For a checkpoint that cannot be written or read, before anything is evaluated. Should it fail later, that is a
-        RuntimeWarning, and the run goes on.
+        For a checkpoint that cannot be written or read, before anything is evaluated. If writing fails later, a
+        RuntimeWarning is issued and the run continues.
     OptimizationInterrupted
-        At Ctrl-C: a KeyboardInterrupt whose ``result`` is the best so far. What a function of yours raises
-        passes as it is, with that attribute.
+        At Ctrl-C: a KeyboardInterrupt whose ``result`` is the best result so far. An exception raised by a function of
+        the user is not replaced, and has that attribute, too.
+
+    See Also
+    --------
+    minimize_many : Minimize many functions of one kind in one call.
+    compare : Minimize a function by several methods.
+    Optimizer : Step parameters in a loop written by the user.
 
     Notes
     -----
-    Of complex parameters the real and the imaginary parts are coordinates apart, as in torch.optim: a rule steps
-    ``x.view(float)``. ``fun`` sees complex arrays and returns a real number; the gradient is complex,
-    dL/dRe + 1j dL/dIm, the direction of steepest ascent: torch's ``x.grad``, the conjugate of JAX's, twice the
-    Wirtinger derivative by conj(x). For ``(abs(A @ x - b) ** 2).sum()`` it is ``2 * A.conj().T @ (A @ x - b)``.
-    Finite differences and "autograd" follow it; gtol is for the largest part. "cs" and bounds are for real x.
+    The real and imaginary parts of complex parameters are separate coordinates, as in torch.optim: a rule steps
+    ``x.view(float)``. ``fun`` receives complex arrays and returns a real number. The gradient is complex, dL/dRe + 1j
+    dL/dIm, the direction of steepest ascent. This is torch's ``x.grad``, the conjugate of JAX's gradient, and twice the
+    Wirtinger derivative with respect to conj(x). For ``(abs(A @ x - b) ** 2).sum()`` it is ``2 * A.conj().T @ (A @ x -
+    b)``. Finite differences and "autograd" follow this convention, and gtol applies to the largest part. "cs" and
+    bounds require real x.
 
     Examples
     --------
@@ -168,7 +215,7 @@ def minimize(
     >>> result.success, result.x.round(4)
     (True, array([1., 1.]))
 
-    Phase retrieval: a complex signal from the magnitudes of what is measured, up to a common phase.
+    Phase retrieval: recover a complex signal, up to its phase, from the magnitudes of linear measurements.
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
@@ -182,201 +229,66 @@ def minimize(
     >>> bool(np.isclose(abs(np.vdot(result.x, signal)), np.linalg.norm(signal) ** 2))
     True
     """
-    feed = _feed(data, batch_size, epochs, shuffle, seed, drop_last)
+    minibatch = read_minibatch(data, batch_size, epochs, shuffle, seed, drop_last)
     if is_scipys(method):
-        if feed:
-            raise ValueError(f"{next(iter(feed))} is for rules; SciPy's {method} takes no minibatches")
-        if is_spsa(jac):
-            raise ValueError(f"jac='spsa' is for rules; SciPy's {method} takes no random gradients")
-        for name, value in (("checkpoint", checkpoint), ("resume", resume)):
-            if value not in (None, False):
-                raise ValueError(f"{name} is for rules and solvers of numbaopt; SciPy's {method} writes no checkpoints")
-        for name in RECORDS:
-            if isinstance(options, Mapping) and options.get(name):
-                raise ValueError(f"{name} is for methods of ours; for SciPy's {method} let a callback see to it")
-        given = (hess, hessp, bounds, constraints, tol, callback, options)
-        return through_scipy(fun, x0, args, method, jac, *given)
+        from numbaopt.api.scipy_methods import refuse_for_scipy, through_scipy
+
+        refuse_for_scipy(method, jac, options, minibatch, checkpoint, resume)
+        return through_scipy(fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options)
     rule = find(method)
-    for name, given, what in (("hess", hess, "Hessian"), ("hessp", hessp, "Hessian-vector product")):
-        if given is not None:
-            text = f"Method {rule.name} does not use {what} information ({name})."
-            warnings.warn(text, RuntimeWarning, stacklevel=2)
-    hyper, given, unknown = split(rule, options)
-    refuse(rule, unknown)
-    keep = keeper(checkpoint, checkpoint_every, resume)
-    return run(rule(**hyper), fun, x0, args, jac, bounds, constraints, tol, callback, given, feed, keep)
-
-
-def as_scipy_method(
-    rule,
-    fun,
-    x0,
-    args=(),
-    *,
-    jac=None,
-    hess=None,
-    hessp=None,
-    bounds=None,
-    constraints=(),
-    tol=None,
-    callback=None,
-    data=None,
-    batch_size=None,
-    epochs=None,
-    shuffle=True,
-    seed=None,
-    drop_last=False,
-    checkpoint=None,
-    checkpoint_every=EVERY,
-    resume=None,
-    **options,
-):
-    """Minimise as SciPy asks a custom method to: options are keywords, and an unknown one is a warning.
-
-    A Hessian is not used, and nothing is said about it: some callers hand one to every method. So do they with
-    bounds, and SciPy's methods that take none go on with a warning; here an answer outside is then no success.
-    """
-    feed = _feed(data, batch_size, epochs, shuffle, seed, drop_last)
-    hyper, given, unknown = split(rule, options)
+    if hess is not None or hessp is not None:
+        warn_of_hessian(rule, hess, hessp, stacklevel=2)
+    rule, others, unknown = read_method(rule, options)
     if unknown:
-        from scipy.optimize import OptimizeWarning
-
-        text = f"Unknown solver options: {', '.join(map(str, unknown))}"
-        warnings.warn(text, OptimizeWarning, stacklevel=4)
-    keep = keeper(checkpoint, checkpoint_every, resume)
-    rule, unheeded = rule(**hyper), None
-    if bounds is not None and not (isinstance(rule, Rule) or rule.bounded):
-        structure, flat = flatten(x0)
-        refuse_complex(bounds, structure)
-        unheeded, bounds = read_bounds(bounds, flat.size, flat.dtype), None
-        if unheeded is not None:
-            warnings.warn(f"Method {rule.name} cannot handle bounds.", RuntimeWarning, stacklevel=4)
-    result = run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, given, feed, keep)
-    return result if unheeded is None else unbounded(result, unheeded)
+        refuse(rule, unknown)
+    keep = read_checkpoint(checkpoint, checkpoint_every, resume)
+    refuse_constraints(rule, constraints)
+    problem = Problem(fun, x0, args, jac, bounds)
+    return solve(rule, problem, Settings(others, tol, callback, minibatch, keep, is_spsa(jac)))
 
 
-Method.minimizer = staticmethod(as_scipy_method)
-
-
-def _feed(data, batch_size, epochs, shuffle, seed, drop_last):
-    """Return what was given of the parameters for minibatches."""
-    feed = {"data": data, "batch_size": batch_size, "epochs": epochs, "seed": seed}
-    feed = {name: value for name, value in feed.items() if value is not None}
-    if shuffle is not True:
-        feed["shuffle"] = shuffle
-    if drop_last is not False:
-        feed["drop_last"] = drop_last
-    return feed
-
-
-def find(method):
-    """Return the method of ours that a name stands for; the error names SciPy's, too."""
-    try:
-        return get("adam" if method is None else method)
-    except ValueError:
-        known = [*names(), *names("solvers")]
-        near = closest(method.lower(), [*known, *METHODS])
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        there = f"there are {', '.join(known)}, and SciPy's {', '.join(METHODS)}"
-        raise ValueError(f"unknown method {method!r}; {there}.{hint}") from None
-
-
-def run(rule, fun, x0, args, jac, bounds, constraints, tol, callback, options, feed, keep=None):
-    """Minimise with a rule or solver; options are those of every run, and `keep` is what `checkpoint.keeper` gives."""
-    if constraints is not None and not (isinstance(constraints, (tuple, list, dict)) and not constraints):
-        taken = "bounds, but no other" if isinstance(rule, Rule) or rule.bounded else "neither bounds nor"
-        raise ValueError(f"{rule.name} takes {taken} constraints; SLSQP and trust-constr do")
-    spsa, feed = is_spsa(jac), dict(feed)
-    if keep is not None:
-        feed = keep.seeded(feed, spsa)
-    seed = feed.get("seed")
-    if spsa and ("data" not in feed or is_stream(feed["data"])):
-        feed.pop("seed", None)  # it is not for the batches
-    if feed and "data" not in feed:
-        raise ValueError(f"{next(iter(feed))} without data: what is to be split goes into data, not args")
-    options = settle(options, tol, bool(feed), spsa)
-    batches = Batches(**feed) if feed else None
-    if spsa:
-        seed = entropy(seed) if batches is None or batches.seed is None else batches.seed
-        estimates = Spsa.seeded(seed, options["spsa_c"], options["spsa_gamma"])
-    rel_step = options["finite_diff_rel_step"]
-    objective = factory.make(fun, x0, args, jac, None, rel_step, estimates if spsa else None)
-    refuse_complex(bounds, objective.structure)
-    limits = read_bounds(bounds, objective.x0.size, objective.x0.dtype)
-    notify = read_callback(callback, objective.restore)
+def solve(method, problem, settings):
+    """Minimize a `Problem` by a rule or solver, with `Settings`; return a `Result`."""
+    options, keep = settings.options, settings.keeper
+    objective = problem.objective(options["finite_diff_rel_step"], settings.spsa)
+    notify = None if settings.callback is None else read_callback(settings.callback, objective.restore)
     message = None
-    if limits is not None:
-        objective.bounds, rule = limits, bounded(rule)
-        if np.all(limits[0] == limits[1]) and batches is None:
-            options["gtol"] = options["gtol"] or 0.0
-            message = FIXED
-    if (spsa or batches is not None) and not isinstance(rule, Rule):
-        changed = "with jac='spsa', where each is another" if spsa else "with data, which changes it"
-        raise ValueError(f"{rule.name} compares values of one function; {changed}, take a rule")
-    _forgiving(rule, options["nonfinite"], batches)
-    if not spsa:  # to repeat a run for which none was given
-        seed = batches.seed if batches is not None and batches.shuffle else None
+    if problem.bounds is not None:
+        method, lower_is_upper = bounded(method), problem.bounds[0] == problem.bounds[1]
+        if lower_is_upper.all() and settings.batches is None:
+            options, message = options | {"gtol": options["gtol"] or 0.0}, FIXED
+    settings.check_method(method)
     bars = [Progress(options["progress"])] if options["progress"] or options["disp"] else []
-    watchers = [bar for bar in bars if bar.bar.seen]
-    keepers, drive_ = ([], drive) if keep is None else (keep.watchers, keep.drive)
-    one = Run(objective, rule, limits, options, batches, [*watchers, *keepers])
+    bars = [bar for bar in bars if bar.bar.seen]
+    keepers, drive_run = ([], drive) if keep is None else (keep.watchers, keep.drive)
+    run = Run(objective, method, problem.bounds, options, settings.batches, [*bars, *keepers])
     if keep is not None:
-        keep.take(one, rule, options, seed)  # or refuse it, before anything is evaluated
+        keep.take(run, method, options, settings.seed)  # or raise, before anything is evaluated
     if options["check_grad"]:
         from numbaopt.objectives.check.gradient_check import check_first
 
-        check_first(objective, batches)
+        check_first(objective, settings.batches)
     try:
-        verdict = drive_(one, notify)
-        one.settle()
+        verdict = drive_run(run, notify)
+        run.settle()
     except KeyboardInterrupt as interrupt:
-        raise OptimizationInterrupted(outcome(one, GO_ON)) from interrupt
+        raise OptimizationInterrupted(outcome(run, GO_ON)) from interrupt
     except Exception as error:
-        _annotate(error, outcome(one, GO_ON))
+        _annotate(error, outcome(run, GO_ON))
         raise
     finally:
-        for watch in watchers:
-            watch.close()
-    result = outcome(one, verdict, message if verdict == GTOL_MET else None)
-    if seed is not None:
-        result.seed = seed
+        for bar in bars:
+            bar.close()
+    result = outcome(run, verdict, message if verdict == GTOL_MET else None)
+    if settings.seed is not None:
+        result.seed = settings.seed
     if options["disp"]:
         display(result, stacklevel=3)
     return result
 
 
-def bounded(rule):
-    """Return a method that stays between bounds."""
-    if isinstance(rule, Rule):
-        from numbaopt.transforms import box
-
-        return chain(rule, box)
-    if not rule.bounded:
-        others = "every rule does, adam among them, and barzilai_borwein, and SciPy's L-BFGS-B"
-        raise ValueError(f"{rule.name} takes no bounds; {others}")
-    return rule
-
-
-def _forgiving(rule, policy, batches):
-    """Raise where a method cannot go on after what is not finite in the way that was asked for."""
-    if policy == "stop":
-        return
-    if not isinstance(rule, Rule):
-        text = f"nonfinite={policy!r} is for rules; {rule.name} takes shorter steps by itself where fun is not finite"
-        raise ValueError(text)
-    if batches is not None and rule.gradients_per_step > 1:
-        raise ValueError(
-            f"nonfinite={policy!r} passes batches over, and {rule.name} takes {rule.gradients_per_step} gradients of each"
-        )
-
-
-def is_spsa(jac):
-    """Tell whether the gradient is to be estimated by simultaneous perturbation."""
-    return isinstance(jac, str) and jac == "spsa"
-
-
 def _annotate(error, result):
-    """Add to what a user's function raised how far the run had come."""
+    """Add to an exception of the user's function how far the run had come."""
     if result.nit:
         error.add_note(f"Raised after step {result.nit}; the best fun so far is {result.fun!r}: see .result")
     try:

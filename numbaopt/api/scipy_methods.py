@@ -1,92 +1,98 @@
-"""SciPy's own methods, under the same roof: users compare methods by changing a string.
+"""SciPy's own methods, called by `numbaopt.minimize`: users compare methods by changing a string.
 
-What SciPy knows passes untouched. What it does not, jac="inplace" and "autograd", and x0 of other shapes
-than one row of real numbers, is brought into a form that it knows.
+What SciPy accepts is passed on unchanged. What it does not, jac="inplace" and "autograd", and x0 of other shapes than
+one row of real numbers, is converted.
 """
+
+from collections.abc import Mapping
 
 import numpy as np
 
 from numbaopt.api.callbacks import wants_result
 from numbaopt.common.tree import Structure
-from numbaopt.methods.method import Method
-from numbaopt.objectives import factory
+from numbaopt.drivers.options import RECORDS
 from numbaopt.objectives.bounds import refuse_complex
-
-METHODS = (
-    "nelder-mead",
-    "powell",
-    "cg",
-    "bfgs",
-    "newton-cg",
-    "l-bfgs-b",
-    "tnc",
-    "cobyla",
-    "cobyqa",
-    "slsqp",
-    "trust-constr",
-    "dogleg",
-    "trust-ncg",
-    "trust-exact",
-    "trust-krylov",
-)
+from numbaopt.objectives.problem import Problem, is_spsa
 
 
-def is_scipys(method):
-    """Tell whether a method is one of SciPy's, or a function by its protocol for custom methods."""
-    if isinstance(method, str):
-        return method.lower() in METHODS
-    return callable(method) and not isinstance(method, Method)
+def refuse_for_scipy(method, jac, options, minibatch, checkpoint, resume):
+    """Raise ValueError for arguments that SciPy's own methods cannot take."""
+    if minibatch:
+        raise ValueError(f"{next(iter(minibatch))} is for rules; SciPy's {method} takes no minibatches")
+    if is_spsa(jac):
+        raise ValueError(f"jac='spsa' is for rules; SciPy's {method} takes no random gradients")
+    for name, value in (("checkpoint", checkpoint), ("resume", resume)):
+        if value not in (None, False):
+            raise ValueError(f"{name} is for rules and solvers of numbaopt; SciPy's {method} writes no checkpoints")
+    for name in RECORDS:
+        if isinstance(options, Mapping) and options.get(name):
+            raise ValueError(f"{name} is for methods of ours; for SciPy's {method} let a callback see to it")
 
 
 def through_scipy(fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options):
-    """Call `scipy.optimize.minimize`."""
+    """Call `scipy.optimize.minimize`; all parameters are those of `numbaopt.minimize`."""
     from scipy import optimize
 
+    spent = 0, 0
     if isinstance(options, dict) and "check_grad" in options:
         options = dict(options)
         if options.pop("check_grad"):
-            from numbaopt.objectives.check.gradient_check import check_first
-
-            first = factory.make(fun, x0, args, jac)
-            check_first(first, None, bounds)
-            result = through_scipy(fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options)
-            for name, spent in zip(("nfev", "njev"), first.spent, strict=True):
-                if name in result:
-                    result[name] += spent
-            return result
-    ours = isinstance(jac, str) and jac in ("inplace", "autograd")
-    shaped = _shaped(x0)
-    if not (ours or shaped):
-        given = (hess, hessp, bounds, constraints, tol, callback, options)
-        return optimize.minimize(fun, x0, args, method, jac, *given)
+            spent = _check_gradient(Problem(fun, x0, args, jac, bounds).objective())
+    converted = isinstance(jac, str) and jac in ("inplace", "autograd")
+    shaped = _is_shaped(x0)
+    if not (converted or shaped):
+        rest = (hess, hessp, bounds, constraints, tol, callback, options)
+        return _with_spent(optimize.minimize(fun, x0, args, method, jac, *rest), spent)
     if shaped and any(part is not None and part != () for part in (hess, hessp, constraints)):
         raise ValueError("hess, hessp and constraints are for a real x0 of one dimension: they would see it flat")
-    objective = factory.make(fun, x0, args, jac)
-    refuse_complex(bounds, objective.structure)
-    restore = objective.restore
-    if ours or jac is True or callable(jac):
+    problem = Problem(fun, x0, args, jac)
+    refuse_complex(bounds, problem.structure)
+    restore = problem.structure.views
+    analytic = converted or jac is True or callable(jac)
+    flat_fun, flat_jac = _flat_function(problem, analytic), True if analytic else jac
+    rest = (hess, hessp, bounds, constraints, tol, _shaped_callback(callback, restore), options)
+    result = optimize.minimize(flat_fun, problem.x0.copy(), (), method, flat_jac, *rest)
+    for name in ("x", "jac", "grad"):
+        if np.shape(result.get(name)) == problem.x0.shape:  # trust-constr's jac is of the constraints
+            result[name] = restore(result[name])
+    return _with_spent(result, spent)
 
-        def flat_fun(x):
-            g = np.empty_like(objective.x0)
+
+def _flat_function(problem, analytic):
+    """Return a function of a flat x for SciPy: of value and gradient, or of the value for SciPy's own differences."""
+    objective = problem.objective()  # also checks the form of jac
+    if analytic:
+
+        def function(x):
+            g = np.empty_like(problem.x0)
             return objective(x.astype(g.dtype, copy=False), g), g
 
-        flat_jac = True
-    else:  # SciPy's own finite differences
+    else:
 
-        def flat_fun(x):
-            return fun(restore(x.copy()), *objective.args)
+        def function(x):
+            return problem.fun(problem.structure.views(x.copy()), *problem.args)
 
-        flat_jac = jac
-    given = (hess, hessp, bounds, constraints, tol, _shaped_callback(callback, restore), options)
-    result = optimize.minimize(flat_fun, objective.x0, (), method, flat_jac, *given)
-    for name in ("x", "jac", "grad"):
-        if np.shape(result.get(name)) == objective.x0.shape:  # trust-constr's jac is of the constraints
-            result[name] = restore(result[name])
+    return function
+
+
+def _check_gradient(objective):
+    """Compare the gradient with differences before the run; return the evaluations that this took."""
+    from numbaopt.objectives.check.gradient_check import check_first
+
+    check_first(objective, None)
+    return objective.spent
+
+
+def _with_spent(result, spent):
+    """Add evaluations to the counters that a result has."""
+    for name, count in zip(("nfev", "njev"), spent, strict=True):
+        if count and name in result:
+            result[name] += count
     return result
 
 
-def _shaped(x0):
-    """Tell whether x0 is anything but a real number or a row of such."""
+def _is_shaped(x0):
+    """Return whether x0 is anything but a real number or a row of real numbers."""
     if isinstance(x0, (dict, list, tuple)):
         structure = Structure(x0)
         return structure.tree != 0 or len(structure.shapes[0]) > 1 or not structure.real
@@ -94,6 +100,7 @@ def _shaped(x0):
 
 
 def _shaped_callback(callback, restore):
+    """Return a callback that passes x on in the structure of x0."""
     if callback is None:
         return None
 

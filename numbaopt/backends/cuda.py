@@ -10,6 +10,7 @@ import ast
 import contextlib
 import functools
 import linecache
+import math
 import sys
 import warnings
 from types import ModuleType
@@ -18,8 +19,10 @@ import numpy as np
 
 from numbaopt.backends import cache, cpu
 from numbaopt.backends.protocol import Prepared
+from numbaopt.common.random import GOLDEN
 from numbaopt.lowering import passes
 from numbaopt.lowering.emit_cuda import Exact, emit
+from numbaopt.lowering.runtime import FUNCTIONS, rebind
 
 picklable = False  # see `numbaopt.backends.protocol.Backend`
 THREADS = 256  # in a block, a power of two; at 32 registers a thread, eight blocks fill a multiprocessor
@@ -38,7 +41,10 @@ def load(text, name, dtype):
     device |= {**numbers, "real_": dtype.type, "jit": cuda.jit(device=True)}
     device["mul"] = cuda.libdevice.fmul_rn if dtype == np.float32 else cuda.libdevice.dmul_rn
     device["kernel"] = lambda function: kernels.setdefault(function.__name__, cuda.jit(function))
+    device |= {name: getattr(math, name) for name in ("cos", "exp", "log", "pi", "sqrt")} | {"GOLDEN": GOLDEN}
+    device |= {name: device["jit"](rebind(function, device)) for name, function in FUNCTIONS.items()}
     tree = ast.parse(text)
+    tree.body = [node for node in tree.body if getattr(node, "module", None) != "numbaopt.backends.runtime"]
     for node in ast.walk(tree):
         if isinstance(node, ast.While):
             Exact().visit(node)

@@ -1,8 +1,8 @@
-"""Files of named arrays that are whole or are refused: written beside the old one and renamed, read by checksum.
+"""Files of named arrays, written atomically and verified by a checksum.
 
-A file is a line that says what it is, a line with the length of the description, the description (JSON, which says
-the names, dtypes and shapes of the arrays), the arrays as they lie in memory, little-endian, and 32 bytes: the SHA-256
-of all that is before. Nothing in it is ever executed.
+A file consists of a line that identifies the format, a line with the length of the header in bytes, the header (JSON,
+which holds the description and the name, dtype and shape of each array), the data of the arrays (little-endian, in C
+order), and the SHA-256 digest of everything before it (32 bytes). Reading a file never executes code.
 """
 
 import hashlib
@@ -15,32 +15,34 @@ import numpy as np
 
 MAGIC = b"numbaopt checkpoint "
 VERSION = 1
-_HEAD = MAGIC + b"%d\n" % VERSION
+_FIRST_LINE = MAGIC + b"%d\n" % VERSION
 _DIGEST = 32  # bytes
-_KINDS = ("<f4", "<f8")
-_REMEDY = "Take another file, or leave out resume to start anew."
+_DTYPES = ("<f4", "<f8")
+_REMEDY = "Pass the path of another checkpoint, or omit resume to start from the beginning."
 
 
 def write(path, description, arrays):
-    """Write a file in the place of an old one, which stays until the new one is on the disk.
+    """Write a file, replacing an existing one only after the new one is on the disk.
 
     Parameters
     ----------
     path : str
+        Where to write.
     description : dict
-        What JSON can say.
-    arrays : dict of ndarray
-        float32 and float64, by name.
+        Any value that JSON can represent.
+    arrays : dict of str to ndarray
+        Arrays of dtype float32 or float64.
 
     Raises
     ------
     OSError
-        The old file is as it was then.
+        If the file cannot be written. An existing file is then unchanged.
     """
     members = [(name, array, array.dtype.newbyteorder("<")) for name, array in arrays.items()]
-    told = [[name, kind.str, array.shape] for name, array, kind in members]
-    text = json.dumps({"about": description, "arrays": told}).encode()
-    parts = [_HEAD, b"%d\n" % len(text), text, *(array.astype(kind, "C").tobytes() for _, array, kind in members)]
+    layout = [[name, dtype.str, array.shape] for name, array, dtype in members]
+    header = json.dumps({"about": description, "arrays": layout}).encode()
+    contents = (array.astype(dtype, "C").tobytes() for _, array, dtype in members)
+    parts = [_FIRST_LINE, b"%d\n" % len(header), header, *contents]
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)
@@ -58,112 +60,129 @@ def write(path, description, arrays):
 
 
 def read(path):
-    """Return what `write` was given; all of it is checked first.
+    """Read a file that `write` has written, after verifying its checksum.
+
+    Parameters
+    ----------
+    path : str
+        The file to read.
 
     Returns
     -------
     description : dict
-    arrays : dict of ndarray
+        The description that was passed to `write`.
+    arrays : dict of str to ndarray
+        The arrays that were passed to `write`, in native byte order.
 
     Raises
     ------
     FileNotFoundError
+        If there is no such file.
     ValueError
-        For a file that is another's, of another version, truncated or damaged.
+        If the file has another format or another version of this format, or is truncated or damaged.
     """
     try:
         with open(path, "rb") as file:
-            whole = file.read()
+            data = file.read()
     except FileNotFoundError:
-        text = f"there is no checkpoint {path!r} to resume from"
-        raise FileNotFoundError(f"{text}; resume=True, with checkpoint, starts anew where there is none") from None
+        text = f"there is no checkpoint {path!r} to resume from. Pass the path of an existing checkpoint, or"
+        text += " checkpoint=... with resume=True, which starts a new run if the file does not exist"
+        raise FileNotFoundError(text) from None
     except IsADirectoryError:
         raise ValueError(f"{path!r} is a directory, not a checkpoint. {_REMEDY}") from None
-    if not whole.startswith(MAGIC):
-        cut = MAGIC.startswith(whole)
-        wrong = f"is truncated: it has {len(whole)} bytes" if cut else "is not a checkpoint of numbaopt"
-        raise ValueError(f"{path!r} {wrong}. {_REMEDY}")
-    line, newline, rest = whole.partition(b"\n")
-    if newline and line + newline != _HEAD and re.fullmatch(rb"\d{1,9}", version := line[len(MAGIC) :]):
-        text = f"{path!r} is a checkpoint of format {int(version)}, and this numbaopt reads format {VERSION}"
-        raise ValueError(f"{text}: resume with the numbaopt that wrote it, or start anew without resume.")
-    if len(whole) < _DIGEST or hashlib.sha256(whole[:-_DIGEST]).digest() != whole[-_DIGEST:]:
-        text = f"{path!r} is truncated or damaged: its checksum is not that of its {len(whole)} bytes"
+    if not data.startswith(MAGIC):
+        truncated = MAGIC.startswith(data)
+        problem = f"is truncated: it has only {len(data)} bytes" if truncated else "is not a checkpoint of numbaopt"
+        raise ValueError(f"{path!r} {problem}. {_REMEDY}")
+    line, newline, body = data.partition(b"\n")
+    if newline and line + newline != _FIRST_LINE and re.fullmatch(rb"\d{1,9}", version := line[len(MAGIC) :]):
+        text = f"{path!r} is a checkpoint of format {int(version)}, but this version of numbaopt reads format {VERSION}"
+        raise ValueError(f"{text}: resume with the version that wrote it, or omit resume to start from the beginning.")
+    if len(data) < _DIGEST or hashlib.sha256(data[:-_DIGEST]).digest() != data[-_DIGEST:]:
+        text = f"{path!r} is truncated or damaged: its checksum does not match its {len(data)} bytes"
         raise ValueError(f"{text}. {_REMEDY}")
     try:
-        return _parsed(rest[:-_DIGEST])
-    except (ValueError, TypeError, KeyError) as error:  # the right checksum, but nothing that `write` writes
+        return _parse(body[:-_DIGEST])
+    except (ValueError, TypeError, KeyError) as error:  # the checksum matches, but `write` did not write this
         raise ValueError(f"{path!r} is damaged: {error}. {_REMEDY}") from None
 
 
-def _parsed(rest):
-    length, _, rest = rest.partition(b"\n")
-    at = int(length)
-    described = json.loads(rest[:at])
+def _parse(body):
+    length, _, body = body.partition(b"\n")
+    position = int(length)
+    header = json.loads(body[:position])
     arrays = {}
-    for name, kind, shape in described["arrays"]:
-        if kind not in _KINDS:
-            raise ValueError(f"{name} is of dtype {kind}")
+    for name, dtype, shape in header["arrays"]:
+        if dtype not in _DTYPES:
+            raise ValueError(f"array {name} has dtype {dtype}")
         count = int(np.prod(shape, dtype=np.int64))
-        flat = np.frombuffer(rest, kind, count, at)
+        flat = np.frombuffer(body, dtype, count, position)
         arrays[name] = flat.astype(flat.dtype.newbyteorder("=")).reshape(shape)
-        at += flat.nbytes
-    if at != len(rest):
-        raise ValueError(f"{len(rest) - at} bytes are left over")
-    return described["about"], arrays
+        position += flat.nbytes
+    if position != len(body):
+        raise ValueError(f"it has {len(body) - position} bytes after the last array")
+    return header["about"], arrays
 
 
 def prepare(path):
-    """See to it that `write` can write here, before hours depend on it.
+    """Check that `write` will be able to write a file, so that a long run does not fail at its first checkpoint.
+
+    Temporary files that killed processes have left for the same path are removed.
+
+    Parameters
+    ----------
+    path : str
+        Where `write` will write.
 
     Raises
     ------
     ValueError
-        Where something else is that must not be overwritten.
+        If the path names something that must not be overwritten.
     OSError
-        Where nothing can be written.
+        If no file can be created in the directory.
     """
     if os.path.lexists(path) and not os.path.isfile(path):
-        raise ValueError(f"checkpoint {path!r} is no file, and is not written over: give the name of a file")
+        text = f"checkpoint {path!r} is not a regular file and will not be overwritten"
+        raise ValueError(f"{text}: pass the path of a file, which need not exist")
     if os.path.exists(path):
         with open(path, "rb") as file:
             if file.read(len(MAGIC)) != MAGIC:
-                text = f"checkpoint {path!r} exists and is no checkpoint of numbaopt, so it is not written over"
-                raise ValueError(f"{text}: give another name, or remove it")
-    _clear(path)
+                text = f"checkpoint {path!r} exists but is not a checkpoint of numbaopt, so it will not be overwritten"
+                raise ValueError(f"{text}: pass another path, or remove the file")
+    _remove_abandoned(path)
     temporary = _temporary(path)
     try:
         with open(temporary, "wb"):
             pass
     except OSError as error:
-        text = f"checkpoint {path!r} cannot be written: its directory takes no file ({error.strerror})"
+        text = f"checkpoint {path!r} cannot be written: no file can be created in its directory ({error.strerror})"
         raise type(error)(error.errno, text) from None
     finally:
         _remove(temporary)
 
 
 def _temporary(path):
-    """Return where to write first: in the same directory, by a name that tells which process and thread does."""
+    """Return the path of the temporary file in the same directory; its name contains the process and thread ids."""
     directory, name = os.path.split(path)
     return os.path.join(directory, f".{name}.{os.getpid()}.{threading.get_ident()}.tmp")
 
 
-def _clear(path):
-    """Remove what processes that were killed had begun to write."""
+def _remove_abandoned(path):
+    """Remove the temporary files of processes that no longer run."""
     directory, name = os.path.split(path)
-    if os.name != "posix":  # elsewhere, to ask for a process is to end it
+    if os.name != "posix":  # os.kill(pid, 0) ends the process on Windows
         return
     try:
-        found = os.listdir(directory or ".")
+        candidates = os.listdir(directory or ".")
     except OSError:
         return
-    for other in found:
-        written_by = re.fullmatch(rf"\.{re.escape(name)}\.(\d+)\.\d+\.tmp", other)
-        if written_by and not _alive(int(written_by[1])):
-            _remove(os.path.join(directory, other))
+    for candidate in candidates:
+        match = re.fullmatch(rf"\.{re.escape(name)}\.(\d+)\.\d+\.tmp", candidate)
+        if match and not _is_running(int(match[1])):
+            _remove(os.path.join(directory, candidate))
 
 
-def _alive(process):
+def _is_running(process):
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -181,14 +200,14 @@ def _remove(path):
 
 
 def _sync_directory(path):
-    """Make the new name last, where a directory can be opened."""
+    """Flush the directory entry to the disk, on systems that can open a directory."""
     try:
         handle = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
     except OSError:
         return
     try:
         os.fsync(handle)
-    except OSError:  # some file systems have no such thing
+    except OSError:  # some file systems cannot sync a directory
         pass
     finally:
         os.close(handle)

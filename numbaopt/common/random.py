@@ -1,19 +1,33 @@
-"""Noise that is a function of seed, step number and coordinate, and so the same on every backend and in any order."""
+"""Noise that is a function of seed, step and coordinate: the same on every backend, in any order, at any time."""
 
 import numpy as np
+from numpy import cos, float64, log, pi, sqrt, uint64
 
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # the increment of SplitMix64
+GOLDEN = uint64(0x9E3779B97F4A7C15)  # the increment of SplitMix64
 
 
 def mixed(z):
-    """Return 64 mixed bits, by the finalizer of SplitMix64 (Steele, Lea & Flood 2014, OOPSLA)."""
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
+    """Return 64 well mixed bits (the finalizer of SplitMix64: Steele, Lea & Flood 2014, OOPSLA)."""
+    z = (z ^ (z >> uint64(30))) * uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> uint64(27))) * uint64(0x94D049BB133111EB)
+    return z ^ (z >> uint64(31))
+
+
+def key(seed, t):
+    """Return the key of the noise of step t."""
+    return mixed(uint64(seed) * GOLDEN + uint64(t))
+
+
+def standard_normal(key, i):
+    """Return the i-th standard normal number of a key by the method of Box and Muller; i may be an array."""
+    bits = mixed(key + (uint64(i) + uint64(1)) * GOLDEN)
+    u = (float64(bits >> uint64(32)) + 0.5) / 4294967296.0
+    v = float64(bits & uint64(0xFFFFFFFF)) / 4294967296.0
+    return sqrt(-2.0 * log(u)) * cos(2.0 * pi * v)
 
 
 def normal(x, seed, t):
-    """Return standard normal numbers of x's shape and dtype, by the Box-Muller transform of counted bits.
+    """Return standard normal numbers of x's shape and dtype.
 
     Parameters
     ----------
@@ -21,11 +35,6 @@ def normal(x, seed, t):
     seed : float, a whole number from 0
     t : int, the step number
     """
-    one = np.ones(1, np.uint64)
-    key = mixed(one * np.uint64(seed) * GOLDEN + np.uint64(t))
-    i = np.arange(1, np.size(x) + 1, dtype=np.uint64)
-    bits = mixed(key + i * GOLDEN)
-    u = ((bits >> np.uint64(32)).astype(float) + 0.5) / 4294967296.0
-    v = (bits & np.uint64(0xFFFFFFFF)).astype(float) / 4294967296.0
-    z = np.sqrt(-2.0 * np.log(u)) * np.cos(2.0 * np.pi * v)
+    with np.errstate(over="ignore"):  # the integers wrap around
+        z = standard_normal(key(seed, t), np.arange(np.size(x)))
     return z.astype(x.dtype).reshape(np.shape(x))

@@ -1,8 +1,8 @@
-"""Which known name was probably meant by an unknown one."""
+"""Suggestions for misspelled names."""
 
 import difflib
 
-ALIASES = {  # elsewhere -> here
+ALIASES = {  # the name in other libraries or in SciPy -> the name in numbaopt
     **dict.fromkeys(["learning_rate", "step_size", "stepsize", "eta"], "lr"),
     **dict.fromkeys(["beta1", "betas", "beta_1"], "b1"),
     **dict.fromkeys(["beta2", "beta_2"], "b2"),
@@ -21,12 +21,18 @@ ALIASES = {  # elsewhere -> here
 
 
 def nearest(name, known):
-    """Return the hint that names what was probably meant, by spelling or by what others call it; or nothing."""
-    near = [ALIASES[name]] if ALIASES.get(name) in known else closest(str(name), known, 0.5)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    """Return a hint that names the known name closest to ``name``, by spelling or as an alias from other libraries.
+
+    The hint begins with a space, to be appended to an error message. It is empty if no known name is close.
+    """
+    candidates = [ALIASES[name]] if ALIASES.get(name) in known else closest(str(name), known, 0.5)
+    return f" Did you mean {candidates[0]!r}?" if candidates else ""
 
 
 def closest(name, known, cutoff=0.6):
-    """Return, in a list, the known name that is spelled most like ``name``; one of the same letters before others."""
-    swapped = [other for other in known if sorted(other) == sorted(name)]
-    return swapped[:1] or difflib.get_close_matches(name, known, 1, cutoff)
+    """Return a list with the known name that is spelled most like ``name``, or an empty list if none is similar.
+
+    A known name that consists of the same letters in another order takes precedence.
+    """
+    anagrams = [other for other in known if sorted(other) == sorted(name)]
+    return anagrams[:1] or difflib.get_close_matches(name, known, 1, cutoff)

@@ -1,21 +1,18 @@
-"""Several methods on one objective, side by side: the fastest way to choose one."""
+"""Several methods on one objective, side by side: the quickest way to choose one."""
 
 import math
 from collections.abc import Iterable, Mapping
-from functools import partial
 from time import perf_counter
 
-from numbaopt.api.minimize import find, is_spsa, minimize
-from numbaopt.api.scipy_methods import is_scipys
-from numbaopt.common.tree import flatten
+from numbaopt.api.minimize import solve
+from numbaopt.api.settings import Settings, find, is_scipys, read_method, read_minibatch
 from numbaopt.common.validation import describe
 from numbaopt.comparison.comparison import Comparison
-from numbaopt.comparison.scipy_history import Watched, unknown_to_scipy
+from numbaopt.comparison.scipy_history import ScipyRun, unknown_to_scipy
 from numbaopt.data.batches import Batches, entropy, is_stream
 from numbaopt.drivers.options import refuse, split
-from numbaopt.objectives import factory
-from numbaopt.objectives.bounds import read_bounds, refuse_complex
 from numbaopt.objectives.check.gradient_check import check_first
+from numbaopt.objectives.problem import Problem, is_spsa
 from numbaopt.results.result import OptimizationInterrupted
 
 
@@ -37,43 +34,47 @@ def compare(
     seed=None,
     drop_last=False,
 ):
-    """Minimise a function by several methods, one after another, and tell how each fared.
+    """Minimize a function by several methods, one after another, and compare the results.
 
     Parameters
     ----------
     fun, x0, args, jac, bounds, tol
-        As for `minimize`.
+        As in `minimize`.
     methods : sequence of str, Rule or callable; or dict of label to one of these
-        Names of ours or of SciPy's, rules with hyperparameters, ``adam(lr=0.1)``, SciPy's custom methods.
-    hess : callable
-        For those methods of SciPy that use it.
-    options : dict
-        As for `minimize`. Each method gets those that it knows, and the result tells which it did not take; one that
-        none takes is an error. A rule keeps its own hyperparameters, ``adam(lr=0.1)``: those in options are for
-        methods given by name. The history is always recorded; ``"history": "x"`` keeps the points, too. With
-        ``check_grad`` the gradient is checked once, before all.
+        Names of methods of this package or of SciPy, rules with hyperparameters, as ``adam(lr=0.1)``, or custom methods
+        by SciPy's protocol.
+    hess : callable, optional
+        The Hessian, for those methods of SciPy that use it.
+    options : dict, optional
+        As in `minimize`. Each method receives the options that it knows; `Comparison.unused` lists the others. An
+        option that no method knows is an error. A rule such as ``adam(lr=0.1)`` keeps its own hyperparameters; those in
+        options are for methods given by name. The history is always recorded; ``"history": "x"`` also records the
+        points. With ``check_grad`` the gradient is checked once, before all runs.
     data, batch_size, epochs, shuffle, seed, drop_last
-        As for `minimize`: every method sees the same batches.
+        As in `minimize`. Every method uses the same batches.
 
     Returns
     -------
     Comparison
-        Results by label, the best first, which prints as a table.
+        The results by label, the best first. It prints as a table.
 
     Raises
     ------
     TypeError, ValueError
-        For methods or options that cannot be, before anything is evaluated. What a method raises later is in its row.
+        For invalid methods or options, before anything is evaluated. An exception in the run of one method goes into
+        its row of the table.
     OptimizationInterrupted
-        At Ctrl-C: its ``result`` is the `Comparison` so far, with the broken-off run.
+        At Ctrl-C: its ``result`` is the `Comparison` so far, including the interrupted run.
 
     Notes
     -----
-    Seconds are those of the minimisation alone: each method is run for one step first, which compiles what it needs,
-    or loads it, and costs an evaluation or two that are not counted. (In a compiled objective's runs of more than half
-    a second, what is compiled on the way counts.) SciPy's methods are watched from outside, at a microsecond or so for
-    each evaluation. Their histories have an entry for each iteration, with the lowest fun so far where SciPy tells
-    none, and the norm of the gradient last evaluated: NaN without jac.
+    Seconds are those of the minimization alone: each method is first run for one step, which compiles or loads what it
+    needs, and costs one or two evaluations that are not counted. (What is compiled during a run of more than half a
+    second is counted.)
+
+    The histories of SciPy's methods are recorded by a function around the objective, which costs about a microsecond an
+    evaluation. They have an entry for each iteration: fun, or the lowest fun so far where SciPy's callback does not
+    report it, and the norm of the gradient evaluated last, NaN without jac.
 
     Examples
     --------
@@ -84,59 +85,77 @@ def compare(
     >>> list(found), found.best.nfev, found.unused
     (['BFGS', 'adam'], 4, {'BFGS': ('lr',)})
     """
-    if not callable(fun):
-        raise TypeError(f"fun must be callable, not {describe(fun)}.")
+    methods = _read_methods(methods)
     if options is not None and not isinstance(options, Mapping):
         raise TypeError(f"options is a mapping of names to values, not {describe(options)}")
-    methods = _labelled(methods)
     if hasattr(data, "__next__"):
         text = "data can be gone through once, and each method is to see all of it"
         raise ValueError(f"{text}: give what starts anew each time, an object with __iter__, or arrays")
     options = dict(options or {})
-    check = options.pop("check_grad", False) is True  # once, and among no method's evaluations
+    check = options.pop("check_grad", False) is True  # once, and not counted among any method's evaluations
     options["history"] = options.get("history") or True
-    known, unused = _sorted_out(methods, options)
-    structure, flat = flatten(x0)
-    refuse_complex(bounds, structure)
-    limits = read_bounds(bounds, flat.size, flat.dtype)
+    known, unused = _distribute(methods, options)
+    problem = Problem(fun, x0, args, jac, bounds)
     if not isinstance(seed, int) and (is_spsa(jac) or data is not None and shuffle and not is_stream(data)):
-        seed = entropy(seed)  # the same for all
-    feed = {"data": data, "batch_size": batch_size, "epochs": epochs, "shuffle": shuffle, "drop_last": drop_last}
-    given = {"args": args, "bounds": bounds, "tol": tol, "seed": seed} | feed
+        seed = entropy(seed)  # the same for all methods
+    minibatch = read_minibatch(data, batch_size, epochs, shuffle, seed, drop_last)
     if check:
-        batches = None if data is None else Batches(data, batch_size, epochs, shuffle, None, drop_last)
-        check_first(factory.make(fun, x0, args, jac), batches, bounds)
+        check_first(problem.objective(), None if data is None else Batches(**minibatch | {"seed": None}))
+    scipys = {"args": args, "hess": hess, "bounds": bounds, "tol": tol}
+    scipys |= {name: value for name, value in minibatch.items() if name != "seed" or data is not None}
     rows = []
     for label, method in methods.items():
         if is_scipys(method):
-            watched = Watched(fun, jac, structure, limits, method, options["history"])
-            first, whole = watched.warm_up, watched.minimize
-            more = given | {"hess": hess, "seed": None if data is None else seed}
+            run = ScipyRun(problem, x0, method, known[label], scipys, options["history"] == "x")
         else:
-            first = partial(_ours, fun, method, jac, {"maxiter": 1, "disp": False, "progress": False})
-            whole, more = partial(_ours, fun, method, jac, {}), given
-        row = {"method": label, "seconds": math.nan}
-        began = None
-        try:
-            first(x0, known[label], more)
-            began = perf_counter()
-            row["result"] = whole(x0, known[label], more)
-            row["seconds"] = perf_counter() - began
-        except KeyboardInterrupt as interrupt:
-            if began is not None and (result := getattr(interrupt, "result", None)) is not None:
-                rows.append(row | {"result": result, "seconds": perf_counter() - began})
-            raise OptimizationInterrupted(Comparison(rows, unused, limits, len(methods))) from interrupt
-        except Exception as error:
-            row["error"] = error
-        rows.append(row)
-    return Comparison(rows, unused, limits, len(methods))
+            run = _Run(problem, method, known[label], tol, minibatch)
+        row, interrupt = _timed(label, run)
+        if interrupt is None or "result" in row:
+            rows.append(row)
+        if interrupt is not None:
+            raise OptimizationInterrupted(Comparison(rows, unused, problem.bounds, len(methods))) from interrupt
+    return Comparison(rows, unused, problem.bounds, len(methods))
 
 
-def _ours(fun, method, jac, changed, x0, options, given):
-    return minimize(fun, x0, method=method, jac=jac, options=options | changed, **given)
+class _Run:
+    """The run of one rule or solver; `ScipyRun` is the same for methods of SciPy."""
+
+    def __init__(self, problem, method, options, tol, minibatch):
+        self.problem, self.method, self.options, self.tol, self.minibatch = problem, method, options, tol, minibatch
+
+    def warm_up(self):
+        """Run one step, which compiles everything."""
+        self._solve(self.options | {"maxiter": 1, "disp": False, "progress": False})
+
+    def minimize(self):
+        """Return the result."""
+        return self._solve(self.options)
+
+    def _solve(self, options):
+        method, others, _ = read_method(find(self.method), options)
+        settings = Settings(others, self.tol, None, self.minibatch, None, is_spsa(self.problem.jac))
+        return solve(method, self.problem, settings)
 
 
-def _labelled(methods):
+def _timed(label, run):
+    """Return a row of the table for a run, with its result or error, and the Ctrl-C that ended it, or None."""
+    row, start = {"method": label, "seconds": math.nan}, None
+    try:
+        run.warm_up()
+        start = perf_counter()
+        row["result"] = run.minimize()
+        row["seconds"] = perf_counter() - start
+    except KeyboardInterrupt as interrupt:
+        result = getattr(interrupt, "result", None)
+        if start is not None and result is not None:
+            row |= {"result": result, "seconds": perf_counter() - start}
+        return row, interrupt
+    except Exception as error:
+        row["error"] = error
+    return row, None
+
+
+def _read_methods(methods):
     """Return a dict of label to method."""
     if isinstance(methods, Mapping):
         named = {str(label): method for label, method in methods.items()}
@@ -161,28 +180,28 @@ def _name(method):
     return getattr(method, "name", None) or getattr(method, "__name__", repr(method))
 
 
-def _sorted_out(methods, options):
-    """Return the options that each method gets, and the names of those that it does not, where there are any."""
+def _distribute(methods, options):
+    """Return the options of each method, and the names of those that it does not know, if there are any."""
     known, unused = {}, {}
     for label, method in methods.items():
         if is_scipys(method):
-            mine = {name: value for name, value in options.items() if name != "history"}  # that is our doing
-            others = unknown_to_scipy(method, mine)
-            known[label] = {name: value for name, value in mine.items() if name not in others}
+            scipys = {name: value for name, value in options.items() if name != "history"}  # `ScipyRun` records it
+            others = unknown_to_scipy(method, scipys)
+            known[label] = {name: value for name, value in scipys.items() if name not in others}
         else:
             rule = find(method)
             hyper, known[label], unknown = split(rule, options)
             others = list(unknown)
             if isinstance(method, str):
-                rule(**hyper)  # raises for values that cannot be
+                rule(**hyper)  # raises for invalid values
                 known[label] |= hyper
             else:
                 others += hyper
         unused[label] = tuple(others)
-    nobodys = [name for name in options if all(name in names for names in unused.values())]
+    unknown_to_all = [name for name in options if all(name in names for names in unused.values())]
     for method in methods.values():
-        if nobodys and not is_scipys(method):
-            refuse(find(method), split(find(method), {name: options[name] for name in nobodys})[2])
-    if nobodys:
-        raise ValueError(f"none of the methods takes the option {nobodys[0]!r}")
+        if unknown_to_all and not is_scipys(method):
+            refuse(find(method), split(find(method), {name: options[name] for name in unknown_to_all})[2])
+    if unknown_to_all:
+        raise ValueError(f"none of the methods takes the option {unknown_to_all[0]!r}")
     return known, {label: names for label, names in unused.items() if names}

@@ -1,1 +1,1 @@
-"""Data for minibatches: their rows, in which order, and how they are copied."""
+"""Minibatches: their rows, the order of the rows, and copying them."""

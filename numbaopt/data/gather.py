@@ -3,24 +3,25 @@
 from numbaopt.backends.cpu import jit
 from numbaopt.backends.pointers import copy, prefetch
 
-AHEAD = 4096  # bytes that are asked for before they are copied: rows in random order are what no processor foresees...
-
-
-ROWS_AHEAD = 16  # ...but no more rows than these
+# Rows in random order defeat the hardware prefetcher, so they are prefetched before they are copied.
+AHEAD = 4096  # bytes to prefetch ahead of the row being copied...
+ROWS_AHEAD = 16  # ...but at most this many rows
 
 
 @jit
 def gather(plan, order, known, lo, hi):
-    """Copy rows ``order[lo:hi]`` of each column into its buffer, or ``lo:hi`` where order is empty.
+    """Copy rows ``order[lo:hi]`` of each column into its buffer, or rows ``lo:hi`` if `order` is empty.
 
     Parameters
     ----------
     plan : ndarray of int64
-        For each column its buffer's address, then `Column.layout`.
-    order : ndarray of int64
+        For each column the address of its buffer, followed by the numbers that `Column.layout` returns.
+    order : ndarray of int64, shape (rows,) or (0,)
+        The order of the rows in this epoch.
     known : int
-        How many places of the order have been drawn.
+        The number of entries of `order` that have been drawn so far.
     lo, hi : int
+        The first entry of `order` to copy, and the one after the last.
     """
     at = 0
     while at < plan.size:

@@ -1,47 +1,50 @@
-"""The order of the rows in an epoch: a function of seed and epoch alone, drawn as far as it is asked for."""
+"""The order of the rows in an epoch, which depends only on the seed and the number of the epoch."""
 
 import numpy as np
 
 from numbaopt.backends.cpu import jit
-from numbaopt.common import random
-
-_mixed = jit(random.mixed)
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+from numbaopt.backends.runtime import mixed
+from numbaopt.common.random import GOLDEN
 
 
 @jit
 def draw(order, key, epoch, lo, hi):
-    """Draw which rows come at places ``lo:hi`` of an epoch, those before them being drawn.
+    """Draw entries ``lo:hi`` of the order of an epoch, given that the entries before `lo` have been drawn.
 
-    Fisher and Yates's shuffle from the front, so that of an epoch no more is drawn than is taken.
+    This is the Fisher-Yates shuffle from the front. It can be interrupted after any entry, so no more random numbers
+    are drawn than rows are used.
 
     Parameters
     ----------
     order : ndarray of int64, shape (rows,)
-        The places; what lies behind `hi` are the rows that are left.
+        Filled in place. The entries from `hi` on are the rows that have not been drawn.
     key : uint64
-        From `seed_key`.
+        The return value of `seed_key`.
     epoch : int
+        The number of the epoch, counted from 0.
     lo, hi : int
-        At ``lo = 0`` an epoch begins.
+        The first entry to draw, and the one after the last. ``lo = 0`` starts the epoch.
     """
     if lo == 0:
         for i in range(order.size):
             order[i] = i
-    start = _mixed(key + np.uint64(epoch) * _GOLDEN)
+    start = mixed(key + np.uint64(epoch) * GOLDEN)
     for i in range(lo, hi):
-        j = i + np.int64(below(np.uint64(order.size - i), _mixed(start + np.uint64(i + 1) * _GOLDEN)))
+        j = i + np.int64(below(np.uint64(order.size - i), mixed(start + np.uint64(i + 1) * GOLDEN)))
         order[i], order[j] = order[j], order[i]
 
 
 @jit
 def below(end, bits):
-    """Make of 64 bits a number from 0 below `end`, all alike likely: beyond its last multiple bits are mixed anew."""
+    """Return a uniformly distributed integer from 0 to ``end - 1``, given 64 random bits.
+
+    Bits beyond the last multiple of `end` would make small numbers more likely, so they are replaced by new ones.
+    """
     while bits - bits % end > np.uint64(0) - end:
-        bits = _mixed(bits + _GOLDEN)
+        bits = mixed(bits + GOLDEN)
     return bits % end
 
 
 def seed_key(seed):
-    """Return 64 bits that follow from a seed, a whole number from 0 of any size."""
+    """Return the 64 bits that key the shuffles of a seed, which is a nonnegative int of any size."""
     return np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]

@@ -9,7 +9,7 @@ import re
 import textwrap
 
 from numbaopt.drivers import double_buffer, stopping, termination
-from numbaopt.lowering import emit_cpu, passes, runtime_text
+from numbaopt.lowering import emit_cpu, runtime_text
 
 # Of lines that are for some methods only, and of those for runs of which a history is kept.
 MARKS = {"valued", "rule", "solver", "forgiving", "history forgiving"}
@@ -21,6 +21,7 @@ ROWS = ", spare, place, kept"
 ROOM = "xs, gs = (x, block[BEST_X], spare), (g, block[BEST_G])", "flag, one = kept[:1], kept[1]"
 STEP = "step(t, x, xs[place[NEXT]], g, s, h)", "turn(place, kept)", "x, g = xs[place[POINT]], gs[place[SLOPE]]"
 KEEP = {"x": "one", "best": "flag"}
+NAME = r"\b[^\W\d]\w*"
 
 
 def marks(rule, forgiving=False):
@@ -53,7 +54,7 @@ def splice(function, program, marked, more="", last=None):
     texts = [_spliced(part, program, marked) for part in functions]
     texts += [last] * (last is not None)
     text = "\n\n".join([more, *texts])
-    used = set(re.findall(passes.NAME, text)) - {"np", "jit", "step", "observe"}  # these are, or are given
+    used = set(re.findall(NAME, text)) - {"np", "jit", "step", "observe"}  # these are, or are given
     used -= set(re.findall(r"^def (\w+)", text, re.MULTILINE))
     imports = ["import numpy as np\n"]
     known = set()
@@ -78,7 +79,7 @@ def _spliced(function, program, marked):
             out += [indent + row for row in step or STEP]
         elif line.strip() == "if verdict := observe(f, x, g, best, box, record):":
             next(lines)  # return verdict: the body has returns of its own
-            out += [indent + (passes.replace(row, KEEP) if rows else row) for row in _body(stopping.observe)]
+            out += [indent + (re.sub(NAME, lambda word: KEEP.get(word[0], word[0]), row) if rows else row) for row in _body(stopping.observe)]
         else:
             out.append(line)
             out += [indent + row for row in ROOM if rows and line.strip().startswith("x, g, best, box = ")]

@@ -147,7 +147,7 @@ class Entry:
 
     def _numbers(self):
         lines = ["copy(h, H)"]
-        places = layout(self.rule.program)[0] if isinstance(self.rule, Rule) else None
+        places = layout(self.rule.program) if isinstance(self.rule, Rule) else None
         for name in self.own:
             low, high, ends = interval(self.rule, name) if isinstance(self.rule, Rule) else self.rule.interval(name)
             above, below = (">=" if ends[0] == "[" else ">"), ("<=" if ends[1] == "]" else "<")
@@ -158,14 +158,13 @@ class Entry:
             ]
             if places is None:
                 lines += [f"h[{list(self.rule.hyper).index(name)}] = {name}"]
-            elif name in places:
-                lines += [f"{places[name]} = {name}"]
+            elif name in places.offsets:
+                lines += [f"{places.access(name)} = {name}"]
                 if name in self.rule.program.powers:
                     lines += [f"fill_powers(h, {self.rule.table(name)}, float({name}))"]
         for number in self.rule.numbers_of:
-            text, named = emit_init.begun(self.rule, number)
-            lines += [line.replace(" = ", "_ = ", 1) for line in named]
-            lines += [f"{places[number]} = {emit_init.marked(text, named)}"]
+            text, read = emit_init.begun(self.rule, number, mark="_")
+            lines += [*read, f"{places.access(number)} = {text}"]
         return lines
 
     def _record(self):
@@ -229,8 +228,8 @@ class Entry:
         if not self.rule.has_reported_point:
             return []
         math, pairs = next(stage for stage in reversed(self.rule._stages) if stage[0].report is not None)
-        places = layout(self.rule.program)[0]
-        places = {name: text.replace("(t - 1)", "max(t_ - 1, 0)") for name, text in places.items()}
+        read = layout(self.rule.program)
+        places = {name: read.access(name, {"t": "t_"}, "max(t_ - 1, 0)") for name in read.offsets}
         places |= {name: f"s[{i}]" for i, name in enumerate(self.rule.slots_of)}
         known = {author: places.get(whole) or repr(self.rule.hyper.get(whole)) for author, whole in pairs}
         known |= {"x": "x", "t": "t_"}
@@ -395,7 +394,7 @@ def settle(f, spare, block, record):
 
 @jit
 def fill_powers(h, at, b):
-    """Write the table of powers of b into h: see `numbaopt.lowering.passes.powers`."""
+    """Write the table of powers of b into h: see `numbaopt.lowering.layout.powers`."""
     place = 1.0
     for k in range(4):
         for digit in range(32):

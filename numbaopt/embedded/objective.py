@@ -9,8 +9,8 @@ from numba.core.errors import TypingError
 
 from numbaopt.backends.cpu import jit
 from numbaopt.backends.pointers import shown
+from numbaopt.objectives.compiled import STORE
 from numbaopt.objectives.differences import SCHEMES
-from numbaopt.objectives.wrapper import STORE
 
 FORMS = "a compiled function, True, 'inplace', '2-point', '3-point', 'cs' or None"
 _REALS = (types.Float, types.Integer, types.Boolean)

@@ -1,9 +1,11 @@
-"""Where a problem starts, in compiled code: x, slots, numbers and record of a method's run."""
+"""The text of a function that sets the slots of a method to their start."""
 
-import re
+import ast
 
 from numbaopt.common.per_coordinate import PerCoordinate
-from numbaopt.lowering import emit_matrix, layout, passes
+from numbaopt.lowering import emit_matrix
+from numbaopt.lowering.grammar import entry, mentioned, substitute
+from numbaopt.lowering.layout import layout
 
 LIMITS = ("lower", "upper")  # slots of `transforms.box`, and the last rows of a solver that takes bounds
 
@@ -35,38 +37,59 @@ def _rows(rule, bounded):
         elif isinstance(rule.hyper.get(slot), PerCoordinate):
             value, own = f"own[{own}, i]", own + 1
         else:
-            text, named = begun(rule, slot)
-            head += [line for line in named if line not in head]
-            value = passes.replace(text, {"x": "x[i]"})
+            value, read = begun(rule, slot, x=entry("x"))
+            head += [line for line in read if line not in head]
         body.append(f"    s[{k}, i] = {value}")
     return [*head, "for i in range(x.size):", *body] if body else []
 
 
 def _matrices(rule):
-    source, _ = layout.layout(rule.program)
-    lines = ["s[:] = 0", *(f"{name} = int({source[name]})" for name in ("rows", "columns")), "at = s.reshape(s.size)"]
+    places = layout(rule.program)
+    lines = ["s[:] = 0", *(f"{name} = int({places.access(name)})" for name in ("rows", "columns"))]
+    lines += ["at = s.reshape(s.size)"]
+    x = ast.Call(ast.Attribute(ast.Name("x"), "reshape"), [ast.Tuple([ast.Name("rows"), ast.Name("columns")])], [])
     for slot in rule.slots_of:
         a, b = emit_matrix.shape(rule.program.starts[slot])
-        text, named = begun(rule, slot)
-        text = re.sub(r"zeros\(.*?\)", "0.0", text).replace("identity", "np.eye")
-        lines += [line for line in named if line not in lines and line.partition(" =")[0] not in ("rows", "columns")]
-        text = passes.replace(text, {"x": "x.reshape((rows, columns))"})
-        lines += [f"at[: {a} * {b}].reshape(({a}, {b}))[:, :] = {text}", f"at = at[{a} * {b} :]"]
+        value, read = begun(rule, slot, x=x)
+        lines += [line for line in read if line not in lines]
+        lines += [f"at[: {a} * {b}].reshape(({a}, {b}))[:, :] = {value}", f"at = at[{a} * {b} :]"]
     return lines
 
 
-def begun(rule, slot):
-    """Return the expression that a slot starts from, and the lines that read what it names out of h."""
-    source, _ = layout.layout(rule.program)
+def begun(rule, slot, x=None, mark=""):
+    """Return the expression that a slot or number starts from, and the lines that read the numbers in it out of h.
+
+    Parameters
+    ----------
+    rule : Rule
+    slot : str
+    x : ast.expr, optional
+        The expression that stands for x.
+    mark : str
+        What the names of the numbers end in, as ``lr_``, where a parameter may have the name itself.
+    """
+    places = layout(rule.program)
     for math, pairs in rule._stages:
         for author, whole in pairs:
             if whole == slot and math.starts.get(author) is not None:
-                text = passes.replace(math.starts[author], {a: w for a, w in pairs if w in source})
-                used = [name for name in re.findall(passes.NAME, text) if name in source]
-                return text, [f"{name} = {source[name].replace('(t - 1)', '0')}" for name in used]
+                wholes = {a: w for a, w in pairs if w in places.offsets}
+                start = ast.parse(math.starts[author], mode="eval").body
+                read = [name for name in places.offsets if name in {wholes.get(n, n) for n in mentioned(start)}]
+                names = {name: name + mark for name in read}
+                lines = [f"{names[n]} = {places.access(n, steps='0')}" for n in read]
+                new = {a: ast.Name(names.get(w, w)) for a, w in {**names, **wholes}.items()}
+                new |= {"x": x} if x is not None else {}
+                return ast.unparse(substitute(_Filled().visit(start), new)), lines
     return "0.0", []
 
 
-def marked(text, named):
-    """Return an expression with the names that it reads marked, as ``lr_``: a parameter may have the name itself."""
-    return passes.replace(text, {name: f"{name}_" for name in (line.partition(" =")[0] for line in named)})
+class _Filled(ast.NodeTransformer):
+    """``zeros(...)`` as a number, which is assigned to all entries, and ``identity(...)`` as NumPy's function."""
+
+    def visit_Call(self, node):  # noqa: D102
+        match node.func:
+            case ast.Name(id="zeros"):
+                return ast.Constant(0.0)
+            case ast.Name(id="identity"):
+                return ast.Call(ast.Attribute(ast.Name("np"), "eye"), node.args, [])
+        return node

@@ -1,14 +1,15 @@
-"""What sees x as a matrix, written out: whole-array expressions, statement by statement.
+"""The text of the CPU step of a rule that takes x as a matrix: expressions of whole arrays, statement by statement.
 
-Where a rule has no use for a matrix, `passes` arranges it; here nothing is arranged. Slots lie one after another in s,
-each of its own shape.
+Here statements are not arranged in passes. Slots lie one after another in s, each with its own shape.
 """
 
 import ast
-import re
+import copy
 
-from numbaopt.lowering import layout, passes, runtime_text
-from numbaopt.lowering.grammar import MATRICES, mentioned
+from numbaopt.lowering import grammar, runtime_text, writing
+from numbaopt.lowering.grammar import MATRICES, Assign, If, call, mentioned, required
+from numbaopt.lowering.layout import layout
+from numbaopt.lowering.passes import carry
 
 WHOLE = {"max": "maximum", "min": "minimum", "abs": "absolute", "sign": "signs", "normal": "noise"}  # for arrays
 UFUNCS = {"maximum", "minimum", "absolute", "square", "where"}
@@ -16,7 +17,7 @@ OWN = {"added", "averaged", "filled", *MATRICES}
 
 
 class Arrays(ast.NodeTransformer):
-    """Expressions of coordinates as expressions of arrays, every number among them cast to x's dtype."""
+    """Rewrite expressions of coordinates as expressions of arrays, with every number cast to x's dtype."""
 
     def __init__(self, numbers):
         self.numbers = numbers
@@ -46,25 +47,15 @@ class Arrays(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def factor(self, node):
-        """Return a factor of a product of matrices: a transposed one is not made, BLAS reads it as it lies."""
+        """Return a factor of a product of matrices; a transposed one is not copied, since BLAS can read it as it is."""
         match node:
             case ast.Call(func=ast.Name(id="transpose"), args=[a]):
                 return ast.Attribute(self.visit(a), "T")
         return self.visit(node)
 
 
-def arrays(line, numbers):
-    """Rewrite a line of coordinates; one that holds no expression (``if``, ``else``) stays."""
-    match = re.fullmatch(r"(\s*\w+ = )(.*)", line)
-    text = match[2] if match else line
-    if match is None and re.fullmatch(r"\s*(if .*:|else:|pass)", line):
-        return line
-    tree = Arrays(numbers).visit(ast.parse(text.strip(), mode="eval"))
-    return (match[1] if match else "") + ast.unparse(ast.fix_missing_locations(tree))
-
-
 def shape(start):
-    """Return the shape of a slot, as texts, by the expression that it starts from."""
+    """Return the two sides of a slot, as texts, from the expression of its start."""
     for node in ast.walk(ast.parse(start or "0", mode="eval")):
         match node:
             case ast.Call(func=ast.Name(id="zeros"), args=[a, b]):
@@ -76,42 +67,62 @@ def shape(start):
 
 def emit(name, program):
     """Return the text of the step of a matrix."""
-    source, length = layout.layout(program)
-    numbers = {n for n, kind in program.kind.items() if kind == "number"}
+    places = layout(program)
     shapes = {slot: shape(program.starts[slot]) for slot in program.slots}
     needed = " + ".join([f"{a} * {b}" for a, b in shapes.values()]) or "0"
     lines = [
         "n = x.size",
-        f"if g.size != n or s.shape[1] != n or h.size != {length}:",
+        f"if g.size != n or s.shape[1] != n or h.size != {places.size}:",
         f'    raise ValueError("{name}: x, g and the rows of s have one length, and s and h are made for this rule")',
         "real_ = x.dtype.type",
         "if t < 1 or real_(0.5) == 0:",
         f'    raise ValueError("{name}: steps count from t = 1, and x is an array of floats")',
-        f"size_, rows, columns = n, int64({source['rows']}), int64({source['columns']})",
+        f"size_, rows, columns = n, int64({places.access('rows')}), int64({places.access('columns')})",
         f"if rows * columns != n or s.size < {needed}:",
         f'    raise ValueError("{name}: h and s are for a matrix of another shape; make them with rule.shaped(shape)")',
         "x, g, at = x.reshape((rows, columns)), g.reshape((rows, columns)), s.reshape(s.size)",
     ]
     lines += [f"{slot}, at = at[:{a} * {b}].reshape(({a}, {b})), at[{a} * {b}:]" for slot, (a, b) in shapes.items()]
-    live = passes.resting_on([*program.end.values(), *program.carried.values()], program.items)[0]
+    live = required([*program.end.values(), *program.carried.values()], program.items)[0]
     used = set().union(*(item.uses for item in live), program.carried.values())
-    used |= {n.removesuffix("_t") for n in used if n in source}
-    lines += [f"{n} = {text}" for n, text in source.items() if n in used and n not in ("rows", "columns")]
-    lines += ["t = float(t)"] * ("t" in used)
-    for item in live:
-        if item.scope == "scalar":
-            lines += item.lines
-        elif item.scope == "sum":
-            reducer = "added" if item.reducer == "sum" else item.reducer
-            lines += [f"{item.names[0]} = {reducer}({arrays(item.lines[0], numbers)})"]
-        else:
-            lines += [arrays(line, numbers) for line in item.lines]
+    used |= {b for name, b in places.bases.items() if name in used}
+    read = [name for name in places.offsets if name in used and name not in ("rows", "columns")]
+    statements = [statement for item in live for statement in _statements(item, program)]
+    called = {"int64"} | grammar.called(grammar.expressions(statements))
+    called |= {"power", "edited"} if places.bases.keys() & set(read) else set()
+    lines += writing.reads(places, read) + ["t = float(t)"] * ("t" in used) + writing.statements(statements)
     ends = {"x": "x"} | {slot: slot for slot in program.slots}
     lines += [f"{ends[old]}[:, :] = {new}" for old, new in program.end.items() if new != old]
-    lines += passes.carry(program)[2]
-    body = "\n".join(["@step", "def step(t, x, g, s, h):", *(f"    {line}" for line in lines)]) + "\n"
-    called = set(re.findall(r"[a-z_0-9]+(?=[(])", body))
-    own, theirs = sorted(called & OWN), sorted(called & UFUNCS) + ["sign as signs"] * ("signs" in called)
-    more = f"from numpy import {', '.join(theirs)}\n" * bool(theirs)
-    more += f"\nfrom numbaopt.backends.linalg import {', '.join(own)}\n" * bool(own)
-    return runtime_text.assemble(name, program, "numpy", [body], more)
+    lines += writing.carried(places, carry(program)[1])
+    theirs = sorted(called & UFUNCS) + ["sign as signs"] * ("signs" in called)
+    imports = f"from numpy import {', '.join(theirs)}\n" * bool(theirs)
+    own = sorted(called & OWN)
+    imports += f"\nfrom numbaopt.backends.linalg import {', '.join(own)}\n" * bool(own)
+    step = writing.function("step(t, x, g, s, h)", lines, "@step")
+    return runtime_text.assemble(name, program, "numpy", [step], imports, called - UFUNCS - OWN)
+
+
+def _statements(item, program):
+    """Return the statements of an item, with expressions of arrays."""
+    if item.scope == "scalar":
+        return item.body
+    numbers = {n for n, kind in program.kind.items() if kind == "number"}
+    if item.scope == "sum":
+        reducer = "added" if item.reducer == "sum" else item.reducer
+        return [Assign(item.name, call(reducer, _of_arrays(item.value, numbers)))]
+    return _rewritten(item.body, numbers)
+
+
+def _rewritten(statements, numbers):
+    out = []
+    for statement in statements:
+        if isinstance(statement, If):
+            arms = [_rewritten(arm, numbers) for arm in (statement.body, statement.orelse)]
+            out.append(If(statement.test, *arms))
+        else:
+            out.append(Assign(statement.name, _of_arrays(statement.value, numbers)))
+    return out
+
+
+def _of_arrays(node, numbers):
+    return Arrays(numbers).visit(copy.deepcopy(node))

@@ -1,4 +1,4 @@
-"""A rule's function, read: its signature taken apart, its body as a syntax tree, errors that point at its lines."""
+"""The function of a rule, parsed: its signature, its body as a syntax tree, and errors that point at its lines."""
 
 import ast
 import functools
@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 
 from numbaopt.lowering.grammar import RESERVED, SHAPES
 
-INPUTS = ("x", "g", "before")  # coordinates that are no slots; `before` is x as it was before this step
+INPUTS = ("x", "g", "before")  # coordinates that are no slots; `before` is x before this step
 
 
 class RuleError(SyntaxError):
-    """A rule that cannot be lowered; the message says what is not accepted, the location is the rule's own line.
+    """A rule that cannot be lowered; the message says what is not accepted, the location is a line of the rule.
 
     Examples
     --------
@@ -35,10 +35,10 @@ class Math:
     line: int
     lines: list
     coordinates: tuple = ()  # x, g, then the slots; a stage may have only one of x and g
-    numbers: tuple = ()  # what is carried from step to step beside the slots: one number each
+    numbers: tuple = ()  # numbers that are carried from step to step, beside the slots
     starts: dict = field(default_factory=dict)  # slot or number -> expression for its start, None for zero
-    needs_value: bool = False  # whether it asks for f, the objective's value at x
-    gradients_per_step: int = 1  # gradients of one batch that it takes one after another
+    needs_value: bool = False  # whether it reads f, the objective's value at x
+    gradients_per_step: int = 1  # consecutive gradients of one batch that it takes
     report: object = None  # function of x, slots and hyperparameters: the point to report, where that is not x
     hyper: dict = field(default_factory=dict)  # hyperparameter -> default
     body: list = field(default_factory=list)  # statements before the return
@@ -79,7 +79,38 @@ class Math:
 
 
 def read(function, report=None, evaluations=1):
-    """Take a rule's function apart and check its form; the rest as `numbaopt.rule.rule` has it."""
+    """Take the function of a rule apart and check its form; see `numbaopt.rule.rule` for the arguments."""
+    math, tree = _parsed(function)
+    names, defaults = _signature(math, tree)
+    split, last = names.index("t"), len(names) - len(defaults)  # where t is, where hyperparameters begin
+    numbers = [name for name in names[split + 1 : last] if name != "f"]
+    remembered = {*names[:split], *numbers}.difference(INPUTS)
+    body = tree.body[1:] if ast.get_docstring(tree) is not None else tree.body
+    if not body or not isinstance(body[-1], ast.Return) or body[-1].value is None:
+        raise math.error(tree, "the last statement returns the new x, then the slots in order")
+    value = body[-1].value
+    math = replace(
+        math,
+        coordinates=tuple(names[:split]),
+        numbers=tuple(numbers),
+        starts={arg.arg: start(math, arg, names[last:]) for arg in tree.args.args if arg.arg in remembered},
+        needs_value="f" in names[split + 1 : last],
+        report=report,
+        gradients_per_step=evaluations,
+        hyper=dict(zip(names[last:], defaults, strict=True)),
+        body=body[:-1],
+        returns=value.elts if isinstance(value, ast.Tuple) else [value],
+        constants={k: v for k, v in function.__globals__.items() if type(v) in (int, float) and v == v},
+    )
+    if len(math.returns) != len(math.changes) + len(math.slots) + len(math.numbers):
+        expected = ", ".join([f"the new {names[0]}", *math.slots, *math.numbers])
+        hint = f" ({numbers[0]} has no default: a number carried from step to step)" if numbers else ""
+        raise math.error(body[-1], f"returns {len(math.returns)} values; it should return {expected}{hint}")
+    return math
+
+
+def _parsed(function):
+    """Return what is known of a function from its source, and its syntax tree."""
     name = getattr(function, "__name__", repr(function))
     try:
         lines, line = inspect.getsourcelines(function)
@@ -91,53 +122,33 @@ def read(function, report=None, evaluations=1):
     except SyntaxError:  # a lambda in the middle of a larger expression
         tree = None
     math = Math(name, function, inspect.getsourcefile(function) or "<unknown>", line, source.splitlines())
-    if not isinstance(tree, ast.FunctionDef) or tree.name != function.__name__:  # or what was found is other text
+    if not isinstance(tree, ast.FunctionDef) or tree.name != function.__name__:  # the source found is another text
         raise math.error(tree, "a rule is a function written with `def`")
+    return math, tree
 
-    a = tree.args
+
+def _signature(math, tree):
+    """Check the signature of a rule; return the names of its parameters, and the defaults."""
+    a, defaults = tree.args, math.function.__defaults__ or ()
     names = [arg.arg for arg in a.args]
     if a.vararg or a.kwarg or a.kwonlyargs or a.posonlyargs:
         raise math.error(tree, "the signature is coordinates, t, hyperparameters with defaults; no *, / or **")
     if "t" not in names or names[0] not in ("x", "g"):
         raise math.error(tree, "the signature starts with x, g and has the step number t before the hyperparameters")
-    split, last = names.index("t"), len(names) - len(a.defaults)  # where t stands, where hyperparameters begin
     for arg in a.args:
         if arg.arg in RESERVED:
             raise math.error(arg, f"{arg.arg!r} has a meaning of its own in compiled steps; choose another name")
-    if last <= split:
+    last = len(names) - len(a.defaults)
+    if last <= names.index("t"):
         raise math.error(tree, "hyperparameters (after t) have defaults, coordinates (before t) have none")
-    carried = [name for name in names[split + 1 : last] if name != "f"]
-    kept = {*names[:split], *carried}.difference(INPUTS)
-    for name, default in zip(names[last:], function.__defaults__ or (), strict=True):
+    for name, default in zip(names[last:], defaults, strict=True):
         if not (isinstance(default, (bool, int, float)) or hasattr(default, "texts")):
             raise math.error(tree, f"the default of {name} is a number, a flag or a schedule, not {default!r}")
-    body = tree.body[1:] if ast.get_docstring(tree) is not None else tree.body
-    if not body or not isinstance(body[-1], ast.Return) or body[-1].value is None:
-        raise math.error(tree, "the last statement returns the new x, then the slots in order")
-
-    value = body[-1].value
-    math = replace(
-        math,
-        coordinates=tuple(names[:split]),
-        numbers=tuple(carried),
-        starts={arg.arg: start(math, arg, names[last:]) for arg in a.args if arg.arg in kept},
-        needs_value="f" in names[split + 1 : last],
-        report=report,
-        gradients_per_step=evaluations,
-        hyper=dict(zip(names[last:], function.__defaults__ or (), strict=True)),
-        body=body[:-1],
-        returns=value.elts if isinstance(value, ast.Tuple) else [value],
-        constants={k: v for k, v in function.__globals__.items() if type(v) in (int, float) and v == v},
-    )
-    if len(math.returns) != len(math.changes) + len(math.slots) + len(math.numbers):
-        expected = ", ".join([f"the new {names[0]}", *math.slots, *math.numbers])
-        hint = f" ({carried[0]} has no default: a number carried from step to step)" if carried else ""
-        raise math.error(body[-1], f"returns {len(math.returns)} values; it should return {expected}{hint}")
-    return math
+    return names, defaults
 
 
 def start(math, slot, hyper):
-    """Return the text of the start of a slot or number: ``z: "x"`` and ``z: x`` alike; None without annotation."""
+    """Return the text of an annotation, ``z: "x"`` or ``z: x``: where a slot or number starts; None without one."""
     if slot.annotation is None:
         return None
     text = getattr(slot.annotation, "value", None) if isinstance(slot.annotation, ast.Constant) else None

@@ -1,34 +1,83 @@
-"""Where in h everything lies that a step reads."""
+"""Where in h the numbers are that a step reads."""
 
 import functools
 import math
+from dataclasses import dataclass, field
+from typing import Any
+
+TABLE = 129  # numbers in a table of powers
+
+
+@dataclass
+class Layout:
+    """The offsets in ``h`` of what the step of a lowered rule reads there, in the order in which it lies there.
+
+    These are hyperparameters and the parameters of schedules, carried numbers, tables of powers, the shape of a
+    matrix, and last the value of the objective.
+
+    Attributes
+    ----------
+    offsets : dict
+        Name to offset, of the first number where there are several. The table of the powers of b is called ``b_t``.
+    size : int
+        The length of h.
+    schedules : dict
+        Hyperparameter to the schedule that it follows.
+    bases : dict
+        Name of a table to the hyperparameter whose powers it has.
+    """
+
+    offsets: dict[str, int] = field(default_factory=dict)
+    size: int = 0
+    schedules: dict[str, Any] = field(default_factory=dict)
+    bases: dict[str, str] = field(default_factory=dict)
+
+    def add(self, name, length=1):
+        """Append numbers to h."""
+        self.offsets[name] = self.size
+        self.size += length
+
+    def access(self, name, names=None, steps=None):
+        """Write the expression for a value: a number of h, that of a schedule, or b**t.
+
+        Parameters
+        ----------
+        name : str
+        names : dict, optional
+            What t and the hyperparameters are called where the expression stands, if that is something else.
+        steps : str, optional
+            The number of steps done, which schedules take. The default is ``(t - 1)``.
+
+        Returns
+        -------
+        str
+        """
+        names, k = names or {}, self.offsets[name]
+        t = names.get("t", "t")
+        if name in self.schedules:
+            return self.schedules[name].text(steps or f"({t} - 1)", k)
+        if name not in self.bases:
+            return f"h[{k}]"
+        b = names.get(self.bases[name], self.bases[name])
+        digits = [f"h[{k} + ({t} & 31)]", *(f"h[{k + 32 * i} + ({t} >> {5 * i} & 31)]" for i in (1, 2, 3))]
+        return f"power({t}, {', '.join(digits)}, h[{k + 128}]) if h[{k + 1}] == {b} else edited({b})"
 
 
 def layout(program):
-    """Say where in ``h`` everything lies: {name: text}, and the length.
-
-    Hyperparameters and schedules, carried numbers, tables of powers, the shape of a matrix, and last the objective's
-    value.
-    """
-    source, k = {}, 0
+    """Return the `Layout` of a lowered rule."""
+    made = Layout()
     for name, value in program.hyper.items():
-        number = isinstance(value, (int, float))
-        source[name] = f"h[{k}]" if number else value.text("(t - 1)", k)
-        k += 1 if number else len(value.values)
+        if not isinstance(value, (int, float)):
+            made.schedules[name] = value
+        made.add(name, len(value.values) if name in made.schedules else 1)
     for name in program.carried:
-        source[name] = f"h[{k}]"
-        k += 1
-    for name in program.powers:
-        digits = [f"h[{k} + (t & 31)]", *(f"h[{k + 32 * i} + (t >> {5 * i} & 31)]" for i in (1, 2, 3)), f"h[{k + 128}]"]
-        source[f"{name}_t"] = f"power(t, {', '.join(digits)}) if h[{k + 1}] == {name} else edited({name})"
-        k += TABLE
+        made.add(name)
+    for b in program.powers:
+        made.bases[f"{b}_t"] = b
+        made.add(f"{b}_t", TABLE)
     for name in ["rows", "columns"] * program.matrix + ["value_"] * program.needs_value:
-        source[name] = f"h[{k}]"
-        k += 1
-    return source, k
-
-
-TABLE = 129
+        made.add(name)
+    return made
 
 
 @functools.lru_cache(256)

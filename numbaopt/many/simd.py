@@ -21,7 +21,7 @@ from numbaopt.drivers.termination import finish
 from numbaopt.lowering import emit_init
 from numbaopt.many import simd_loop
 from numbaopt.many.simd_loop import STEP
-from numbaopt.objectives.wrapper import STORE
+from numbaopt.objectives.compiled import STORE
 
 LANES = 64  # bytes: as many numbers stand side by side as a wide vector register holds
 CACHED = 2**16  # bytes of a pool, so that it stays near

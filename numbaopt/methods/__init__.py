@@ -1,1 +1,1 @@
-"""What a method is: rules, chains, their hyperparameters, states and documentation."""
+"""Rules and chains, their hyperparameters, states and documentation."""

@@ -1,37 +1,37 @@
-"""Attributes of rules under the names that they had in version 0.1.0."""
+"""Attributes of rules under their names in version 0.1.0."""
 
 # mypy: disable-error-code="attr-defined"
 
 
 class FormerNames:
-    """Read-only attributes that older programs may ask for; the new names say more."""
+    """Read-only aliases of attributes, for programs written for version 0.1.0."""
 
     @property
     def valued(self) -> bool:
-        """The former name of `needs_value`."""
+        """Alias of `needs_value`."""
         return self.needs_value
 
     @property
     def layerwise(self) -> bool:
-        """The former name of `needs_norms`."""
+        """Alias of `needs_norms`."""
         return self.needs_norms
 
     @property
     def joint(self) -> bool:
-        """The former name of `needs_global_sum`."""
+        """Alias of `needs_global_sum`."""
         return self.needs_global_sum
 
     @property
     def tolerant(self) -> bool:
-        """The former name of `handles_nonfinite`."""
+        """Alias of `handles_nonfinite`."""
         return self.handles_nonfinite
 
     @property
     def evaluations(self) -> int:
-        """The former name of `gradients_per_step`."""
+        """Alias of `gradients_per_step`."""
         return self.gradients_per_step
 
     @property
     def reports(self) -> bool:
-        """The former name of `has_reported_point`."""
+        """Alias of `has_reported_point`."""
         return self.has_reported_point

@@ -1,4 +1,4 @@
-"""What the hyperparameters of a rule may be."""
+"""Allowed values of hyperparameters, and the conversion of values to them."""
 
 import numpy as np
 from numpy import inf
@@ -7,8 +7,8 @@ from numbaopt.common.per_coordinate import PerCoordinate
 from numbaopt.common.suggest import nearest
 from numbaopt.common.validation import is_real, rounded
 
-# What a hyperparameter of this name may be: lowest, highest, and whether these are allowed themselves. What means
-# different things in different rules is listed by rule.
+# Intervals of hyperparameters: lower end, upper end, and the brackets that say whether the ends are included. A name
+# with different meanings in different rules is listed as ``rule.name``.
 RANGES = {
     **dict.fromkeys(["lr", "eps", "eps_root", "wd", "lr_decay", "lambd", "l1", "l2"], (0, inf, "[)")),
     **dict.fromkeys(["momentum", "final_lr", "gamma", "t0"], (0, inf, "[)")),
@@ -44,10 +44,8 @@ RANGES = {
 
 
 def checked(rule, name, value):
-    """Return ``value`` as the hyperparameter ``name`` takes it; TypeError or ValueError if it does not."""
-    if name not in rule.hyper:
-        hint = nearest(name, rule.hyper)
-        raise TypeError(f"{rule.name} has no hyperparameter {name!r}; it has {', '.join(rule.hyper) or 'none'}.{hint}")
+    """Return a value for the hyperparameter ``name`` of a rule; raise TypeError or ValueError if it is not allowed."""
+    check_name(rule, name)
     flag = isinstance(rule.hyper[name], bool)
     if is_schedule(value) and not flag:
         return value
@@ -56,39 +54,56 @@ def checked(rule, name, value):
     if hasattr(value, "text") and not is_schedule(value):
         raise TypeError(f"{rule.name}: {name} is a schedule without its parameters: call it, {value.__name__}(...)")
     if isinstance(value, PerCoordinate) or (isinstance(value, np.ndarray) and value.ndim and not flag):
-        return coordinates(rule, name, value)
+        return per_coordinate(rule, name, value)
     if flag or not is_real(value):
-        wanted = "True or False" if flag else "a real number or a schedule"
-        raise TypeError(f"{rule.name}: {name} is {wanted}, not {value!r} of type {type(value).__name__}")
-    return inside(rule, name, rounded(value))
+        raise wrong_type(rule, name, "True or False" if flag else "a real number or a schedule", value)
+    return inside(rule, name, rounded(value), interval(rule, name))
 
 
-def inside(rule, name, value):
-    """Return a number, or raise ValueError if it is not in the range of the hyperparameter."""
-    low, high, ends = interval(rule, name)
+def check_name(method, name):
+    """Raise TypeError if a method has no hyperparameter of this name."""
+    if name not in method.hyper:
+        names, hint = ", ".join(method.hyper) or "none", nearest(name, method.hyper)
+        raise TypeError(f"{method.name} has no hyperparameter {name!r}; it has {names}.{hint}")
+
+
+def wrong_type(method, name, wanted, value):
+    """Return the TypeError for a hyperparameter of the wrong type."""
+    return TypeError(f"{method.name}: {name} must be {wanted}, not {value!r} of type {type(value).__name__}")
+
+
+def inside(method, name, value, interval):
+    """Return the number ``value``; raise ValueError if it is outside the interval of a hyperparameter."""
+    low, high, ends = interval
     above = value > low or (value == low and ends[0] == "[")
     if not (above and (value < high or (value == high and ends[1] == "]"))):
-        allowed = f"{ends[0]}{low}, {high}{ends[1]}"
-        raise ValueError(f"{rule.name}: {name} lies in {allowed} and is finite; {value!r} does not")
+        raise ValueError(f"{method.name}: {name} must be finite and lie in {written(interval)}, not {value!r}")
     return value
 
 
 def interval(rule, name):
-    """Return what a hyperparameter may be: lowest, highest, and the brackets that say whether these may be."""
-    math, author = next((math.name, own) for math, pairs in rule._stages for own, whole in pairs if whole == name)
-    return RANGES.get(f"{math}.{author}") or RANGES.get(author, (-inf, inf, "()"))
+    """Return the interval of a hyperparameter of a rule: lower end, upper end, and the brackets."""
+    stages = ((math.name, pair) for math, pairs in rule._stages for pair in pairs)
+    stage, author_name = next((stage, local) for stage, (local, chain_name) in stages if chain_name == name)
+    return RANGES.get(f"{stage}.{author_name}") or RANGES.get(author_name, (-inf, inf, "()"))
 
 
-def coordinates(rule, name, values):
-    """Return one value for each coordinate; TypeError or ValueError where that cannot be."""
+def written(interval):
+    """Return an interval as text, such as "[0, inf)"."""
+    low, high, ends = interval
+    return f"{ends[0]}{low:.16g}, {high:.16g}{ends[1]}"
+
+
+def per_coordinate(rule, name, values):
+    """Return a hyperparameter with one value per coordinate; raise TypeError or ValueError if a value is invalid."""
     values = values.values if isinstance(values, PerCoordinate) else values
     if values.dtype.kind not in "fiub":
-        raise TypeError(f"{rule.name}: {name} for each coordinate is an array of real numbers, not of {values.dtype}")
-    for extreme in (values.min(), values.max()) if values.size else ():  # NaN is both
-        inside(rule, name, float(extreme))
+        raise TypeError(f"{rule.name}: {name} must be an array of real numbers, not of {values.dtype}")
+    for extreme in (values.min(), values.max()) if values.size else ():  # both are NaN if a value is
+        inside(rule, name, float(extreme), interval(rule, name))
     return PerCoordinate(values)
 
 
 def is_schedule(value):
-    """Tell whether a hyperparameter follows a schedule."""
+    """Return whether a value of a hyperparameter is a schedule."""
     return hasattr(value, "texts")

@@ -1,6 +1,7 @@
-"""How rules and solvers are called: with keywords for other hyperparameters, or with an objective to minimize it."""
+"""The base of rules and solvers: calling a method changes its hyperparameters or minimizes an objective."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self, overload
 
 if TYPE_CHECKING:
@@ -8,31 +9,46 @@ if TYPE_CHECKING:
 
 
 class Method:
-    """The base of rules and solvers: a callable that follows SciPy's protocol for custom methods.
+    """Base of rules and solvers, which can be called like SciPy's custom methods. Instances are immutable.
 
-    A subclass has a ``name``, and ``_rebound(keywords)`` returns a copy of it with other hyperparameters.
+    A subclass defines ``name``, ``hyper`` and ``_rebound(keywords)``, which returns a copy with other hyperparameters.
     """
 
     name: str
-    minimizer: Callable[..., Any]  # set by `numbaopt.api.minimize`, which is on a higher floor
+    hyper: Mapping[str, Any]
+    minimizer: Callable[..., Any]  # the function that minimizes with a method, set by `numbaopt.api.minimize`
 
     @overload
     def __call__(self, **hyper: Any) -> Self: ...
     @overload
     def __call__(self, fun: Callable[..., Any], x0: Any, args: Any = (), **options: Any) -> "Result": ...
     def __call__(self, fun: Any = None, x0: Any = None, args: Any = (), **options: Any) -> Any:
-        """Return a copy with other hyperparameters (keywords only), or minimize ``fun`` as a custom method of SciPy.
+        """Return a copy with other hyperparameters or, if ``fun`` is given, minimize it from ``x0``.
 
-        Some callers pass ``fun`` and ``x0`` by position, some by name.
+        Callers of custom methods pass ``fun`` and ``x0`` by position or by name.
         """
         if fun is None and x0 is None and args == ():
             return self._rebound(options)
         if not callable(fun):
-            raise TypeError(f"{self.name}: hyperparameters are keywords, {self.name}(lr=...); {fun!r} is no function")
+            raise TypeError(
+                f"{self.name}: hyperparameters are keywords, as in {self.name}(lr=...), and fun must be a function, "
+                f"not {fun!r}"
+            )
         if x0 is None:
-            where = "; a method for minimize_scalar is given none: call minimize" if "bracket" in options else ""
-            raise TypeError(f"{self.name}(fun, x0) minimises fun, from x0, which is missing{where}")
+            hint = "; minimize_scalar does not pass one, use minimize" if "bracket" in options else ""
+            raise TypeError(f"{self.name}(fun, x0) minimizes fun from x0, which is missing{hint}")
         return Method.minimizer(self, fun, x0, args, **options)
 
     def _rebound(self, keywords):
         raise NotImplementedError
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        kind = inspect.Parameter.KEYWORD_ONLY
+        return inspect.Signature([inspect.Parameter(name, kind, default=v) for name, v in self.hyper.items()])
+
+    def __copy__(self):
+        return self  # instances are immutable
+
+    def __deepcopy__(self, memo):
+        return self

@@ -6,7 +6,6 @@ the hyperparameters with their defaults. The function returns the new x, then th
 """
 
 import functools
-import inspect
 import types
 from collections.abc import Callable
 from typing import Any
@@ -118,17 +117,6 @@ class Rule(FormerNames, Method, Stepping):
 
     def __hash__(self):
         return hash(self._stages)
-
-    def __copy__(self):
-        return self  # a rule is immutable
-
-    def __deepcopy__(self, memo):
-        return self
-
-    @property
-    def __signature__(self) -> inspect.Signature:
-        kind = inspect.Parameter.KEYWORD_ONLY
-        return inspect.Signature([inspect.Parameter(k, kind, default=v) for k, v in self.hyper.items()])
 
     @property
     def math(self) -> Callable[..., Any]:

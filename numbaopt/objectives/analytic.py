@@ -1,4 +1,4 @@
-"""Objectives with a gradient of the user's own, in three forms."""
+"""Objectives whose gradient the user computes, in three forms."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy import ndarray
 
 from numbaopt.common.validation import as_float, describe
-from numbaopt.objectives.objective import _UNWRITTEN, Objective, _bits, blank
+from numbaopt.objectives.objective import Objective, blank, unwritten
 
 
 class Together(Objective):
@@ -16,7 +16,7 @@ class Together(Objective):
         """Evaluate: fill `g`, return f."""
         self.nfev += 1
         self.njev += 1
-        x = x.copy()  # fun may keep or overwrite what it is given
+        x = x.copy()  # fun may keep or overwrite its argument
         returned = self.fun(x if self._flat else self.structure.views(x), *(batch + self.args))
         try:
             f, grad = returned
@@ -37,13 +37,13 @@ class Separate(Objective):
     def __call__(self, x, g, *batch):
         """Evaluate: fill `g`, return f."""
         self.nfev += 1
-        own = x.copy()
-        f = self.fun(own if self._flat else self.structure.views(own), *(batch + self.args))
+        point = x.copy()
+        f = self.fun(point if self._flat else self.structure.views(point), *(batch + self.args))
         if type(f) is not float:
             f = as_float(f)
         self.njev += 1
-        own = x.copy()
-        grad = self.jac(own if self._flat else self.structure.views(own), *(batch + self.args))
+        point = x.copy()
+        grad = self.jac(point if self._flat else self.structure.views(point), *(batch + self.args))
         if type(grad) is ndarray and grad.dtype is self._dtype and grad.shape == self._shape:
             g[...] = grad
         else:
@@ -52,7 +52,7 @@ class Separate(Objective):
 
 
 class Inplace(Objective):
-    """``jac="inplace"``: fun(x, grad) fills grad. Nothing is allocated: x is the same array each time."""
+    """``jac="inplace"``: fun(x, grad) fills grad. Nothing is allocated: fun gets the same two arrays each time."""
 
     _g: ndarray | None = None
 
@@ -61,7 +61,7 @@ class Inplace(Objective):
         self.nfev += 1
         self.njev += 1
         if g is not self._g:
-            self._adopt(g)
+            self._use(g)
         self._x[...] = x
         f = self.fun(self._x_view, self._g_view, *(batch + self.args))
         if type(f) is not float:
@@ -70,15 +70,16 @@ class Inplace(Objective):
             self.check_filled(f, g)
         return f
 
-    def _adopt(self, g):
+    def _use(self, g):
+        """Make the arrays that fun gets for this g."""
         self._x, self._g = np.empty_like(self.x0), g
         self._x_view, self._g_view = (a if self._flat else self.structure.views(a) for a in (self._x, g))
         if self.nfev == 1:
             blank(g)
 
     def check_filled(self, f, g):
-        """Catch ``grad = ...`` for ``grad[:] = ...``, and ``grad += ...`` on what was never zero."""
-        left = np.flatnonzero(_bits(g) == _UNWRITTEN[g.itemsize])
+        """Raise if fun did not fill g: it said ``grad = ...``, or ``grad += ...``, for ``grad[:] = ...``."""
+        left = unwritten(g)
         if left.size and math.isfinite(f):
             raise ValueError(
                 f"jac='inplace': fun must fill grad, its second argument, but left {left.size} of {g.size} "

@@ -1,7 +1,7 @@
 """``jac="autograd"``: the exact gradient of NumPy code, by the autograd package.
 
-autograd runs the function on boxes that note what ``autograd.numpy`` does to them, and then goes back through the
-notes. What it cannot follow it says in terms of these boxes; here that becomes advice.
+autograd calls the function with boxes that record what ``autograd.numpy`` does to them, and differentiates the record
+backwards. Its error messages are about these boxes; here they are replaced by advice to the user.
 """
 
 import importlib
@@ -18,11 +18,11 @@ ADVICE = (
 
 
 class Autograd(Objective):
-    """``jac="autograd"``: fun is written with ``autograd.numpy``; value and gradient in one go."""
+    """``jac="autograd"``: fun is written with ``autograd.numpy``; value and gradient come from one call."""
 
-    def __init__(self, fun, *args, **given):
-        super().__init__(fun, *args, **given)
-        if hasattr(fun, "py_func"):
+    def __init__(self, problem, jac, rel_step=None, spsa=None):
+        super().__init__(problem, jac, rel_step, spsa)
+        if hasattr(self.fun, "py_func"):
             raise ValueError(
                 "jac='autograd' follows Python code, and fun is compiled by Numba. Give the function without @njit, "
                 "written with autograd.numpy, or another jac: True, 'inplace', '3-point'."
@@ -44,7 +44,7 @@ class Autograd(Objective):
         def followed(leaves):
             nonlocal returned
             returned = self.fun(structure.grow(list(leaves)), *more)
-            # autograd warns where nothing came of x, as of a penalty `return 1e10`: give it something that did.
+            # autograd warns about a value that does not depend on x, as a penalty `return 1e10`: give it one that does.
             return returned if isinstance(returned, self._box) else self._sum(leaves[0])
 
         try:
@@ -63,7 +63,7 @@ class Autograd(Objective):
         return f
 
     def _constant(self, returned, g):
-        """Take what does not depend on x."""
+        """Return a value that does not depend on x; fill g with zeros."""
         f = as_float(returned)
         if self.nfev == 1 and np.isfinite(f):
             raise ValueError(f"autograd finds that fun's value at x0, {f}, does not depend on x.\n{ADVICE}")
@@ -72,7 +72,7 @@ class Autograd(Objective):
 
 
 def _of_autograd(error):
-    """Tell whether an exception is of a box, or of what autograd does not know: not of the function's own making."""
+    """Return whether an exception comes from autograd, and not from the user's function."""
     if "Box" in str(error) or (error.__cause__ is not None and "Box" in str(error.__cause__)):
         return True
     trace = error.__traceback__

@@ -35,9 +35,7 @@ def read_bounds(bounds, n, dtype):
         lower, upper = (np.array(np.broadcast_to(side, n)) for side in (lower, upper))
     except ValueError:
         given = f"{len(lower)} lower and {len(upper)} upper bounds for {n} entries"
-        raise ValueError(
-            f"The number of bounds is not compatible with the length of `x0`. ({given})"
-        ) from None
+        raise ValueError(f"The number of bounds is not compatible with the length of `x0`. ({given})") from None
     wrong = ~((lower < np.inf) & (upper > -np.inf))
     if wrong.any():
         i = int(np.argmax(wrong))
@@ -46,8 +44,7 @@ def read_bounds(bounds, n, dtype):
     if (lower > upper).any():
         i = int(np.argmax(lower > upper))
         raise ValueError(
-            "An upper bound is less than the corresponding lower bound. "
-            f"(bounds[{i}] is ({lower[i]}, {upper[i]}))"
+            f"An upper bound is less than the corresponding lower bound. (bounds[{i}] is ({lower[i]}, {upper[i]}))"
         )
     return None if np.isinf(lower).all() and np.isinf(upper).all() else (lower, upper)
 

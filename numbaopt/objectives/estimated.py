@@ -1,4 +1,4 @@
-"""Objectives without a gradient of their own: it is estimated, by finite differences or simultaneous perturbation."""
+"""Objectives whose gradient is estimated, by finite differences or by simultaneous perturbation."""
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from numbaopt.objectives.spsa import Spsa, estimate, perturb
 class Differences(Objective):
     """``jac=None`` or the name of a scheme of finite differences."""
 
+    analytic = False
     _single: bool | None = None
 
     @property
@@ -20,7 +21,7 @@ class Differences(Objective):
 
     @property
     def cost(self):
-        """One evaluation at x, and one or two for each entry; none where bounds fix it."""
+        """One evaluation at x, and one or two for each entry that is not fixed by its bounds."""
         free = self.x0.size
         if self.bounds is not None and self.scheme.bounded:
             free = int(np.count_nonzero(self.bounds[0] < self.bounds[1]))
@@ -41,11 +42,11 @@ class Differences(Objective):
         return f
 
     def _computes_in_float32(self, returned, x, more):
-        """Tell whether steps must be long enough to be seen in float32."""
+        """Return whether fun computes in float32, which needs longer steps."""
         if not hasattr(self.fun, "py_func"):
             return getattr(returned, "dtype", None) == np.float32
         if self._single is None:  # jitted, it returns a Python float whatever it computes in
-            from numbaopt.objectives.compiled import returns_float32
+            from numbaopt.objectives.compiled_estimates import returns_float32
 
             self._single = returns_float32(self.fun, (x if self._flat else self.structure.views(x), *more))
         return self._single
@@ -55,15 +56,11 @@ class Simultaneous(Objective):
     """``jac="spsa"``: a random estimate of the gradient from two evaluations; f is the mean of the two."""
 
     noisy = True
+    analytic = False
+    cost = 2  # also if a value is not finite
 
-    def __init__(self, *args, **given):
-        super().__init__(*args, **given)
-        self.spsa = self.spsa or Spsa(np.uint64(0))
-
-    @property
-    def cost(self):
-        """Two, whatever they give."""
-        return 2
+    def __init__(self, problem, jac, rel_step=None, spsa=None):
+        super().__init__(problem, jac, rel_step, spsa or Spsa(np.uint64(0)))
 
     def __call__(self, x, g, *batch):
         """Evaluate: fill `g`, return f."""
@@ -78,7 +75,7 @@ class Simultaneous(Objective):
 
 
 def _evaluate(objective, x, more):
-    """Call the function at a copy of x, and count."""
+    """Call the function at a copy of x, and count the evaluation."""
     objective.nfev += 1
     x = x.copy()
     return objective.fun(x if objective._flat else objective.structure.views(x), *more)

@@ -16,9 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from numbaopt.backends.cpu import jit, uncached
-from numbaopt.common import random
-
-_mixed = jit(random.mixed)
+from numbaopt.backends.runtime import mixed
+from numbaopt.common.random import GOLDEN
 
 
 class Spsa(NamedTuple):
@@ -58,11 +57,11 @@ def perturb(x, lower, upper, seed, c, gamma, k, plus, minus, g):
         In x's dtype.
     g : ndarray of float64, shape (n,)
     """
-    key = _mixed(np.uint64(seed) * random.GOLDEN + np.uint64(k))
+    key = mixed(np.uint64(seed) * GOLDEN + np.uint64(k))
     shift = c / float(k) ** gamma
     for i in range(x.size):
         here = float(np.float64(x[i]))
-        d = -shift if _mixed(key + np.uint64(i + 1) * random.GOLDEN) >> np.uint64(63) else shift
+        d = -shift if mixed(key + np.uint64(i + 1) * GOLDEN) >> np.uint64(63) else shift
         a, b = here + d, here - d
         if lower.size > 0:
             low, high = float(np.float64(lower[i])), float(np.float64(upper[i]))

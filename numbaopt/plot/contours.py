@@ -1,46 +1,64 @@
-"""An objective of two parameters, seen from above."""
+"""The values of an objective of two parameters on a grid, for contour lines."""
 
 import numpy as np
 
 from numbaopt.common.validation import as_float, describe
 from numbaopt.objectives.bounds import read_bounds
 
-SLACK = 0.15  # of what the walks cover, at each side
+MARGIN = 0.15  # at each side, relative to the extent of the paths
 
 
 def box(bounds, points):
-    """Return the lower and the upper corner of what is to be drawn: the bounds, or around the points without any."""
+    """Return the lower left and the upper right corner to draw: those of the bounds, or if None, around the points."""
     if bounds is not None:
         limits = read_bounds(bounds, 2, np.dtype(float))
         if limits is None or not np.isfinite(limits).all() or (limits[0] == limits[1]).any():
-            wanted = "two pairs of finite numbers, (left, right) and (bottom, top)"
-            raise ValueError(f"bounds of a picture are {wanted}, not {describe(bounds)}")
+            expected = "two pairs of finite numbers, (left, right) and (bottom, top)"
+            raise ValueError(f"bounds must be {expected}, not {describe(bounds)}")
         return limits
     points = points[np.isfinite(points).all(1)]
     if not len(points):
-        raise ValueError("no point of the walks is finite: say with bounds what is to be drawn")
+        raise ValueError("no point of the paths is finite: pass bounds to choose the region to draw")
     low, high = points.min(0), points.max(0)
     extent = np.where(high > low, high - low, 1.0)
     extent = np.maximum(extent, extent.max() / 4)
-    middle, half = (low + high) / 2, (0.5 + SLACK) * extent
+    middle, half = (low + high) / 2, (0.5 + MARGIN) * extent
     return middle - half, middle + half
 
 
 def heights(fun, structure, args, jac, u, v):
-    """Return an objective's values at the points of a grid, shape (len(v), len(u)); NaN where they are not finite.
+    """Return the values of an objective on a grid.
 
-    ``fun, args, jac`` are as for `minimize`, ``structure`` is that of x0.
+    Parameters
+    ----------
+    fun, args, jac
+        As in `minimize`.
+    structure : Structure
+        The structure of x0.
+    u, v : ndarray
+        The first and the second coordinate of the grid.
+
+    Returns
+    -------
+    ndarray, shape (len(v), len(u))
+        NaN where the objective is not finite.
+
+    Raises
+    ------
+    ValueError
+        If the objective is not finite anywhere on the grid.
     """
     x = np.empty(2, structure.dtype)
     views = structure.views(x)
-    further = (structure.views(np.zeros_like(x)),) if isinstance(jac, str) and jac == "inplace" else ()
+    gradient = (structure.views(np.zeros_like(x)),) if isinstance(jac, str) and jac == "inplace" else ()
     height = np.empty((len(v), len(u)))
     with np.errstate(all="ignore"):
         for i, j in np.ndindex(height.shape):
             x[:] = u[j], v[i]
-            value = fun(views, *further, *args)
+            value = fun(views, *gradient, *args)
             height[i, j] = as_float(value[0] if jac is True else value)
     height[~np.isfinite(height)] = np.nan
     if np.isnan(height).all():
-        raise ValueError(f"the objective is finite nowhere between {u[0]:g} and {u[-1]:g}, {v[0]:g} and {v[-1]:g}")
+        region = f"[{u[0]:g}, {u[-1]:g}] x [{v[0]:g}, {v[-1]:g}]"
+        raise ValueError(f"the objective is not finite anywhere in {region}: pass other bounds")
     return height

@@ -1,1 +1,1 @@
-"""Plain data that a run returns."""
+"""The plain data that a run returns."""

@@ -1,32 +1,34 @@
-"""A run step by step: what `Result.history` is."""
+"""`Result.history`: the progress of a run, step by step."""
 
 from numbaopt.results.result import Result
 
 
 class History(dict):
-    """A run step by step: a dict of equally long arrays, whose keys are attributes too.
+    """The progress of a run: a dict of arrays of equal length, whose keys are also available as attributes.
 
-    There is an entry for the start and one for each step (of a solver: for each iteration). With data there is one for
-    each step only: a batch is evaluated before it. The history of a run that was taken
-    up again (``resume``) is of what it does itself, in its own seconds; steps keep their numbers.
+    The arrays have an entry for the starting point and one for each step of a rule or iteration of a solver. With
+    ``data`` they have no entry for the starting point, because each batch is evaluated before its step. The history of
+    a run that was resumed covers only the resumed part: `nit` continues, and `seconds` starts at zero.
 
     Attributes
     ----------
     nit : ndarray of int64, shape (k,)
-        Steps, or iterations, done.
+        The number of steps or iterations done.
     fun : ndarray of float64, shape (k,)
-        The objective there; with data the loss of that step's batch, before it.
+        The objective after that step; with ``data``, the loss of the batch of that step, before the step.
     norm : ndarray of float64, shape (k,)
-        The largest entry of the gradient (with bounds, of the projected one): what gtol is compared with.
+        The largest absolute entry of the gradient, or with bounds of the projected gradient. This is the number that
+        is compared with ``gtol``.
     lr : ndarray of float64, shape (k,)
-        The learning rate that the step was made with, by its schedule, and by what changes it on the way
-        (`plateau`, Prodigy, D-Adaptation). NaN at the start, for a batch that was passed over, and where a method has
-        none, or one for each coordinate.
+        The learning rate of the step, after schedules and after everything that adapts it (`plateau`, Prodigy,
+        D-Adaptation). It is NaN at the starting point, for batches that were skipped, and for methods that have no
+        learning rate or one for each coordinate.
     seconds : ndarray of float64, shape (k,)
-        Since the run began, compiling included. In compiled runs the clock is read some twenty times a second, in plain
-        ones once a millisecond; in between they are interpolated.
+        The time since the start of the run in seconds, including compilation. Compiled runs read the clock about twenty
+        times a second, others once a millisecond; the times between two readings are interpolated.
     x : ndarray of float32 or float64, shape (k, n)
-        The points, flat, complex numbers as real and imaginary part; with ``options={"history": "x"}``.
+        The points, flattened, with complex numbers as real and imaginary parts; only with
+        ``options={"history": "x"}``.
 
     Examples
     --------

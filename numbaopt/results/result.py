@@ -1,7 +1,7 @@
-"""The result of a minimisation, and the interrupt that carries one.
+"""The result of a minimization, and the exception that carries it after an interruption.
 
-`Result` is `scipy.optimize.OptimizeResult` in all but its cost: importing that takes as long as importing
-Numba, and a run that needs nothing else of SciPy should not pay for it.
+`Result` behaves like `scipy.optimize.OptimizeResult` but does not import it. Importing `scipy.optimize` takes as long
+as importing Numba, and a run that needs nothing else of SciPy should not have to wait for it.
 """
 
 import sys
@@ -10,62 +10,62 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from scipy.optimize._minimize import OptimizeResult as Base  # what scipy-stubs asks of a custom method
+    from scipy.optimize._minimize import OptimizeResult as Base  # the type that scipy-stubs requires of a custom method
 else:
     Base = dict
 
-_ORDER = ("message", "success", "status", "fun", "x", "nit")
-MOST_LINES = 12  # that an entry of a result is printed on
-WIDTH = 76
+_FIRST_KEYS = ("message", "success", "status", "fun", "x", "nit")
+MOST_LINES = 12  # a value that would take more lines is summarized
+WIDTH = 76  # characters
 
 
 class Result(Base):
-    """What a minimisation came to: a dict whose keys are attributes too.
+    """The result of a minimization: a dict whose keys are also available as attributes.
 
-    ``isinstance(result, scipy.optimize.OptimizeResult)`` holds.
+    ``isinstance(result, scipy.optimize.OptimizeResult)`` is true.
 
     Attributes
     ----------
     x : ndarray, or the structure of x0
         The solution.
     fun : float
-        The objective there; for minibatches, the mean that the message names.
+        The value of the objective at `x`; for minibatches, the mean that the message describes.
     jac : ndarray, or the structure of x0
-        The gradient.
+        The gradient at `x`.
     success : bool
-        Whether a tolerance was met, or the epochs asked for are done.
+        Whether a tolerance was met, or all epochs were completed.
     status : int
-        Why it ended, as a number: see the table.
+        Why the run ended, as a number. See the table below.
     message : str
-        Why it ended, in a sentence.
+        Why the run ended, as a sentence.
     nit, nfev, njev : int
-        Steps, evaluations of the objective and of its gradient.
+        The number of steps, of evaluations of the objective and of evaluations of its gradient.
     nonfinite : int
-        Evaluations that were not finite, where the option of that name is not "stop".
+        The number of evaluations that were not finite; only if the option ``nonfinite`` is not "stop".
 
     Notes
     -----
     ======  =======  ==========================================================================================
-    status  success  message, and what it means
+    status  success  why the run ended
     ======  =======  ==========================================================================================
-    0       True     "The gradient's largest entry is ..., within gtol=...": or that of the projected gradient
-    0       True     "The last step changed the objective, relative to its size, by less than ftol=..."
-    0       True     "The epoch is done", "All ... epochs are done": of minibatches
-    0       True     "All independent variables were fixed by bounds."
-    1       False    "Maximum number of iterations has been exceeded": options maxiter
-    1       False    "Maximum number of function evaluations has been exceeded": options maxfev
-    2       False    "The time is over": options maxtime
-    3       False    "The objective is nan after ...", "The gradient's entry ... is ...", "x is not finite ..."
-    4       False    "Broken off after ...", "Not begun, or broken off": by Ctrl-C, or what a function raised
-    5       False    As of 0, "But that is at the last iterate, and a better point, x, was met on the way"
-    6       False    "No lower point was found along the last direction": a solver at working precision
-    7       False    "The objective raised ...": of one of many problems
-    8       False    "... But x lies outside the bounds, of which this method takes none": given by a caller
-    99      False    "`callback` raised `StopIteration`."
+    0       True     The largest entry of the gradient, or with bounds of the projected gradient, is within gtol.
+    0       True     The last step changed the objective, relative to its size, by less than ftol.
+    0       True     All epochs of minibatches were completed.
+    0       True     The bounds fix all variables.
+    1       False    The number of iterations reached the option maxiter.
+    1       False    The number of evaluations reached the option maxfev.
+    2       False    The run took longer than the option maxtime.
+    3       False    The objective, an entry of its gradient or x is not finite.
+    4       False    The run was interrupted by Ctrl-C or by an exception; or it was never started.
+    5       False    The last iterate met a tolerance, but an earlier iterate, which is returned as x, is better.
+    6       False    A solver found no lower point along its last direction, as happens at working precision.
+    7       False    The objective of this problem raised an exception (`minimize_many`).
+    8       False    x lies outside bounds that were passed to a method that does not support bounds.
+    99      False    ``callback`` raised ``StopIteration``.
     ======  =======  ==========================================================================================
 
-    It prints as SciPy's do. Of what would take more than twelve lines, arrays in a dict for one, only shapes and
-    ranges are printed.
+    A result prints like those of SciPy. Of values that would take more than twelve lines, for example a dict of many
+    arrays, only the shapes and ranges of the arrays are printed.
 
     Examples
     --------
@@ -101,7 +101,7 @@ class Result(Base):
             raise AttributeError(name) from None
 
     @property  # type: ignore[misc]
-    def __class__(self):  # what isinstance asks when type() does not settle it
+    def __class__(self):  # isinstance consults this if type() is not a subclass
         optimize = sys.modules.get("scipy.optimize")
         return getattr(optimize, "OptimizeResult", Result)
 
@@ -116,19 +116,21 @@ class Result(Base):
 
 
 class OptimizationInterrupted(KeyboardInterrupt):
-    """Ctrl-C during a minimisation: what was found so far is not lost.
+    """Raised when a minimization is interrupted by Ctrl-C, with the result so far.
+
+    It is a subclass of `KeyboardInterrupt`.
 
     Attributes
     ----------
     result : Result
-        The run as it stood.
+        The result at the time of the interruption.
 
     Examples
     --------
     >>> from numbaopt import OptimizationInterrupted, minimize
     >>> def fun(x):
     ...     if x < 0.5:
-    ...         raise KeyboardInterrupt  # as Ctrl-C does
+    ...         raise KeyboardInterrupt  # the effect of Ctrl-C
     ...     return x**2
     >>> try:
     ...     minimize(fun, 1.0, method="sgd", options={"lr": 0.1})
@@ -144,34 +146,32 @@ class OptimizationInterrupted(KeyboardInterrupt):
         self.result = result
 
     def __str__(self):
-        return f"{self.result.message} The result so far is this exception's `.result`."
+        return f"{self.result.message} The result so far is the attribute `.result` of this exception."
 
 
 def _lines(value, indent=0, margin=1):
-    """Lay a dict out as SciPy lays out its results."""
+    """Return the text of a dict in the layout of SciPy's results."""
     if type(value).__repr__ not in (dict.__repr__, Result.__repr__) or not value:
-        with np.printoptions(
-            linewidth=WIDTH - indent, edgeitems=2, threshold=12, formatter={"float_kind": _digits}
-        ):
+        with np.printoptions(linewidth=WIDTH - indent, edgeitems=2, threshold=12, formatter={"float_kind": _digits}):
             return str(value)
     width = max(len(str(key)) for key in value) + margin
     lines = []
-    for key in sorted(value, key=lambda key: _ORDER.index(key) if key in _ORDER else len(_ORDER)):
+    for key in sorted(value, key=lambda key: _FIRST_KEYS.index(key) if key in _FIRST_KEYS else len(_FIRST_KEYS)):
         text = _lines(value[key], indent + width + 2, 0)
-        if not indent and _is_wall(value[key], text):
+        if not indent and _is_too_long(value[key], text):
             text = _ranges(value[key])
         lines.append(f"{key!s:>{width}}: " + text.replace("\n", "\n" + " " * (width + 2)))
     return "\n".join(lines)
 
 
-def _is_wall(value, text):
-    """Tell whether a value, laid out in full, is more than one reads."""
-    listed = isinstance(value, (list, tuple)) and len(text) > WIDTH  # NumPy does not abbreviate those
-    return listed or not isinstance(value, str) and text.count("\n") >= MOST_LINES
+def _is_too_long(value, text):
+    """Return whether the full text of a value is too long to be printed."""
+    long_list = isinstance(value, (list, tuple)) and len(text) > WIDTH  # NumPy abbreviates only arrays
+    return long_list or not isinstance(value, str) and text.count("\n") >= MOST_LINES
 
 
 def _ranges(tree):
-    """Say of each array in a tree which shape it has, and between which values it lies; of many, the ends."""
+    """Return the shape and range of each array in a tree, one on a line; of many arrays only the first and last."""
     leaves = list(_leaves(tree, ""))
     width = max(len(path) for path, _ in leaves)
     lines = [f"{path:>{width}}: {_range(leaf)}" if path else _range(leaf) for path, leaf in leaves]
@@ -181,7 +181,7 @@ def _ranges(tree):
 
 
 def _leaves(tree, path):
-    """Yield what is in a tree with its path, at the top of a dict without quotes and brackets."""
+    """Yield (path, leaf) for each leaf of a tree. Keys of the outermost dict have no quotes and brackets."""
     if isinstance(tree, dict) and tree:
         for key, child in tree.items():
             yield from _leaves(child, f"{path}[{key!r}]" if path else str(key))
@@ -198,9 +198,9 @@ def _range(leaf):
         text = " ".join(repr(leaf).split())
         return text if len(text) <= WIDTH else text[: WIDTH - 3] + "..."
     finite = array[np.isfinite(array)]
-    lost = f", {array.size - finite.size} not finite" * (finite.size < array.size)
+    nonfinite = f", {array.size - finite.size} not finite" * (finite.size < array.size)
     ends = f", {_digits(finite.min()).strip()} to {_digits(finite.max()).strip()}" if finite.size else ""
-    return f"shape {array.shape}{ends}{lost}"
+    return f"shape {array.shape}{ends}{nonfinite}"
 
 
 def _digits(number):

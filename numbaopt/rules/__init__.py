@@ -1,1 +1,1 @@
-"""One file a method; a new file here is a new method."""
+"""Update rules, one in each file. A new file here adds a new method."""

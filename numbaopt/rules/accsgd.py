@@ -1,13 +1,14 @@
-"""AccSGD: SGD with an acceleration that provably pays on stochastic least squares."""
+"""AccSGD: SGD with an acceleration that is proven for stochastic least squares."""
 
 from numbaopt.rule import rule
 
 
 @rule
 def accsgd(x, g, w: "x", t, lr=1e-3, kappa=1000.0, xi=10.0, small_const=0.7, wd=0.0):
-    """Accelerated SGD (Kidambi et al. 2018, Algorithm 3, arXiv:1803.05591); the defaults are the authors'.
+    """Accelerated SGD (Kidambi et al. 2018, Algorithm 3, arXiv:1803.05591), with the authors' defaults.
 
-    lr is the short step; the long one is lr kappa / small_const. xi, the statistical advantage, is at most sqrt(kappa).
+    `lr` is the short step size; the long one is ``lr * kappa / small_const``. The statistical advantage `xi` is at most
+    ``sqrt(kappa)``.
     """
     if wd:
         g = g + wd * x

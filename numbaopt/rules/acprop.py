@@ -1,13 +1,14 @@
-"""ACProp: the gradient over the size of the surprises before it."""
+"""ACProp: the gradient divided by the deviation of earlier gradients from their running mean."""
 
 from numbaopt.rule import rule, sqrt
 
 
 @rule
 def acprop(x, g, m, s, t, lr=1e-3, b1=0.9, b2=0.999, eps=1e-16, eps_root=1e-16, wd=0.0):
-    """ACProp (Zhuang et al. 2021, arXiv:2110.05454), as in optax, whose surprise is g - m with the m before this step.
+    """ACProp (Zhuang et al. 2021, arXiv:2110.05454), as in optax.
 
-    At the first step, when no size is known, the gradient itself is the direction.
+    The deviation is ``g - m``, where m is the running mean before this step. The first step has no earlier deviation to
+    divide by, so it follows the gradient itself.
     """
     if wd:
         x = x * (1 - lr * wd)

@@ -1,4 +1,4 @@
-"""AdaBound: Adam at first, SGD in the end; every coordinate's rate is kept between two bounds that close in."""
+"""AdaBound: Adam whose learning rates are clipped to bounds that converge to the rate of SGD."""
 
 from numbaopt.rule import max, min, rule, sqrt
 
@@ -7,8 +7,8 @@ from numbaopt.rule import max, min, rule, sqrt
 def adabound(x, g, m, v, t, lr=1e-3, b1=0.9, b2=0.999, final_lr=0.1, gamma=1e-3, eps=1e-8, wd=0.0):
     """AdaBound (Luo et al. 2019, Algorithm 2, arXiv:1902.09843), as in the authors' package.
 
-    Theirs corrects the moments as Adam does, and does not divide by sqrt(t) as the printed algorithm does. A schedule
-    of lr leaves the bounds where they are, as in the paper; theirs rescales final_lr with it.
+    Unlike the printed algorithm, the package corrects the bias of the moments, as Adam does, and does not divide by
+    sqrt(t). A schedule of `lr` leaves the bounds unchanged, as in the paper; the package rescales `final_lr` with it.
     """
     if wd:
         g = g + wd * x

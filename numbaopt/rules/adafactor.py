@@ -1,4 +1,4 @@
-"""Adafactor: of the second moments of a matrix only those of its rows and columns are kept."""
+"""Adafactor: adaptive steps that store only row and column means of a matrix's squared gradients."""
 
 from numbaopt.rule import columnmean, matrix, max, mean, min, rowmean, rule, sqrt
 
@@ -8,10 +8,11 @@ def adafactor(
     x, g, v, r: "zeros(rows, 1)", c: "zeros(1, columns)", t, lr=1e-2, beta2_decay=-0.8, eps1=2.0**-52, eps2=1e-3,
     d=1.0, wd=0.0, maximize=False,
 ):  # fmt: skip
-    """Adafactor (Shazeer & Stern 2018, arXiv:1804.04235, Algorithms 4 and 5), with lr and eps1 as in torch.
+    """Adafactor (Shazeer & Stern 2018, arXiv:1804.04235, Algorithms 4 and 5), with `lr` and `eps1` as in PyTorch.
 
-    torch takes for eps1 the resolution of x's dtype: the default here in float64, ``eps1=2.0**-23`` in float32, where
-    it makes steps of mean square gradients below 1e-7 longer. optax and the paper add eps1 to the squared gradient.
+    In PyTorch `eps1` defaults to the machine epsilon of the dtype of x. The default here is that of float64; for
+    float32 pass ``eps1=2.0**-23``, which lengthens the steps of matrices with mean squared gradients below 1e-7. The
+    paper and optax add `eps1` to the squared gradient instead.
     """
     if maximize:
         g = -g

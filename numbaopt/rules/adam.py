@@ -1,4 +1,4 @@
-"""Adam: a step scaled by running moments of the gradient."""
+"""Adam: steps scaled by running means of the gradient and of its square."""
 
 from numbaopt.rule import rule, sqrt
 
@@ -6,9 +6,11 @@ from numbaopt.rule import rule, sqrt
 @rule
 def adam(x, g, m, v, t, lr=1e-3, b1=0.9, b2=0.999, eps=1e-8, wd=0.0, decoupled=False, maximize=False,
          eps_root=0.0, eps_hat=False):  # fmt: skip
-    """Adam (Kingma & Ba 2015, Algorithm 1, arXiv:1412.6980); wd joins the gradient unless decoupled, as in torch.
+    """Adam (Kingma & Ba 2015, Algorithm 1, arXiv:1412.6980).
 
-    eps_root is optax's. eps_hat puts eps beside the uncorrected root (end of section 2), as Keras does with 1e-7.
+    Weight decay is added to the gradient unless `decoupled` is set, as in PyTorch. `eps_root` is added under the square
+    root, as in optax. With `eps_hat`, `eps` is added to the square root before bias correction (end of Section 2 of the
+    paper), as in Keras, where ``eps=1e-7``.
     """
     if maximize:
         g = -g

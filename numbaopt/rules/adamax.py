@@ -1,11 +1,14 @@
-"""Adamax: Adam with the largest recent gradient in place of the second moment."""
+"""Adamax: Adam scaled by the largest recent gradient instead of the second moment."""
 
 from numbaopt.rule import abs, max, rule
 
 
 @rule
 def adamax(x, g, m, u, t, lr=2e-3, b1=0.9, b2=0.999, eps=1e-8, wd=0.0, maximize=False):
-    """Adamax (Kingma & Ba 2015, Algorithm 2, arXiv:1412.6980); eps inside the maximum, as in torch and optax."""
+    """Adamax (Kingma & Ba 2015, Algorithm 2, arXiv:1412.6980).
+
+    `eps` is added to the absolute gradient inside the maximum, as in PyTorch and optax.
+    """
     if maximize:
         g = -g
     if wd:

@@ -1,13 +1,14 @@
-"""AdamW: Adam with weight decay apart from the gradient."""
+"""AdamW: Adam with decoupled weight decay."""
 
 from numbaopt.rule import rule, sqrt
 
 
 @rule
 def adamw(x, g, m, v, t, lr=1e-3, b1=0.9, b2=0.999, eps=1e-8, wd=1e-2, maximize=False, eps_root=0.0):
-    """AdamW (Loshchilov & Hutter 2019, Algorithm 2, arXiv:1711.05101); weight decay scaled by lr, as in torch.
+    """AdamW (Loshchilov & Hutter 2019, Algorithm 2, arXiv:1711.05101).
 
-    eps_root is optax's, where wd is 1e-4.
+    Weight decay is scaled by `lr`, as in PyTorch. `eps_root` is added under the square root, as in optax, where `wd`
+    defaults to 1e-4.
     """
     if maximize:
         g = -g

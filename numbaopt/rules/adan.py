@@ -1,4 +1,4 @@
-"""Adan: Nesterov's momentum from differences of gradients, in Adam's units."""
+"""Adan: Nesterov momentum from differences of successive gradients, with adaptive steps."""
 
 from numbaopt.rule import rule, sqrt
 
@@ -7,7 +7,7 @@ from numbaopt.rule import rule, sqrt
 def adan(x, g, m, v, n, prev, t, lr=1e-3, b1=0.98, b2=0.92, b3=0.99, eps=1e-8, wd=0.0, no_prox=False):
     """Adan (Xie et al. 2022, Algorithm 1, arXiv:2208.06677), with the bias corrections of the authors' code.
 
-    Each b is one minus the paper's beta. optax 0.2.8 has 1 - b2 where the paper has (in these letters) b2.
+    Each b is one minus the paper's beta. optax 0.2.8 uses ``1 - b2`` where the paper, in this notation, has b2.
     """
     dg = g - (g if t == 1 else prev)
     m = b1 * m + (1 - b1) * g

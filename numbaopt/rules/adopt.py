@@ -1,11 +1,14 @@
-"""ADOPT: Adam that scales a gradient by the moments before it, and so converges with any b2."""
+"""ADOPT: Adam that scales each gradient by the preceding second moment and converges for any b2."""
 
 from numbaopt.rule import max, min, rule, sqrt
 
 
 @rule
 def adopt(x, g, m, v, t, lr=1e-3, b1=0.9, b2=0.9999, eps=1e-6, nesterov=False, use_clipping=True):
-    """ADOPT (Taniguchi et al. 2024, Algorithm 2, arXiv:2411.02853); the first step only starts v, as in optax."""
+    """ADOPT (Taniguchi et al. 2024, Algorithm 2, arXiv:2411.02853).
+
+    The first step only initializes the second moment, as in optax.
+    """
     d = m
     if t == 1:
         v = g**2

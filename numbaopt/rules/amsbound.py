@@ -1,4 +1,4 @@
-"""AMSBound: AdaBound whose second moments never shrink."""
+"""AMSBound: AdaBound with second moments that never decrease."""
 
 from numbaopt.rule import max, min, rule, sqrt
 
@@ -7,7 +7,8 @@ from numbaopt.rule import max, min, rule, sqrt
 def amsbound(x, g, m, v, vmax, t, lr=1e-3, b1=0.9, b2=0.999, final_lr=0.1, gamma=1e-3, eps=1e-8, wd=0.0):
     """AMSBound (Luo et al. 2019, Algorithm 3, arXiv:1902.09843), as in the authors' package.
 
-    What theirs adds to the printed algorithm, see `adabound`; the moments are corrected after the maximum.
+    The bias of the moments is corrected after the maximum is taken. See `adabound` for further differences between the
+    package and the printed algorithm.
     """
     if wd:
         g = g + wd * x

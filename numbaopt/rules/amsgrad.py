@@ -1,13 +1,14 @@
-"""AMSGrad: Adam whose step sizes never grow again."""
+"""AMSGrad: Adam with second moments that never decrease."""
 
 from numbaopt.rule import max, rule, sqrt
 
 
 @rule
 def amsgrad(x, g, m, v, vmax, t, lr=1e-3, b1=0.9, b2=0.999, eps=1e-8, wd=0.0, decoupled=False, maximize=False):
-    """AMSGrad (Reddi, Kale & Kumar 2018, Algorithm 2, arXiv:1904.09237); corrected after the maximum, as in torch.
+    """AMSGrad (Reddi, Kale & Kumar 2018, Algorithm 2, arXiv:1904.09237).
 
-    optax takes the maximum of the corrected moments, and so walks elsewhere from the second step on.
+    The bias is corrected after the maximum is taken, as in PyTorch. optax takes the maximum of the corrected moments,
+    so that its iterates differ from the second step on.
     """
     if maximize:
         g = -g

@@ -1,13 +1,13 @@
-"""ASGD: gradient descent with a decaying step, whose iterates' average is kept beside x."""
+"""ASGD: gradient descent with a decaying learning rate that also averages its iterates."""
 
 from numbaopt.rule import max, rule
 
 
 @rule
 def asgd(x, g, ax, t, lr=1e-2, lambd=1e-4, alpha=0.75, t0=1e6, wd=0.0, maximize=False):
-    """Averaged SGD (Polyak & Juditsky 1992; rates as in Bottou's and torch's).
+    """Averaged SGD (Polyak & Juditsky 1992), with the learning rates of Bottou and PyTorch.
 
-    The average of the iterates after step t0 is the slot ``ax``; x itself is not averaged.
+    The slot ``ax`` holds the average of the iterates after step `t0`; x itself is not averaged.
     """
     if maximize:
         g = -g

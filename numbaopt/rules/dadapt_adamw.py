@@ -1,4 +1,4 @@
-"""D-Adapted AdamW: AdamW that raises its own learning rate to the distance that it finds it has to go."""
+"""D-Adapted AdamW: AdamW that estimates its learning rate from the distance to the solution."""
 
 from numbaopt.rule import abs, max, rule, sqrt, sum, where
 
@@ -8,8 +8,8 @@ def dadapt_adamw(x, g, m, v, s, t, d: "d0", numerator, lr=1.0, b1=0.9, b2=0.999,
                  bias_correction=False):  # fmt: skip
     """D-Adaptation of AdamW (Defazio & Mishchenko 2023, Algorithm 5, arXiv:2301.07733), as in the authors' package.
 
-    optax has bias_correction=True. There is no step before the first gradient that is not zero, but
-    it counts in t here, which the package's bias correction does not.
+    optax has ``bias_correction=True``. No step is taken before the first nonzero gradient. Such steps count in t here,
+    but not in the bias correction of the package.
     """
     b3 = sqrt(b2)
     step = d * lr

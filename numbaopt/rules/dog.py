@@ -1,4 +1,4 @@
-"""DoG: the longest distance from the start, over the gradients so far, is the step; no learning rate to choose."""
+"""DoG: step sizes from the distance traveled and the gradients so far, with no learning rate to tune."""
 
 from numbaopt.rule import max, rule, sqrt, sum, where
 
@@ -7,7 +7,8 @@ from numbaopt.rule import max, rule, sqrt, sum, where
 def dog(x, g, start: "x", t, r, squares, lr=1.0, reps_rel=1e-6, eps=1e-8, wd=0.0):
     """Distance over Gradients (Ivgi, Hinder & Carmon 2023, Algorithm 1, arXiv:2302.12022), as in optax.
 
-    The first distance is reps_rel * (1 + |start|), and wants to be far too small. lr scales the step.
+    The initial distance is ``reps_rel * (1 + |start|)`` and should be much smaller than the true one. `lr` scales the
+    step.
     """
     if wd:
         g = g + wd * x

@@ -1,4 +1,4 @@
-"""DoWG: like DoG, with gradients weighted by the distance at their time, so that steps grow faster."""
+"""DoWG: DoG with gradients weighted by the distance, so that step sizes grow faster."""
 
 from numbaopt.rule import max, rule, sqrt, sum, where
 
@@ -7,7 +7,7 @@ from numbaopt.rule import max, rule, sqrt, sum, where
 def dowg(x, g, start: "x", t, r2: "init_estim_sq_dist", squares, lr=1.0, init_estim_sq_dist=1e-4, eps=1e-4, wd=0.0):
     """Distance over Weighted Gradients (Khaled, Mishchenko & Jin 2023, Algorithm 1, arXiv:2305.16284), as in optax.
 
-    ``r2`` is a squared distance; optax starts it at eps unless told otherwise. lr scales the step.
+    The number ``r2`` is a squared distance. optax initializes it to `eps` by default. `lr` scales the step.
     """
     if wd:
         g = g + wd * x

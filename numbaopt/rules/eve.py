@@ -1,13 +1,14 @@
-"""Eve: Adam that goes slower while the objective's value changes fast."""
+"""Eve: Adam with shorter steps while the objective changes quickly."""
 
 from numbaopt.rule import abs, max, min, rule, sqrt, where
 
 
 @rule
 def eve(x, g, m, v, t, d: 1, last, f, lr=1e-3, b1=0.9, b2=0.999, b3=0.999, eps=1e-8, clip=10.0, f_min=0.0):
-    """Eve (Hayashi, Koushik & Neubig 2016, Algorithm 1, arXiv:1611.01505); eps in d too, as in ensmallen.
+    """Eve (Hayashi, Koushik & Neubig 2016, Algorithm 1, arXiv:1611.01505).
 
-    ``f_min`` is the least value that the objective can have, or a guess.
+    `eps` is also added to the denominator of the relative change, as in ensmallen. `f_min` is the minimum of the
+    objective, or a guess.
     """
     m = b1 * m + (1 - b1) * g
     v = b2 * v + (1 - b2) * g**2

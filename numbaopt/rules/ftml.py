@@ -1,14 +1,14 @@
-"""FTML, follow the moving leader: the minimum of all gradients' quadratic models, the recent ones weighing most."""
+"""FTML: follow the moving leader, the minimizer of a sum of quadratic models that favors recent ones."""
 
 from numbaopt.rule import rule, sqrt
 
 
 @rule
 def ftml(x, g, d, v, z, t, lr=2.5e-3, b1=0.6, b2=0.999, eps=1e-8, wd=0.0):
-    """FTML (Zheng & Kwok 2017, Algorithm 1, PMLR 70:4110), with the defaults of the authors' Torch code.
+    """Follow the moving leader (Zheng & Kwok 2017, Algorithm 1, PMLR 70:4110), with the defaults of the authors' code.
 
-    Where nothing bounds x, its step is lr (1 - b1) / (1 - b1^t) g / (sqrt(vhat) + eps); where something does, z and d
-    remember the leader itself.
+    Without constraints on x, the step is ``lr * (1 - b1) / (1 - b1**t) * g / (sqrt(vhat) + eps)``. With constraints, z
+    and d describe the unconstrained leader.
     """
     if wd:
         g = g + wd * x

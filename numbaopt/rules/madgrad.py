@@ -1,11 +1,14 @@
-"""MADGRAD: dual averaging with momentum; the cube root of summed squares scales the sum of all gradients."""
+"""MADGRAD: dual averaging with momentum, scaled by the cube root of summed squared gradients."""
 
 from numbaopt.rule import rule, sqrt
 
 
 @rule
 def madgrad(x, g, s, v, x0: "x", t, lr=1e-2, momentum=0.9, wd=0.0, eps=1e-6):
-    """MADGRAD (Defazio & Jelassi 2021, Algorithm 1, arXiv:2101.11075); eps in lr too, as in the authors' code."""
+    """MADGRAD (Defazio & Jelassi 2021, Algorithm 1, arXiv:2101.11075).
+
+    `eps` is also added to `lr`, as in the authors' code.
+    """
     if wd:
         g = g + wd * x
     lamb = (lr + eps) * sqrt(t)

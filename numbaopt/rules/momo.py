@@ -1,4 +1,4 @@
-"""MoMo: momentum whose step is as long as a model of the recent values allows, and lr at most."""
+"""MoMo: momentum with step sizes from a model of recent values, limited by lr."""
 
 from numbaopt.rule import max, min, rule, sum, where
 
@@ -8,8 +8,8 @@ def momo(x, g, m, t, fbar, gamma, bound: "lower_bound", f, lr=1.0, b1=0.9, lower
          adapt_lower_bound=False):  # fmt: skip
     """MoMo (Schaipp et al. 2024, Algorithms 1 and 3, arXiv:2305.07583), as in the authors' package.
 
-    ``lower_bound`` is one of the objective; where none is known, ``adapt_lower_bound`` estimates it on the way. optax
-    leaves the step itself out of what the weight decay divides.
+    `lower_bound` is a lower bound of the objective. If none is known, set `adapt_lower_bound` to estimate one. Weight
+    decay divides the new x by ``1 + lr * wd``; in optax it does not divide the step.
     """
     keep = where(t > 1, b1, 0.0)
     m = keep * m + (1 - keep) * g

@@ -1,4 +1,4 @@
-"""Muon: momentum made orthogonal, for the matrices of a model; AdamW for all else."""
+"""Muon: orthogonalized momentum for matrices, and AdamW for all other arrays."""
 
 from numbaopt.rule import columns, matrix, max, orthogonal, rows, rule, sqrt
 
@@ -8,11 +8,11 @@ def muon(
     x, g, m, v, t, lr=1e-3, momentum=0.95, nesterov=True, wd=0.1, ns_a=3.4445, ns_b=-4.775, ns_c=2.0315, ns_steps=5,
     eps=1e-7, match_rms=False, b1=0.9, b2=0.999,
 ):  # fmt: skip
-    """Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon), as in torch, but not in its bfloat16.
+    """Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon), as in PyTorch, but in the dtype of x, not bfloat16.
 
-    match_rms scales steps to the size of AdamW's (Liu et al. 2025, "Muon is Scalable", arXiv:2502.16982, section 2.2).
-    What is no matrix is stepped by AdamW, with b1, b2 and the same lr, eps and wd; `Optimizer` takes groups for others.
-    optax scales by the transposed shape, and corrects the bias of the momentum where that is Nesterov's.
+    With `match_rms`, steps have the size of those of AdamW (Liu et al. 2025, arXiv:2502.16982, Section 2.2). Arrays
+    that are not matrices are updated by AdamW with `b1`, `b2` and the same `lr`, `eps` and `wd`; use parameter groups
+    of `Optimizer` for other values. optax scales by the transposed shape and corrects the bias of Nesterov momentum.
     """
     if matrix(x):
         m = momentum * m + (1 - momentum) * g

@@ -1,4 +1,4 @@
-"""NAdam: Adam that looks ahead, as Nesterov's momentum does."""
+"""NAdam: Adam with Nesterov momentum."""
 
 from numbaopt.rule import rule, sqrt
 
@@ -6,7 +6,7 @@ from numbaopt.rule import rule, sqrt
 @rule
 def nadam(x, g, m, v, t, product: 1, lr=2e-3, b1=0.9, b2=0.999, eps=1e-8, wd=0.0, momentum_decay=4e-3, decoupled=False,
           maximize=False):  # fmt: skip
-    """NAdam (Dozat 2016, ICLR workshop, Algorithm 2, with its schedule of momentum); constants as in torch."""
+    """NAdam (Dozat 2016, ICLR workshop, Algorithm 2), with the paper's momentum schedule and PyTorch's constants."""
     if maximize:
         g = -g
     if wd:

@@ -1,13 +1,13 @@
-"""NAdamW: AdamW that looks one step of its momentum ahead."""
+"""NAdamW: AdamW with Nesterov momentum."""
 
 from numbaopt.rule import rule, sqrt
 
 
 @rule
 def nadamw(x, g, m, v, t, lr=1e-3, b1=0.9, b2=0.999, eps=1e-8, wd=1e-4, eps_root=0.0):
-    """Nadam (Dozat 2016, Algorithm 2, constant b1) with the decay of AdamW (arXiv:1711.05101), as in optax.
+    """NAdam (Dozat 2016, Algorithm 2) with constant b1 and the weight decay of AdamW (arXiv:1711.05101), as in optax.
 
-    With wd=0 it is optax's nadam; torch's has a schedule of momentum.
+    With ``wd=0`` it is the ``nadam`` of optax. PyTorch's NAdam, which has a schedule of momentum, is `numbaopt.nadam`.
     """
     if wd:
         x = x * (1 - lr * wd)

@@ -1,4 +1,4 @@
-"""Optimistic Adam: Adam whose steps correct the last one, for min-max games."""
+"""Optimistic Adam: Adam whose steps correct the previous step, for min-max games."""
 
 from numbaopt.rule import rule, sqrt
 
@@ -6,7 +6,7 @@ from numbaopt.rule import rule, sqrt
 @rule
 def optimistic_adam(x, g, m, v, prev, t, lr=1e-3, alpha=1.0, beta=1.0, b1=0.9, b2=0.999, eps=1e-8, eps_root=0.0,
                     nesterov=True):  # fmt: skip
-    """Optimistic Adam (Daskalakis et al. 2018, Algorithm 1, arXiv:1711.00141), as optax's optimistic_adam_v2."""
+    """Optimistic Adam (Daskalakis et al. 2018, Algorithm 1, arXiv:1711.00141), as ``optimistic_adam_v2`` in optax."""
     m = b1 * m + (1 - b1) * g
     v = b2 * v + (1 - b2) * g**2
     mhat = m / (1 - b1**t)

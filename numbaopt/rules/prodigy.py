@@ -1,4 +1,4 @@
-"""Prodigy: AdamW that finds its own learning rate, from an estimate of how far away the answer lies."""
+"""Prodigy: AdamW that estimates its learning rate from the distance to the solution."""
 
 from numbaopt.rule import abs, max, rule, sqrt, sum, where
 
@@ -8,7 +8,7 @@ def prodigy(x, g, m, v, s, start: "x", t, d: "d0", numerator, lr=1.0, b1=0.9, b2
             d_coef=1.0, bias_correction=False, safeguard_warmup=False):  # fmt: skip
     """Prodigy (Mishchenko & Defazio 2024, Algorithm 4, arXiv:2306.06101), as in the authors' package.
 
-    There is no step before the first gradient that is not zero. It counts in t, here alone.
+    No step is taken before the first nonzero gradient. Such steps count in t here, but not in the package.
     """
     b3 = sqrt(b2)
     step = d * lr

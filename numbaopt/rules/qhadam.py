@@ -1,4 +1,4 @@
-"""QHAdam: Adam whose moments are mixed with the gradient at hand."""
+"""QHAdam: Adam whose moments are mixed with the current gradient."""
 
 from numbaopt.rule import rule, sqrt
 
@@ -7,7 +7,7 @@ from numbaopt.rule import rule, sqrt
 def qhadam(x, g, m, v, t, lr=1e-3, b1=0.9, b2=0.999, nu1=1.0, nu2=1.0, eps=1e-8, wd=0.0, decoupled=False):
     """QHAdam (Ma & Yarats 2019, arXiv:1810.06801), with the defaults of the authors' package.
 
-    They make it Adam; the paper recommends nu1=0.7, b1=0.995.
+    With these defaults it is Adam. The paper recommends ``nu1=0.7`` and ``b1=0.995``.
     """
     if wd:
         if decoupled:

@@ -1,13 +1,14 @@
-"""RAdam: Adam that waits until it can trust its second moment."""
+"""RAdam: Adam that follows the momentum alone until its second moment is reliable."""
 
 from numbaopt.rule import rule, sqrt
 
 
 @rule
 def radam(x, g, m, v, t, lr=1e-3, b1=0.9, b2=0.999, eps=1e-8, wd=0.0, decoupled=False, maximize=False):
-    """Rectified Adam (Liu et al. 2020, Algorithm 2, arXiv:1908.03265); eps beside the uncorrected root, as in torch.
+    """Rectified Adam (Liu et al. 2020, Algorithm 2, arXiv:1908.03265).
 
-    optax adds eps to the corrected root, which is eps / sqrt(1 - b2**t) here.
+    `eps` is added to the square root before bias correction, as in PyTorch. optax adds it to the corrected root, where
+    it acts like ``eps * sqrt(1 - b2**t)`` does here.
     """
     if maximize:
         g = -g

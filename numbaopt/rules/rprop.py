@@ -1,4 +1,4 @@
-"""Rprop: only signs count; a step grows while its coordinate's gradient keeps its sign, and shrinks when it turns."""
+"""Rprop: step sizes that grow while the sign of a gradient persists and shrink when it changes."""
 
 from numbaopt.rule import max, min, rule, sign, where
 
@@ -6,9 +6,10 @@ from numbaopt.rule import max, min, rule, sign, where
 @rule
 def rprop(x, g, prev, step: "lr", t, lr=1e-2, eta_minus=0.5, eta_plus=1.2, min_step_size=1e-6, max_step_size=50.0,
           maximize=False):  # fmt: skip
-    """iRprop- (Igel & Huesken 2000; Riedmiller & Braun 1993): lr is the first step; no move where the sign turned.
+    """iRprop- (Igel & Huesken 2000; Riedmiller & Braun 1993), as in PyTorch.
 
-    As in torch. optax 0.2.8 moves by the step before (its first update is zero), which is a bug.
+    `lr` is the initial step size. A coordinate does not move at a step where the sign of its gradient has changed.
+    optax 0.2.8 moves by the previous step size, which is a bug: its first update is zero.
     """
     if maximize:
         g = -g

@@ -1,4 +1,4 @@
-"""Schedule-free AdamW: averages its iterates instead of lowering its learning rate."""
+"""Schedule-free AdamW: AdamW that averages its iterates instead of decaying its learning rate."""
 
 from numbaopt.rule import max, min, rule, sqrt, where
 
@@ -8,8 +8,8 @@ def schedule_free_adamw(x, g, z: "x", v, t, lr_max, weights, lr=2.5e-3, b1=0.9, 
                         warmup_steps=0, r=0.0, weight_lr_power=2.0):  # fmt: skip
     """Schedule-free AdamW (Defazio et al. 2024, Algorithm 1, arXiv:2405.15682), as in the authors' package.
 
-    x is the paper's y, between the base iterate z and the average: there the gradient is taken. The point that is
-    reported is the average, the paper's x: evaluate, and keep, that one.
+    x is the paper's y, which lies between the base iterate z and the average of the iterates and is where the gradient
+    is evaluated. The reported point is that average, the paper's x. Use the reported point as the solution.
     """
     v = b2 * v + (1 - b2) * g**2
     g = g / (sqrt(v / (1 - b2**t)) + eps)

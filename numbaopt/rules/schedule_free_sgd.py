@@ -1,4 +1,4 @@
-"""Schedule-free SGD: averages its iterates instead of lowering its learning rate."""
+"""Schedule-free SGD: SGD that averages its iterates instead of decaying its learning rate."""
 
 from numbaopt.rule import max, min, rule, where
 
@@ -8,8 +8,8 @@ def schedule_free_sgd(x, g, z: "x", t, lr_max, weights, lr=1.0, momentum=0.9, wd
                       weight_lr_power=2.0):  # fmt: skip
     """Schedule-free SGD (Defazio et al. 2024, arXiv:2405.15682), as in the authors' package.
 
-    x is the paper's y, between the base iterate z and the average: there the gradient is taken. The point that is
-    reported is the average, the paper's x: evaluate, and keep, that one.
+    x is the paper's y, which lies between the base iterate z and the average of the iterates and is where the gradient
+    is evaluated. The reported point is that average, the paper's x. Use the reported point as the solution.
     """
     if wd:
         g = g + wd * x

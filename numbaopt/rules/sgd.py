@@ -1,11 +1,14 @@
-"""SGD: a step against the gradient, or against a velocity that remembers earlier ones."""
+"""SGD: gradient descent, optionally with momentum."""
 
 from numbaopt.rule import rule
 
 
 @rule
 def sgd(x, g, b, t, lr=1e-3, momentum=0.0, dampening=0.0, wd=0.0, nesterov=False, maximize=False):
-    """Gradient descent with momentum (Sutskever et al. 2013); buffer, dampening and Nesterov's variant as in torch."""
+    """Gradient descent with momentum (Sutskever et al. 2013).
+
+    The momentum buffer, dampening and Nesterov momentum are as in PyTorch.
+    """
     if maximize:
         g = -g
     if wd:

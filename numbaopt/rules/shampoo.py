@@ -1,4 +1,4 @@
-"""Shampoo: Adagrad with one matrix for the rows and one for the columns, not one number for each entry."""
+"""Shampoo: Adagrad with one preconditioner for the rows and one for the columns of a matrix."""
 
 from numbaopt.rule import inverse_root, matrix, rule, sqrt, transpose, where
 
@@ -9,11 +9,12 @@ def shampoo(
     p: "zeros(rows, rows)", q: "zeros(columns, columns)",
     t, lr=1e-3, momentum=0.0, eps=1e-6, wd=0.0, decoupled=False, every=1,
 ):  # fmt: skip
-    """Shampoo (Gupta, Koren & Singer 2018, arXiv:1802.09568, Algorithm 1); wd joins the gradient unless decoupled.
+    """Shampoo (Gupta, Koren & Singer 2018, arXiv:1802.09568, Algorithm 1).
 
-    The roots are taken anew at every ``every``-th step, from the first. What is no matrix has the diagonal of its one
-    factor: Adagrad. Momentum, which Algorithm 1 leaves out, averages gradients on their way to the step alone; packages
-    that mix the last step, preconditioned, into the gradient, and so into left and right, do something else.
+    Weight decay is added to the gradient unless `decoupled` is set. The inverse roots are recomputed every `every`
+    steps, starting at the first. Arrays that are not matrices have one diagonal preconditioner, which is Adagrad.
+    Momentum, which Algorithm 1 omits, averages the gradients that are preconditioned but does not enter ``left`` and
+    ``right``, unlike in packages that mix the previous preconditioned step into the gradient.
     """
     if wd and decoupled:
         x = x * (1 - lr * wd)

@@ -1,4 +1,4 @@
-"""signSGD: steps of one size along the gradient's signs."""
+"""signSGD: steps of constant size along the signs of the gradient."""
 
 from numbaopt.rule import rule, sign
 

@@ -1,4 +1,4 @@
-"""Signum: steps of one size along the signs of a momentum."""
+"""Signum: steps of constant size along the signs of a momentum."""
 
 from numbaopt.rule import rule, sign
 

@@ -1,4 +1,4 @@
-"""SOAP: Adam in the basis in which Shampoo's two matrices are diagonal."""
+"""SOAP: Adam in the eigenbasis of the preconditioners of Shampoo."""
 
 from numbaopt.rule import columnmean, descending, eigenvectors, matrix, orthonormal, rule, sqrt, transpose
 
@@ -9,10 +9,10 @@ def soap(
     p: "identity(rows)", q: "identity(columns)",
     t, lr=3e-3, b1=0.95, b2=0.95, b3=0.95, eps=1e-8, wd=0.01, every=10,
 ):  # fmt: skip
-    """SOAP (Vyas et al. 2024, arXiv:2409.11321, Algorithm 3), as in the authors' code; b3 is their shampoo_beta.
+    """SOAP (Vyas et al. 2024, arXiv:2409.11321, Algorithm 3), as in the authors' code, which calls `b3` shampoo_beta.
 
-    The first gradient only makes the basis, which one step of orthogonal iteration refreshes at every ``every``-th
-    step from then on. What is no matrix is stepped by Adam, from the second gradient.
+    The first gradient initializes the basis and does not move x. From then on, one step of orthogonal iteration updates
+    the basis every `every` steps. Arrays that are not matrices are updated by Adam, starting with the second gradient.
     """
     if t > 1:
         m = b1 * m + (1 - b1) * g

@@ -1,14 +1,15 @@
-"""SWATS: Adam, until the learning rate that SGD would need has settled; SGD with momentum from then on."""
+"""SWATS: Adam that switches to SGD with momentum when the equivalent learning rate of SGD has settled."""
 
 from numbaopt.rule import abs, rule, sqrt, sum, where
 
 
 @rule
 def swats(x, g, m, v, t, phase, lam, rate, lr=1e-3, b1=0.9, b2=0.999, eps=1e-9, tol=1e-9):
-    """SWATS (Keskar & Socher 2017, Algorithm 1, arXiv:1712.07628); eps beside the uncorrected root, as there.
+    """SWATS (Keskar & Socher 2017, Algorithm 1, arXiv:1712.07628).
 
-    ``tol`` is how near the average ``rate`` has to be to the last one; the paper has one number for eps and tol.
-    ``phase`` is 0 with Adam, 1 in the step after which it switches, 2 with SGD, whose momentum starts anew.
+    `eps` is added to the square root before bias correction, as in the paper. The method switches when the estimated
+    learning rate of SGD is within `tol` of its running mean; the paper uses one number for `eps` and `tol`. The number
+    ``phase`` is 0 during Adam, 1 at the step before SGD, and 2 during SGD, whose momentum starts at zero.
     """
     keep = where(phase == 1, 0.0, b1)
     gain = where(phase > 0, 1.0, 1 - b1)

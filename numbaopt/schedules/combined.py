@@ -1,20 +1,23 @@
-"""Schedules made of schedules: one after another, multiplied, held for a while."""
+"""Schedules that combine other schedules: in sequence, multiplied, or held constant between changes."""
 
 from collections.abc import Iterable
 from itertools import pairwise
 from math import inf, prod
 
-from numbaopt.schedules.decorator import Schedule, checked, shortly
+from numbaopt.schedules.decorator import Schedule, check_parameter, short_repr
 
 
 class Combined(Schedule):
-    """Schedules put together; their numbers lie in h after its own, one schedule's after another's.
+    """Base of schedules that combine other schedules.
+
+    Its own numbers come first in the array h of hyperparameters, followed by those of each part.
 
     Attributes
     ----------
     parts : tuple of Schedule
+        Schedules that are combined.
     values : tuple of float
-        All parameters.
+        All parameters: its own, followed by those of each part.
 
     Examples
     --------
@@ -27,57 +30,65 @@ class Combined(Schedule):
     def __init__(self, parts, numbers):
         self.parts = parts
         self.values = tuple(float(number) for number in numbers) + tuple(v for part in parts for v in part.values)
-        self._own = len(numbers)
-        self.texts()  # raises where two parts are different functions of one name
+        self._count = len(numbers)
+        self.texts()  # raises if two parts are different functions of the same name
 
     def texts(self) -> dict[str, str]:
-        """Return {name: source} of the functions that `text` calls.
+        """Return the source of the functions that `text` calls.
 
         Returns
         -------
         dict of str
+            Source code by name of the function.
+
+        Raises
+        ------
+        ValueError
+            If two different functions have the same name.
         """
         texts: dict[str, str] = {}
         for name, text in [pair for part in self.parts for pair in part.texts().items()]:
             if texts.setdefault(name, text) != text:
-                raise ValueError(f"two schedules are named {name.removesuffix('_at')!r}: give one another name")
+                raise ValueError(f"two schedules are named {name.removesuffix('_at')!r}: rename one of them")
         return texts
 
     def parts_texts(self, counts: list, at: int) -> list[str]:
-        """Return the expressions of the parts, each for its own count.
+        """Return the expressions of the parts, each for its own step number.
 
         Parameters
         ----------
         counts : list of str
+            Expressions for the number of steps done, one for each part.
         at : int
-            Where in h the numbers lie.
+            Index of the schedule's first number in the array h of hyperparameters.
 
         Returns
         -------
         list of str
         """
-        place, texts = at + self._own, []
+        position, texts = at + self._count, []
         for part, k in zip(self.parts, counts, strict=True):
-            texts.append(part.text(k, place))
-            place += len(part.values)
+            texts.append(part.text(k, position))
+            position += len(part.values)
         return texts
 
     def __repr__(self):
-        make, given = self.__reduce__()
-        return f"{make.__name__}({', '.join(map(shortly, given))})"
+        factory, arguments = self.__reduce__()
+        return f"{factory.__name__}({', '.join(map(short_repr, arguments))})"
 
     def __hash__(self):
         return hash((type(self), self.parts, self.values))
 
 
 class Joined(Combined):
-    """Schedules one after another, each counting from 0 at its own start; `joined` makes them.
+    """Schedules one after another, each counting steps from 0 at its start, as returned by `joined`.
 
     Attributes
     ----------
     parts : tuple of Schedule
+        Schedules in order.
     boundaries : tuple of int
-        Where the next one takes over.
+        Steps at which the next schedule starts.
 
     Examples
     --------
@@ -97,14 +108,14 @@ class Joined(Combined):
         return self.parts[index](k - (0, *self.boundaries)[index])
 
     def text(self, k: str, at: int) -> str:
-        """Return an expression for the value, in the words of compiled steps.
+        """Return an expression for the value, in the language of compiled steps.
 
         Parameters
         ----------
         k : str
-            The count.
+            Expression for the number of steps done.
         at : int
-            Where in h its numbers begin.
+            Index of the schedule's first number in the array h of hyperparameters.
 
         Returns
         -------
@@ -112,7 +123,8 @@ class Joined(Combined):
         """
         texts = self.parts_texts([k, *(f"({k} - h[{at + i}])" for i in range(len(self.boundaries)))], at)
 
-        def between(first, last):  # a tree: a chain of a hundred would nest deeper than Python reads
+        # A binary tree of conditions, because a chain of a hundred exceeds the nesting limit of Python's parser.
+        def between(first, last):
             if first == last:
                 return texts[first]
             middle = (first + last) // 2
@@ -125,26 +137,14 @@ class Joined(Combined):
 
 
 class Product(Combined):
-    """Schedules multiplied."""
+    """The product of schedules, as returned by `product`."""
 
     def __call__(self, k: float) -> float:
         """Return the value after ``k`` steps."""
         return prod(part(k) for part in self.parts)
 
     def text(self, k: str, at: int) -> str:
-        """Return an expression for the value, in the words of compiled steps.
-
-        Parameters
-        ----------
-        k : str
-            The count.
-        at : int
-            Where in h its numbers begin.
-
-        Returns
-        -------
-        str
-        """
+        """Return an expression for the value; see `Schedule.text`."""
         return f"({' * '.join(self.parts_texts([k] * len(self.parts), at))})"
 
     def __reduce__(self):
@@ -152,7 +152,7 @@ class Product(Combined):
 
 
 class Staircase(Combined):
-    """A schedule that is looked at every so many steps, and held in between."""
+    """A schedule that is evaluated every so many steps, as returned by `staircase`."""
 
     def __call__(self, k: float) -> float:
         """Return the value after ``k`` steps."""
@@ -160,19 +160,7 @@ class Staircase(Combined):
         return self.parts[0](k // steps * steps)
 
     def text(self, k: str, at: int) -> str:
-        """Return an expression for the value, in the words of compiled steps.
-
-        Parameters
-        ----------
-        k : str
-            The count.
-        at : int
-            Where in h its numbers begin.
-
-        Returns
-        -------
-        str
-        """
+        """Return an expression for the value; see `Schedule.text`."""
         return self.parts_texts([f"({k} // h[{at}] * h[{at}])"], at)[0]
 
     def __reduce__(self):
@@ -180,14 +168,16 @@ class Staircase(Combined):
 
 
 def joined(schedules: Iterable[Schedule], boundaries: Iterable[float]) -> Schedule:
-    """Return schedules one after another, as torch's ``SequentialLR`` and optax's ``join_schedules``.
+    """Return a schedule that follows several schedules one after another.
+
+    It corresponds to SequentialLR in PyTorch and to join_schedules in optax.
 
     Parameters
     ----------
     schedules : list of Schedule
-        Each counts from 0 at its own start.
-    boundaries : list of int, one fewer than schedules, increasing
-        The steps at which the next schedule takes over.
+        Schedules in order. Each counts steps from 0 at its start.
+    boundaries : list of int
+        Steps at which the next schedule starts, positive and increasing, one fewer than `schedules`.
 
     Returns
     -------
@@ -195,8 +185,10 @@ def joined(schedules: Iterable[Schedule], boundaries: Iterable[float]) -> Schedu
 
     Raises
     ------
-    TypeError, ValueError
-        For what is no schedule, or cannot be joined so.
+    TypeError
+        If `schedules` is not a list of schedules.
+    ValueError
+        If the number or order of boundaries is wrong, or different schedules have the same name.
 
     Examples
     --------
@@ -207,17 +199,18 @@ def joined(schedules: Iterable[Schedule], boundaries: Iterable[float]) -> Schedu
     """
     parts, boundaries = _schedules("joined", schedules), tuple(boundaries)
     if len(boundaries) != len(parts) - 1 or not all(a < b for a, b in pairwise((0, *boundaries, inf))):
-        raise ValueError(f"{len(parts)} schedules need {len(parts) - 1} increasing boundaries, not {list(boundaries)}")
+        needed = f"{len(parts)} schedules need {len(parts) - 1} positive, increasing boundaries"
+        raise ValueError(f"joined: {needed}, not {list(boundaries)}")
     return Joined(parts, boundaries)
 
 
 def product(schedules: Iterable[Schedule]) -> Schedule:
-    """Return schedules multiplied: a value and its factors, as torch's ``ChainedScheduler``.
+    """Return the product of several schedules, as ChainedScheduler in PyTorch.
 
     Parameters
     ----------
     schedules : list of Schedule
-        The first is mostly the value, the others factors such as ``exponential(1, 0.9)``.
+        Usually one schedule of values and further schedules of factors, such as ``exponential(1, 0.9)``.
 
     Returns
     -------
@@ -225,8 +218,10 @@ def product(schedules: Iterable[Schedule]) -> Schedule:
 
     Raises
     ------
-    TypeError, ValueError
-        For what is no schedule, or cannot be joined so.
+    TypeError
+        If `schedules` is not a list of schedules.
+    ValueError
+        If different schedules have the same name.
 
     Examples
     --------
@@ -238,14 +233,16 @@ def product(schedules: Iterable[Schedule]) -> Schedule:
 
 
 def staircase(schedule: Schedule, steps: float) -> Schedule:
-    """Return a schedule looked at every ``steps`` steps and held in between, as ``staircase=True`` in optax and Keras.
+    """Return a schedule whose value changes only every `steps` steps, as with ``staircase=True`` in optax and Keras.
 
-    With the batches of an epoch as ``steps``, the value changes once an epoch.
+    If `steps` is the number of batches in an epoch, the value changes once an epoch.
 
     Parameters
     ----------
     schedule : Schedule
+        Schedule that is evaluated every `steps` steps.
     steps : int
+        Number of steps during which the value is constant.
 
     Returns
     -------
@@ -253,8 +250,10 @@ def staircase(schedule: Schedule, steps: float) -> Schedule:
 
     Raises
     ------
-    TypeError, ValueError
-        For what is no schedule, or cannot be joined so.
+    TypeError
+        If `schedule` is not a schedule, or `steps` is not a finite real number.
+    ValueError
+        If `steps` is not positive.
 
     Examples
     --------
@@ -263,13 +262,19 @@ def staircase(schedule: Schedule, steps: float) -> Schedule:
     >>> lr(0), lr(24), lr(25), lr(99), lr(100)
     (1.0, 1.0, 0.75, 0.25, 0.0)
     """
-    if not isinstance(schedule, Schedule):
-        raise TypeError(f"staircase takes a schedule, not {schedule!r}")
-    return Staircase((schedule,), (checked("staircase", "steps", steps, "positive"),))
+    parts = (check_schedule("staircase", schedule),)
+    return Staircase(parts, (check_parameter("staircase", "steps", steps, "positive"),))
 
 
 def _schedules(label, schedules):
     parts = tuple(schedules)
     if not parts or not all(isinstance(part, Schedule) for part in parts):
-        raise TypeError(f"{label} takes a list of schedules, not {schedules!r}")
+        raise TypeError(f"{label}: schedules must be a list of at least one schedule, not {schedules!r}")
     return parts
+
+
+def check_schedule(label, schedule):
+    """Return a schedule; raise TypeError for anything else, such as a function that still needs its parameters."""
+    if not isinstance(schedule, Schedule):
+        raise TypeError(f"{label}: schedule must be a schedule such as cosine(0.1, 1000), not {schedule!r}")
+    return schedule

@@ -1,4 +1,4 @@
-"""@schedule: a hyperparameter's course is one function of the steps done."""
+"""The decorator that turns a function of the step number into a schedule."""
 
 import ast
 import functools
@@ -18,14 +18,14 @@ BOUNDS = {"positive": lambda v: v > 0, "at least 0": lambda v: v >= 0, "at least
 
 
 class Schedule:
-    """A function of the number of steps done, with its parameters bound: what goes in the place of a hyperparameter.
+    """A function of the number of steps done, with bound parameters, that takes the place of a hyperparameter.
 
     Attributes
     ----------
     kind : callable
-        What makes it of its parameters: `numbaopt.schedules.cosine`, say.
+        Function that creates the schedule from its parameters, such as `numbaopt.schedules.cosine`.
     values : tuple of float
-        The parameters.
+        Values of the parameters.
 
     Examples
     --------
@@ -44,7 +44,7 @@ class Schedule:
         Parameters
         ----------
         k : int
-            Steps done, from 0.
+            Number of steps done, starting at 0.
 
         Returns
         -------
@@ -53,23 +53,24 @@ class Schedule:
         return self.kind.math(k, *self.values)
 
     def texts(self) -> dict[str, str]:
-        """Return {name: source} of the functions that `text` calls.
+        """Return the source of the functions that `text` calls.
 
         Returns
         -------
         dict of str
+            Source code by name of the function.
         """
         return {self.kind.label: self.kind.text}
 
     def text(self, k: str, at: int) -> str:
-        """Return an expression for the value, in the words of compiled steps.
+        """Return an expression for the value, in the language of compiled steps.
 
         Parameters
         ----------
         k : str
-            The count.
+            Expression for the number of steps done.
         at : int
-            Where in h its numbers begin.
+            Index of the schedule's first number in the array h of hyperparameters.
 
         Returns
         -------
@@ -78,12 +79,12 @@ class Schedule:
         return f"{self.kind.label}({', '.join([k, *(f'h[{at + i}]' for i in range(len(self.values)))])})"
 
     def __repr__(self):
-        given = list(self.values)
+        values = list(self.values)
         for parameter in reversed(self.kind.__signature__.parameters.values()):
-            if parameter.default != given[-1]:
+            if parameter.default != values[-1]:
                 break
-            given.pop()
-        return f"{self.kind.__name__}({', '.join(map(shortly, given))})"
+            values.pop()
+        return f"{self.kind.__name__}({', '.join(map(short_repr, values))})"
 
     def __eq__(self, other):
         return isinstance(other, Schedule) and self.__reduce__() == other.__reduce__()
@@ -95,21 +96,21 @@ class Schedule:
         return self.kind, self.values
 
 
-def shortly(value):
-    """Return the shortest text that gives a number, a schedule or a list of them back."""
+def short_repr(value):
+    """Return the shortest expression that evaluates to a number, a schedule or a list of them."""
     if isinstance(value, list):
-        return f"[{', '.join(map(shortly, value))}]"
+        return f"[{', '.join(map(short_repr, value))}]"
     if isinstance(value, Schedule):
         return repr(value)
     return f"{value:g}" if float(f"{value:g}") == value else repr(float(value))
 
 
-def checked(label, name, value, bound=None):
-    """Return a parameter as a float; TypeError if it is no finite real number, ValueError if out of its bound."""
+def check_parameter(label, name, value, bound=None):
+    """Return a parameter as a float; raise TypeError or ValueError unless it is finite, real and within its bound."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not isfinite(value):
-        raise TypeError(f"{label}: {name} is a finite real number, not {value!r}")
+        raise TypeError(f"{label}: {name} must be a finite real number, not {value!r}")
     if bound and not BOUNDS[bound](value):
-        raise ValueError(f"{label}: {name} is {bound}, not {value!r}")
+        raise ValueError(f"{label}: {name} must be {bound}, not {value!r}")
     return float(value)
 
 
@@ -118,28 +119,28 @@ def schedule(function: Callable[Concatenate[float, P], float], /) -> Callable[P,
 @overload
 def schedule(**bounds: str) -> Callable[[Callable[Concatenate[float, P], float]], Callable[P, Schedule]]: ...
 def schedule(function: Any = None, /, **bounds: str) -> Any:
-    """Make a schedule of a function ``f(k, *parameters)`` of the number k of steps done, from 0.
-
-    Its body may use arithmetic, conditions, pi, and abs, cos, exp, log, max, min, sqrt. Calling it with the
-    parameters gives a `Schedule`, to be put in the place of a hyperparameter.
+    """Turn a function into a schedule.
 
     Parameters
     ----------
     function : function
+        ``f(k, *parameters)`` returns the value after k steps, where k starts at 0. Its body may use arithmetic,
+        conditions, pi, abs, cos, exp, log, max, min and sqrt.
     **bounds : {"positive", "at least 0", "at least 1"}
-        What a parameter must be, by its name, ``@schedule(power="positive")``. Those named steps and rate are positive.
+        Bounds of parameters by name, as in ``@schedule(power="positive")``. Parameters named steps or rate must be
+        positive by default.
 
     Returns
     -------
     function
-        Of the parameters: it returns a `Schedule`.
+        Function of the parameters that returns a `Schedule`, which can take the place of a hyperparameter.
 
     Raises
     ------
     RuleError
-        A SyntaxError, for what the body may not say.
+        If the body uses unknown names, or the source of the function is not available. It is a SyntaxError.
     TypeError
-        For a bound that is none, or of no parameter.
+        If a bound is unknown or does not name a parameter.
 
     Examples
     --------
@@ -157,12 +158,16 @@ def schedule(function: Any = None, /, **bounds: str) -> Any:
     except (OSError, SyntaxError):
         tree = None
     if not isinstance(tree, ast.FunctionDef):
-        raise RuleError(f"{function.__name__}: no source to read; define it with `def`, in a file or a cell")
+        raise RuleError(f"{function.__name__}: no source to read; define it with `def`, in a file or a notebook cell")
     parameters = list(inspect.signature(function).parameters)
     for name, bound in bounds.items():
         if name not in parameters or bound not in BOUNDS:
-            raise TypeError(f"schedule {function.__name__}: {name}={bound!r} does not bound a parameter of it")
-    tree.name = label = f"{function.__name__}_at"  # so that lr may follow a schedule of the name lr
+            allowed = ", ".join(map(repr, BOUNDS))
+            raise TypeError(
+                f"schedule {function.__name__}: {name}={bound!r} must name one of its parameters and one of the bounds "
+                f"{allowed}"
+            )
+    tree.name = label = f"{function.__name__}_at"  # a hyperparameter lr may follow a schedule named lr
     tree.args = ast.arguments([], [ast.arg(name) for name in parameters], None, [], [], None, [])
     tree.decorator_list, tree.returns = [], None
     tree.body = tree.body[1:] if ast.get_docstring(tree) is not None else tree.body
@@ -170,9 +175,9 @@ def schedule(function: Any = None, /, **bounds: str) -> Any:
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id not in known | set(parameters):
             names = ", ".join(sorted(known))
-            raise RuleError(f"schedule {function.__name__}: unknown name {node.id!r}; known are {names}")
-    own = list(inspect.signature(function).parameters.values())[1:]
-    signature = inspect.Signature([parameter.replace(annotation=parameter.empty) for parameter in own])
+            raise RuleError(f"schedule {function.__name__}: unknown name {node.id!r}; available names are {names}")
+    after_k = list(inspect.signature(function).parameters.values())[1:]
+    signature = inspect.Signature([parameter.replace(annotation=parameter.empty) for parameter in after_k])
     bounds = {"steps": "positive", "rate": "positive"} | bounds
 
     @functools.wraps(function)
@@ -182,9 +187,10 @@ def schedule(function: Any = None, /, **bounds: str) -> Any:
         except TypeError as error:
             raise TypeError(f"{function.__name__}{signature}: {error}") from None
         bound.apply_defaults()
-        given = bound.arguments.items()
-        return Schedule(kind, tuple(checked(function.__name__, name, v, bounds.get(name)) for name, v in given))
+        values = bound.arguments.items()
+        checked = (check_parameter(function.__name__, name, value, bounds.get(name)) for name, value in values)
+        return Schedule(kind, tuple(checked))
 
-    made: Any = kind
-    made.math, made.label, made.text, made.__signature__ = function, label, ast.unparse(tree), signature
-    return made
+    factory: Any = kind
+    factory.math, factory.label, factory.text, factory.__signature__ = function, label, ast.unparse(tree), signature
+    return factory

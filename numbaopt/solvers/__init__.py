@@ -1,3 +1,8 @@
-"""Methods that ask for the objective's value, one file each, named after the method."""
+"""Solvers, which use the values of the objective, one in each file. A file has the name of its solver."""
 
-PARTS = ("line_search", "solver", "vectors")  # files here that are no methods
+PARTS = ("line_search", "solver", "vectors")  # modules of this package that are not solvers
+__all__ = ["barzilai_borwein", "lbfgs", "nonlinear_cg"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

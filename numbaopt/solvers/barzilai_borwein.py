@@ -1,79 +1,76 @@
-"""Barzilai-Borwein: the gradient, at the step length of a secant; three arrays of memory, and bounds at no cost."""
+"""Barzilai-Borwein: gradient descent with step lengths from secants; three arrays of memory, and bounds."""
 
 import math
 
 from numbaopt.backends.cpu import jit
 from numbaopt.solvers import line_search as ls
 from numbaopt.solvers.solver import Solver
-from numbaopt.solvers.vectors import copy, curvature, dot, move, rounding, scale
+from numbaopt.solvers.vectors import copy, curvature, dot, rounding, scale
 
 LR, FORMULA, MEMORY, C1, MAX_LS = range(5)
 HYPER = 5
 ABB, BB1, BB2 = range(3)
-LENGTH = ls.CARRIED  # lambda
-OWN = ls.CARRIED + 1  # behind: the latest values
-X0, G0, D, LOWER, UPPER = range(5)  # rows of s, the last two with bounds only
-PATIENCE = 50, 5  # and this many more for each value in memory
+LENGTH = ls.NUMBERS  # lambda
+NUMBERS = ls.NUMBERS + 1  # followed by the recent values
+X0, G0, D, LOWER, UPPER = range(5)  # rows of s; the last two only with bounds
+PATIENCE = 50, 5  # iterations, and further ones for each value in memory
 
 
 @jit
 def step(t, x, g, s, h):
-    """Barzilai & Borwein (1988), made global by Raydan (1997), and within bounds by Birgin, Martinez & Raydan (2000).
+    """Spectral projected gradients (Barzilai & Borwein 1988; Raydan 1997; Birgin, Martinez & Raydan 2000).
 
-    That is their SPG2 (Algorithm 2.2): d = P(x - lambda g) - x, where lambda is s's / s'y of the last step ("BB1") or
-    s'y / y'y ("BB2"), then x + t d for the first t for which f is enough below the largest of its last `memory` values
-    (Grippo, Lampariello & Lucidi 1986). So f may rise for some steps. The first lambda is lr / |P(x - g) - x|_inf.
+    The method is SPG2 (Algorithm 2.2 of Birgin et al.). The direction is ``d = P(x - lambda * g) - x``, where P
+    projects onto the bounds and lambda is ``s's / s'y`` of the previous step ("BB1") or ``s'y / y'y`` ("BB2"). The step
+    ``t * d`` uses the first t for which f is sufficiently below the maximum of its last `memory` values (Grippo,
+    Lampariello & Lucidi 1986), so that f may increase for some steps. The first lambda is ``lr / |P(x - g) - x|_inf``.
 
-    "ABB" takes BB2 where that is less than a fifth of BB1 (Zhou, Gao & Dai 2006, "Gradient methods with adaptive
-    step-sizes"). On ill-conditioned problems the line search cuts many steps of BB1 short, which spoils it:
-    a quadratic of condition 1e4 took over 20 000 evaluations with `memory` 10, and 2 200 with the defaults here.
+    The formula "ABB" uses BB2 where it is less than a fifth of BB1 (Zhou, Gao & Dai 2006, "Gradient methods with
+    adaptive step-sizes"). On ill-conditioned problems the line search shortens many steps of BB1, which slows it down:
+    a quadratic of condition 1e4 took over 20000 evaluations with BB1 and `memory` 10, and 2200 with the defaults.
 
-    Where s'y <= 0, Birgin et al. take lambda = 1e30, which goes far unless there are bounds; here it is ten times the
-    last step's. And a value that is enough below but for rounding is enough, or the search would end before the
-    gradient's last digits.
+    If ``s'y <= 0``, Birgin et al. use ``lambda = 1e30``, which is a very long step without bounds. Here lambda is ten
+    times that of the previous step. A value that is sufficiently low up to rounding errors is accepted, because the
+    search would otherwise end before the gradient is accurate to its last digits.
     """
     memory = int(h[MEMORY])
     bounded = s.shape[0] == UPPER + 1
-    if g.size != x.size or s.shape != (UPPER + 1 if bounded else LOWER, x.size) or h.size != HYPER + OWN + memory + 1:
-        raise ValueError("barzilai_borwein: x, g and the rows of s have one length; s and h are made for this solver")
+    rows = UPPER + 1 if bounded else LOWER
+    if g.size != x.size or s.shape != (rows, x.size) or h.size != HYPER + NUMBERS + memory + 1:
+        raise ValueError("barzilai_borwein: x, g and rows of s must have the same length; s and h must come from it")
     w, f = h[HYPER:], h[-1]
     if not w[ls.BEGUN]:
         copy(s[X0], x)
         copy(s[G0], g)
-        going = math.isfinite(f) and start(w, f, s, h)
+        proceed = math.isfinite(f) and start(w, f, s, h)
     elif not (math.isfinite(f) and math.isfinite(dot(g, s[D]))):
-        going = shorten(w, 0.25 * w[ls.T], h)
+        proceed = shorten(w, 0.25 * w[ls.T], h)
     elif f <= highest(w, memory) + h[C1] * w[ls.T] * w[ls.SLOPE0] + w[ls.NOISE]:
-        going = accept(w, f, x, g, s, h)
-    else:  # to the minimum of the parabola, unless that is near an end
+        proceed = accept(w, f, x, g, s, h)
+    else:  # the minimum of the parabola, unless it is near an end of the interval
         t, slope = w[ls.T], w[ls.SLOPE0]
         lowest = -0.5 * slope * t * t / (f - w[ls.F0] - t * slope)
-        going = shorten(w, lowest if 0.1 * t <= lowest <= 0.9 * t else 0.5 * t, h)
-    if going:
-        move(x, s[X0], w[ls.T], s[D])
-        if bounded:  # rounding may have left them
-            clip(x, s[LOWER], s[UPPER])
-    else:
-        copy(x, s[X0])
-        w[ls.BEGUN] = 0.0
-    h[-1] = 0.0 if going else math.nan
+        proceed = shorten(w, lowest if 0.1 * t <= lowest <= 0.9 * t else 0.5 * t, h)
+    ls.finish(proceed, w, x, s[X0], s[D], h)
+    if proceed and bounded:  # x may lie outside by rounding errors
+        clip(x, s[LOWER], s[UPPER])
 
 
 @jit
 def start(w, f, s, h):
-    """Begin at x0: there is no step yet to learn lambda from."""
+    """Begin the first search at x0, with the initial lambda."""
     aim(s, 1.0)
     largest = 0.0
     for i in range(s.shape[1]):
         largest = max(largest, abs(s[D, i]))
-    w[OWN : OWN + int(h[MEMORY])] = -math.inf
+    w[NUMBERS : NUMBERS + int(h[MEMORY])] = -math.inf
     w[LENGTH] = h[LR] / largest if largest > 0 else 0.0
     return math.isfinite(dot(s[D], s[D])) and search(w, f, s, h)
 
 
 @jit
 def accept(w, f, x, g, s, h):
-    """Make x, where f and g are, the iterate; tell whether a search from there was begun."""
+    """Accept x, with value f and gradient g, as the iterate; return whether a new search was begun."""
     w[ls.ITERATIONS] += 1
     t, dd = w[ls.T], dot(s[D], s[D])
     dy, yy = curvature(s[D], g, s[G0])
@@ -91,9 +88,9 @@ def accept(w, f, x, g, s, h):
 
 @jit
 def search(w, f, s, h):
-    """Begin a search at x0 by the whole of d; tell whether that goes down."""
+    """Begin a search at x0 with the trial step d; return whether it descends."""
     i = int(w[ls.ITERATIONS]) % int(h[MEMORY])
-    w[OWN + i] = f
+    w[NUMBERS + i] = f
     aim(s, w[LENGTH])
     slope = dot(s[G0], s[D])
     ls.begin(w, f, slope, 1.0, rounding(s))
@@ -102,7 +99,7 @@ def search(w, f, s, h):
 
 @jit
 def shorten(w, t, h):
-    """Try t next; tell whether there are trials left."""
+    """Set the next trial step t; return whether another trial is allowed."""
     w[ls.T] = t
     w[ls.TRIALS] += 1
     return w[ls.TRIALS] <= h[MAX_LS]
@@ -110,16 +107,16 @@ def shorten(w, t, h):
 
 @jit
 def highest(w, memory):
-    """Return the largest of the latest values."""
-    top = w[OWN]
-    for i in range(OWN + 1, OWN + memory):
+    """Return the maximum of the recent values."""
+    top = w[NUMBERS]
+    for i in range(NUMBERS + 1, NUMBERS + memory):
         top = max(top, w[i])
     return top
 
 
 @jit
 def aim(s, length):
-    """Set d = P(x0 - length g0) - x0."""
+    """Set ``d = P(x0 - length * g0) - x0``."""
     if s.shape[0] == LOWER:
         scale(s[D], -length, s[G0])
     else:
@@ -128,7 +125,7 @@ def aim(s, length):
 
 @jit
 def project(d, length, x0, g0, lower, upper):
-    """Set d = P(x0 - length g0) - x0, for bounds."""
+    """Set ``d = P(x0 - length * g0) - x0`` for bounds."""
     T = d.dtype.type
     c = T(length)
     for i in range(d.size):
@@ -137,7 +134,7 @@ def project(d, length, x0, g0, lower, upper):
 
 @jit
 def clip(x, lower, upper):
-    """Put x between the bounds."""
+    """Clip x to the bounds."""
     for i in range(x.size):
         x[i] = min(max(x[i], lower[i]), upper[i])
 
@@ -146,7 +143,7 @@ barzilai_borwein = Solver(
     "barzilai_borwein",
     step,
     rows=lambda hyper: ("x0", "g0", "d"),
-    numbers=lambda hyper: OWN + hyper["memory"],
+    numbers=lambda hyper: NUMBERS + hyper["memory"],
     bounded=True,
     lr=(1.0, "(0, inf)"),
     formula=("ABB", ("ABB", "BB1", "BB2")),

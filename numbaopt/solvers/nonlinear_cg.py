@@ -1,4 +1,4 @@
-"""Nonlinear conjugate gradients: four arrays of memory, for smooth deterministic objectives of very many variables."""
+"""Nonlinear conjugate gradients: four arrays of memory, for smooth objectives of very many variables."""
 
 import math
 
@@ -9,8 +9,8 @@ from numbaopt.solvers.vectors import copy, curvature, dot, move, one_norm, round
 
 LR, BETA, C1, C2, MAX_LS = range(5)
 HYPER = 5
-GG = ls.CARRIED  # g0'g0
-OWN = ls.CARRIED + 1
+GG = ls.NUMBERS  # g0'g0
+NUMBERS = ls.NUMBERS + 1
 X0, G0, D, G_LOW = range(4)  # rows of s: G_LOW is the gradient at w[T_LO]
 PR, FR, HS, DY, HZ = range(5)
 PATIENCE = 100
@@ -20,42 +20,36 @@ PATIENCE = 100
 def step(t, x, g, s, h):
     """Nonlinear conjugate gradients (Nocedal & Wright 2006, Algorithm 5.4), with a strong Wolfe line search.
 
-    `beta` is "PR+" (Polak & Ribiere, not below 0), "FR" (Fletcher & Reeves, which may jam), "HS" (Hestenes & Stiefel),
-    "DY" (Dai & Yuan 1999) or "HZ" (Hager & Zhang 2005, with their lower bound). A search begins where the first-order
-    change is that of the last one (section 3.5), the very first at lr min(1, 1 / |g|_1). Where d is hardly downhill,
-    that is d'g > -g'g / 100, it starts over with d = -g, as in SciPy.
+    `beta` is "PR+" (Polak & Ribiere, bounded below by 0), "FR" (Fletcher & Reeves, which may stagnate), "HS" (Hestenes
+    & Stiefel), "DY" (Dai & Yuan 1999) or "HZ" (Hager & Zhang 2005, with their lower bound). The first trial step of a
+    search gives the same first-order change as the previous step (Section 3.5); that of the first search is
+    ``lr * min(1, 1 / |g|_1)``. If d is hardly a descent direction, ``d'g > -g'g / 100``, the method restarts with
+    ``d = -g``, as in SciPy.
     """
-    if g.size != x.size or s.shape != (4, x.size) or h.size != HYPER + OWN + 1:
-        raise ValueError("nonlinear_cg: x, g and the rows of s have one length, and s and h are made for this solver")
+    if g.size != x.size or s.shape != (4, x.size) or h.size != HYPER + NUMBERS + 1:
+        raise ValueError("nonlinear_cg: x, g and rows of s must have the same length; s and h must come from it")
     w, f = h[HYPER:], h[-1]
     trial = w[ls.T]
     if not w[ls.BEGUN]:
         copy(s[X0], x)
         copy(s[G0], g)
-        going = math.isfinite(f) and downhill(w, f, min(1.0, 1.0 / one_norm(g)) * h[LR], s)
+        proceed = math.isfinite(f) and downhill(w, f, min(1.0, 1.0 / one_norm(g)) * h[LR], s)
     else:
-        verdict = ls.advance(w, f, dot(g, s[D]), h[C1], h[C2], h[MAX_LS])
-        if verdict != ls.TAKE and w[ls.T_LO] == trial:
-            copy(s[G_LOW], g)
-        if verdict == ls.GO_ON:
-            going = True
-        elif verdict == ls.TAKE:
-            going = accept(w, trial, f, g, s, h)
-        elif verdict == ls.TAKE_LOW:
-            going = accept(w, w[ls.T_LO], w[ls.F_LO], s[G_LOW], s, h)
-        else:  # once more, along -g
-            going = w[ls.SLOPE0] != -w[GG] and downhill(w, w[ls.F0], min(1.0, 1.0 / one_norm(s[G0])) * h[LR], s)
-    if going:
-        move(x, s[X0], w[ls.T], s[D])
-    else:
-        copy(x, s[X0])
-        w[ls.BEGUN] = 0.0
-    h[-1] = 0.0 if going else math.nan
+        status = ls.search(w, f, g, s[D], s[G_LOW], h[C1], h[C2], h[MAX_LS])
+        if status == ls.CONTINUE:
+            proceed = True
+        elif status == ls.ACCEPT:
+            proceed = accept(w, trial, f, g, s, h)
+        elif status == ls.ACCEPT_LOW:
+            proceed = accept(w, w[ls.T_LO], w[ls.F_LO], s[G_LOW], s, h)
+        else:  # restart along -g, unless that failed already
+            proceed = w[ls.SLOPE0] != -w[GG] and downhill(w, w[ls.F0], min(1.0, 1.0 / one_norm(s[G0])) * h[LR], s)
+    ls.finish(proceed, w, x, s[X0], s[D], h)
 
 
 @jit
 def downhill(w, f, t, s):
-    """Search along -g, from the trial t; tell whether that goes down."""
+    """Begin a search along -g with the trial step t; return whether it descends."""
     turn(s[D], 0.0, s[G0])
     w[GG] = dot(s[G0], s[G0])
     ls.begin(w, f, -w[GG], t, rounding(s))
@@ -64,7 +58,7 @@ def downhill(w, f, t, s):
 
 @jit
 def accept(w, t, f, g, s, h):
-    """Make x0 + t d, where f and g are, the iterate; tell whether a search from there was begun."""
+    """Accept x0 + t d, with value f and gradient g, as the iterate; return whether a new search was begun."""
     w[ls.ITERATIONS] += 1
     change = t * w[ls.SLOPE0]
     gg = dot(g, g)
@@ -84,7 +78,7 @@ def accept(w, t, f, g, s, h):
 
 @jit
 def weight(w, gg, g, s, h):
-    """Return beta, for d = -g + beta d, from the old d, g0 and the new g."""
+    """Return beta of ``d = -g + beta * d``, from the previous d and g0 and the new g."""
     dy, yy = curvature(s[D], g, s[G0])
     gy = gg - dot(g, s[G0])
     kind = h[BETA]
@@ -104,7 +98,7 @@ nonlinear_cg = Solver(
     "nonlinear_cg",
     step,
     rows=lambda hyper: ("x0", "g0", "d", "g_low"),
-    numbers=lambda hyper: OWN,
+    numbers=lambda hyper: NUMBERS,
     lr=(1.0, "(0, inf)"),
     beta=("PR+", ("PR+", "FR", "HS", "DY", "HZ")),
     c1=(1e-4, "(0, 1)"),

@@ -1,4 +1,4 @@
-"""The table of all rules, from what they say of themselves: ``python -m numbaopt.tools.method_table`` prints it in Markdown."""
+"""The table of all rules in README.md: ``python -m numbaopt.tools.method_table`` prints it in Markdown."""
 
 import importlib
 import re
@@ -8,19 +8,37 @@ from numbaopt.methods.registry import get, names
 
 
 def traffic(rule):
-    """Return how many arrays a step reads and writes, over all its passes; None where x is taken as a whole."""
+    """Return how many arrays a step reads and writes, over all its passes.
+
+    Parameters
+    ----------
+    rule : Rule
+        The rule.
+
+    Returns
+    -------
+    int or None
+        None for rules that treat x as a matrix, whose memory traffic depends on its shape.
+    """
     if rule.shape is not None:
         return None
-    moved = 0
-    for sweep in passes.passes(rule.program):
-        written = {line.partition("[i] = ")[0] for line in sweep.body if "[i] = " in line}
-        text = " ".join([*(line.partition("[i] = ")[2] or line for line in sweep.body), *sweep.sums.values()])
-        moved += len(written) + len(set(re.findall(r"(\w+)\[i\]", text)))
-    return moved
+    return sum(len(sweep.read) + len(sweep.written) for sweep in passes.passes(rule.program))
 
 
 def row(name):
-    """Return the name of a rule, its paper, slots a parameter, bytes a step and parameter in float32, and its use."""
+    """Return the cells of one row of the table.
+
+    Parameters
+    ----------
+    name : str
+        The name of a rule.
+
+    Returns
+    -------
+    list of str
+        The name, the paper, the number of slots per parameter, the bytes of memory traffic per parameter of a step in
+        float32, and what the rule is.
+    """
     rule = get(name)
     home = importlib.import_module(f"numbaopt.rules.{name}")
     paper = re.search(r"\(([^()]*\b(?:19|20)\d\d\b[^()]*)\)", " ".join(rule.math.__doc__.split()))
@@ -35,7 +53,7 @@ def row(name):
 
 
 def table():
-    """Return the table as Markdown."""
+    """Return the table in Markdown."""
     head = ["rule", "source", "slots", "bytes", "what it is"]
     lines = [head, ["---"] * len(head), *map(row, names())]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,7 +1,7 @@
-"""The types of all rules, solvers and stages, from what they say of themselves.
+"""Stub files with the types of all rules, solvers and stages, generated from their hyperparameters.
 
-``python -m numbaopt.tools.stubs`` writes them to the ``typed.pyi`` that editors and type checkers read: names that a module
-makes when they are first asked for are not to be seen otherwise.
+``python -m numbaopt.tools.stubs`` writes the files ``typed.pyi``. Editors and type checkers need them because the
+package creates these names only when they are first used.
 """
 
 import importlib
@@ -24,7 +24,7 @@ from numbaopt.solvers.solver import Solver
 Number = float | Schedule | np.ndarray
 '''
 SOLVER = "from numbaopt.solvers.solver import Solver\n"
-BODY = '''
+BODY = """
 class {kind}({base}):
     @overload  # type: ignore[override]
     def __call__(self, {parameters}) -> {kind}: ...
@@ -32,11 +32,17 @@ class {kind}({base}):
     def __call__(self, fun: Callable[..., Any], x0: Any, /, args: Any = (), **options: Any) -> Result: ...
 
 {name}: {kind}
-'''
+"""
 
 
 def stubs():
-    """Return the text of each stub file, by its path in the package."""
+    """Return the text of each stub file.
+
+    Returns
+    -------
+    dict of str to str
+        The keys are paths relative to the package.
+    """
     transforms = importlib.import_module("numbaopt.transforms")
     methods = [get(name) for name in [*names(), *names("solvers")]]
     stages = [getattr(transforms, name) for name in transforms.__all__]
@@ -47,22 +53,32 @@ def stubs():
 
 
 def stub(title, methods):
-    """Return the text of one: a class for each method, whose call takes its hyperparameters and no others."""
+    """Return the text of a stub file, with a class for each method whose call accepts exactly its hyperparameters.
+
+    Parameters
+    ----------
+    title : str
+        The first words of the docstring of the file.
+    methods : list of Method
+        The rules, solvers or stages.
+    """
     listed = "".join(f'    "{method.name}",\n' for method in methods)
     solvers = any(not hasattr(method, "math") for method in methods)
     parts = [HEAD.format(title=title), f"__all__ = [\n{listed}]\n"]
     for method in methods:
-        given = [f"{name}: {_kind(method, name)} = {value!r}" for name, value in method.hyper.items()]
+        keywords = [f"{name}: {_kind(method, name)} = {value!r}" for name, value in method.hyper.items()]
         kind = "_" + "".join(word.capitalize() for word in method.name.split("_"))
         base = "Rule" if hasattr(method, "math") else "Solver"
-        parameters = "\n        ".join(["", "*,", *(f"{each}," for each in given)]) + "\n    " if given else ""
+        parameters = (
+            "\n        ".join(["", "*,", *(f"{keyword}," for keyword in keywords)]) + "\n    " if keywords else ""
+        )
         parts.append(BODY.format(kind=kind, base=base, parameters=parameters, name=method.name))
     text = "".join(parts).replace("(self, \n", "(\n        self,\n").replace("(self, )", "(self)")
     return text if solvers else text.replace(SOLVER, "").replace("Any, Literal, ", "Any, ")
 
 
 def _kind(method, name):
-    """Return the type of a hyperparameter."""
+    """Return the type of a hyperparameter, as text."""
     value = method.hyper[name]
     if isinstance(value, bool):
         return "bool"

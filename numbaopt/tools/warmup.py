@@ -15,8 +15,8 @@ import numba
 import numpy as np
 from numba.core import event
 
-from numbaopt.api.minimize import find, minimize
-from numbaopt.api.scipy_methods import is_scipys
+from numbaopt.api.minimize import minimize
+from numbaopt.api.settings import find, is_scipys
 from numbaopt.backends import cache, cpu
 from numbaopt.common.validation import whole
 from numbaopt.many.minimize_many import minimize_many

@@ -1,17 +1,19 @@
-"""Stages for `numbaopt.rule.chain`: what goes before or after a rule, in the same pass over memory.
+"""Stages for `numbaopt.chain`, which run before or after a rule in the same pass over memory.
 
-``chain(clip_by_global_norm(max_norm=1.0), adam(lr=1e-3), ema(decay=0.99))``: stages before the rule change its
-gradient, stages after it change the new x. Their hyperparameters are set as a rule's are; where names meet, the later
-one is told apart by its stage: ``prox_l1_lr``. What others call them:
+In ``chain(clip_by_global_norm(max_norm=1.0), adam(lr=1e-3), ema(decay=0.99))``, the stage before the rule changes its
+gradient and the stage after it changes the new x. Stages have hyperparameters like rules. If two stages use the same
+name, the name of the later stage becomes the prefix of its hyperparameter, such as ``prox_l1_lr``.
+
+Names of the stages in other packages (names in optax are in italics):
 
 ============================================ =========================================================================
-torch, *optax*, papers                       here
+PyTorch, *optax*, papers                     numbaopt
 ============================================ =========================================================================
 clip_grad_value_, *clip*                     `clip`
 clip_grad_norm_, *clip_by_global_norm*       `clip_by_global_norm`
 *adaptive_grad_clip*, AGC                    `adaptive_grad_clip`
 *normalize_by_update_norm*                   `normalize_by_update_norm`
-weight_decay, *add_decayed_weights*          `add_decayed_weights`, which joins the gradient; `decoupled_weight_decay`
+weight_decay, *add_decayed_weights*          `add_decayed_weights` (to the gradient), `decoupled_weight_decay`
 *centralize*                                 `centralize`
 *add_noise*                                  `add_noise`
 *MultiSteps*                                 `accumulate`
@@ -30,7 +32,7 @@ softshrink, proximal steps                   `prox_l1`, `prox_group_l1`, `prox_l
 import importlib
 from typing import TYPE_CHECKING
 
-# Each is read, and lowered, only where it is asked for: a run with bounds needs no more than the box.
+# Modules are imported, and their stages lowered, on first use: a run with bounds needs only the box.
 _FILES = {
     "averages": ["ema", "lookahead", "swa"],
     "centralization": ["centralize"],
@@ -59,4 +61,4 @@ else:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

@@ -1,19 +1,22 @@
-"""Clipping: no gradient longer than it may be."""
+"""Clipping and normalization of gradients."""
 
 from numbaopt.rule import columnmean, matrix, max, min, norm, rows, rule, sqrt, sum, where
 
 
 @rule
 def clip(g, t, max_delta=1.0):
-    """Every entry brought between -max_delta and max_delta: optax's clip, torch's clip_grad_value_."""
+    """Clip every entry of the gradient to the interval from -max_delta to max_delta.
+
+    The stage corresponds to clip in optax and to clip_grad_value_ in PyTorch.
+    """
     return min(max(g, -max_delta), max_delta)
 
 
 @rule
 def clip_by_global_norm(g, t, max_norm=1.0, eps=1e-6):
-    """Gradient of all parameters no longer than max_norm (Pascanu et al. 2013, arXiv:1211.5063, Algorithm 1).
+    """Clip the norm of the gradient of all parameters (Pascanu et al. 2013, arXiv:1211.5063, Algorithm 1).
 
-    With eps as in torch's clip_grad_norm_; ``eps=0`` is optax's clip_by_global_norm.
+    The default of `eps` is that of clip_grad_norm_ in PyTorch; ``eps=0`` corresponds to clip_by_global_norm in optax.
     """
     size = sqrt(sum(g**2)) + eps
     return g * min(max_norm / where(size == 0, 1.0, size), 1.0)
@@ -21,15 +24,16 @@ def clip_by_global_norm(g, t, max_norm=1.0, eps=1e-6):
 
 @rule
 def normalize_by_update_norm(g, t, scale_factor=1.0, eps=1e-6):
-    """Gradient of all parameters made as long as scale_factor, whatever its length; as in optax."""
+    """Scale the gradient of all parameters to the norm `scale_factor`, as in optax."""
     return g * (scale_factor / (sqrt(sum(g**2)) + eps))
 
 
 @rule
 def adaptive_grad_clip(g, x, t, clipping=0.01, eps=1e-3):
-    """Adaptive gradient clipping (Brock et al. 2021, arXiv:2102.06171, eq. 3): by the length of a unit's weights.
+    """Adaptive gradient clipping (Brock et al. 2021, arXiv:2102.06171, eq. 3).
 
-    A unit is a column of a matrix, as in optax, or a whole vector. Weights count as no shorter than eps.
+    The norm of the gradient of a unit is limited to `clipping` times the norm of its weights. A unit is a column of a
+    matrix, as in optax, or a whole vector. The norm of its weights is bounded below by `eps`.
     """
     if matrix(x):
         gnorm = sqrt(rows(x) * columnmean(g**2))

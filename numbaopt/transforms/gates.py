@@ -1,13 +1,14 @@
-"""Gates: gradients that are no step of their own."""
+"""Gates, which skip the rest of the chain for some gradients."""
 
 from numbaopt.rule import isfinite, rule, skip, sum, where
 
 
 @rule
 def accumulate(g, total, t, k=2):
-    """One step for every k gradients, with their mean: optax's MultiSteps, k calls of torch's backward for one step.
+    """Average `k` gradients for one step.
 
-    The rule and all that stands behind count the steps, not the gradients.
+    The stage corresponds to MultiSteps in optax, and to `k` calls of backward for one step in PyTorch. The rule and all
+    later stages count steps, not gradients.
     """
     total = g if (t - 1) % k == 0 else total + g
     return total / k if t % k == 0 else skip, total
@@ -15,9 +16,11 @@ def accumulate(g, total, t, k=2):
 
 @rule
 def apply_if_finite(g, t, in_a_row, skipped, max_consecutive_errors=5):
-    """Gate for gradients that are finite throughout; optax's name. The numbers tell how many were not.
+    """Skip gradients that are not finite, as in optax.
 
-    After that many in a row the next goes through, and the run ends as it does without this stage.
+    The number ``skipped`` counts skipped gradients, and ``in_a_row`` counts consecutive ones. After
+    `max_consecutive_errors` skipped gradients in a row, the next one is passed on, and the run ends as it does without
+    this stage.
     """
     wrong = sum(where(isfinite(g), 0.0, 1.0)) > 0
     in_a_row = where(wrong, in_a_row + 1, 0)

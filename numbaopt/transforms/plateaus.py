@@ -1,4 +1,4 @@
-"""Plateaus: shorter steps once the objective falls no more."""
+"""Shorter steps when the objective stops decreasing."""
 
 from numbaopt.rule import max, rule, where
 
@@ -7,12 +7,14 @@ from numbaopt.rule import max, rule, where
 def plateau(
     x, before, t, f, best: 1e308, bad, resting, scale: 1, total, factor=0.1, patience=10, threshold=1e-4, atol=0.0,
     cooldown=0, min_scale=0.0, every=1,
-):
-    """ReduceLROnPlateau of torch: steps times ``scale``, which falls by ``factor`` where f no longer does.
+):  # fmt: skip
+    """Scale steps by ``scale``, which is multiplied by `factor` when the objective stops decreasing.
 
-    f is averaged over ``every`` steps (an epoch, say). A mean not below ``best * (1 - threshold) - atol`` is bad; after
-    more than ``patience`` bad ones the next steps are shorter. torch's absolute mode is ``threshold=0, atol=...``.
-    optax's reduce_on_plateau shortens the very step, after ``patience`` bad ones: that is one less here.
+    This is ReduceLROnPlateau of PyTorch. The objective is averaged over `every` steps, for example those of an epoch. A
+    mean is bad if it is not below ``best * (1 - threshold) - atol``. After more than `patience` bad means in a row, the
+    scale is reduced from the next step on. Pass ``threshold=0`` and `atol` for the absolute mode of PyTorch.
+    reduce_on_plateau of optax also shortens the step itself after `patience` bad means, which corresponds to a patience
+    smaller by one here.
     """
     x = where(scale < 1, before + scale * (x - before), x)
     total = total + f / every

@@ -1,11 +1,13 @@
-"""Projections: after each step, the nearest point of a set."""
+"""Projections of x onto a set after each step."""
 
 from numbaopt.rule import abs, max, min, rule, sign, simplex_threshold, sqrt, sum, where
 
 
 @rule
 def box(x, lower, upper, t):
-    """Projection on the box ``lower <= x <= upper``; the slots hold the bounds, infinite where there is none.
+    """Projection onto the box ``lower <= x <= upper``.
+
+    The slots ``lower`` and ``upper`` hold the bounds. Set them to infinite values where x is not bounded.
 
     Examples
     --------
@@ -24,24 +26,24 @@ def box(x, lower, upper, t):
 
 @rule
 def non_negative(x, t):
-    """Projection on ``x >= 0``; optax's projection_non_negative."""
+    """Projection onto ``x >= 0``, projection_non_negative in optax."""
     return max(x, 0.0)
 
 
 @rule
 def simplex(x, t, radius=1.0):
-    """Projection on ``x >= 0`` with sum ``radius`` (Duchi et al. 2008, ICML, Figure 1); optax's projection_simplex."""
+    """Projection onto ``x >= 0`` with sum `radius` (Duchi et al. 2008, ICML, Figure 1), projection_simplex in optax."""
     return max(x - radius * simplex_threshold(x / radius), 0.0)
 
 
 @rule
 def l1_ball(x, t, radius=1.0):
-    """Projection on ``sum(abs(x)) <= radius`` (Duchi et al. 2008, ICML, section 4); optax's projection_l1_ball."""
+    """Projection onto ``sum(abs(x)) <= radius`` (Duchi et al. 2008, ICML, Section 4), projection_l1_ball in optax."""
     return sign(x) * max(abs(x) - max(radius * simplex_threshold(abs(x) / radius), 0.0), 0.0)
 
 
 @rule
 def l2_ball(x, t, radius=1.0):
-    """Projection on ``sqrt(sum(x**2)) <= radius``, around zero; optax's projection_l2_ball."""
+    """Projection onto ``sqrt(sum(x**2)) <= radius``, projection_l2_ball in optax."""
     size = sqrt(sum(x**2))
     return x * min(radius / where(size == 0, 1.0, size), 1.0)

@@ -1,14 +1,15 @@
-"""Sharpness: steps along the gradient at the worst point near by."""
+"""Sharpness-aware minimization, which uses the gradient at the worst point nearby."""
 
 from numbaopt.rule import rule, skip, sqrt, sum, where
 
 
 @rule(evaluations=2, report=lambda x, origin, t: origin if t % 2 else x)
 def sam(g, x, origin, t, rho=0.05):
-    """Sharpness-aware minimisation (Foret et al. 2021, arXiv:2010.01412, Algorithm 1); optax's contrib.sam.
+    """Sharpness-aware minimization (Foret et al. 2021, arXiv:2010.01412, Algorithm 1), as contrib.sam in optax.
 
-    Two gradients of one batch make a step. The first is taken at x and moves it by rho along the gradient of all
-    parameters; the rule steps from x with the second, which is taken there. x, never the point moved to, is reported.
+    A step takes two gradients of one batch. The first is evaluated at x and moves x by the distance `rho` along the
+    gradient of all parameters. The rule then steps from the original x with the second gradient, which is evaluated at
+    the moved point. The reported point is always x, not the moved point.
     """
     size = sqrt(sum(g**2))
     away = t % 2 == 1

@@ -11,7 +11,7 @@ from scipy import optimize
 import numbaopt
 from numbaopt import Optimizer, minimize
 from numbaopt.common.tree import flatten
-from numbaopt.objectives import factory
+from tests.objectives.making import make_objective
 
 rng = np.random.default_rng(5)
 A = rng.normal(size=(12, 4)) + 1j * rng.normal(size=(12, 4))
@@ -149,7 +149,7 @@ def fills(z, grad):
     ids=str,
 )
 def test_every_form_of_jac(fun, jac, exact, kind):
-    objective = factory.make(fun, Z.astype(kind), (), jac)
+    objective = make_objective(fun, Z.astype(kind), (), jac)
     assert objective.x0.dtype == np.dtype(kind).type(0).real.dtype
     g = np.empty_like(objective.x0)
     f = objective(objective.x0, g)
@@ -229,7 +229,7 @@ def jitted_value(z, A, B):
 @pytest.mark.parametrize("kind", ["c8", "c16"])
 def test_jitted_objectives_stay_in_the_compiled_driver(kind):
     data = A.astype(kind), AH.astype(kind), B.astype(kind)
-    assert factory.make(jitted, Z.astype(kind), data, True).compiled() is not None
+    assert make_objective(jitted, Z.astype(kind), data, True).compiled() is not None
     given = {"args": data, "jac": True, "method": "adam", "options": {"lr": 0.05, "maxiter": 40, "return": "last"}}
     run, plain = (minimize(fun, Z.astype(kind), **given) for fun in (jitted, residual))
     assert run.x.dtype == np.dtype(kind) and run.nfev == plain.nfev == 41
@@ -238,10 +238,10 @@ def test_jitted_objectives_stay_in_the_compiled_driver(kind):
 
 def test_jitted_structures_and_differences():
     start = Z, np.ones((1, 1))
-    assert factory.make(jitted_pair, start, (A, AH, B), True).compiled() is not None
+    assert make_objective(jitted_pair, start, (A, AH, B), True).compiled() is not None
     run = minimize(jitted_pair, start, (A, AH, B), jac=True, method="lbfgs")
     np.testing.assert_allclose(run.x[0], np.linalg.lstsq(A, B)[0], atol=1e-5)
-    assert factory.make(jitted_value, Z, (A, B), "3-point").compiled() is not None
+    assert make_objective(jitted_value, Z, (A, B), "3-point").compiled() is not None
     run = minimize(jitted_value, Z, (A, B), jac="3-point", method="lbfgs")
     np.testing.assert_allclose(run.x, np.linalg.lstsq(A, B)[0], atol=1e-5)
 

@@ -311,8 +311,8 @@ def test_a_hyperparameter_for_each_coordinate(which):
     try:
         bound = rule(**{name: values})
     except TypeError as error:
-        kind = "True or False" if isinstance(default, bool) else "a number, the same for all coordinates"
-        assert f"{name} is {kind}" in str(error)
+        wanted = "must be True or False" if isinstance(default, bool) else "is a number, the same for all coordinates"
+        assert f"{name} {wanted}" in str(error)
         return
     np.testing.assert_array_equal(bound.hyper[name].values, values)
     try:

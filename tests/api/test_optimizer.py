@@ -115,7 +115,7 @@ def test_hyperparameters_on_the_way():
             opt.groups[0].rule = wrong
     with pytest.raises(TypeError, match="sgd has no hyperparameter 'b1'"):
         opt.set(b1=0.1)
-    with pytest.raises(ValueError, match="lr lies in"):
+    with pytest.raises(ValueError, match="lr must be finite and lie in"):
         opt.set(lr=-1)
     assert opt.groups[0].rule is before
 

@@ -6,7 +6,6 @@ is listed with the reason; a test counts, so that none of this version of SciPy 
 """
 
 import ast
-import importlib
 import inspect
 import itertools
 import types
@@ -18,6 +17,7 @@ import scipy
 from scipy import optimize
 
 import numbaopt
+from tests.api import test_scipy_suite
 
 LOOKED_THROUGH = "1.17."  # the version of SciPy whose tests the lists below are of
 HOME = "scipy.optimize.tests"
@@ -261,9 +261,8 @@ BOUNDS = ("_bounds", "bounds_FD", "bounds_equal", "equal_bounds", "bounds_with_l
 
 
 def solver_cases():
-    base = importlib.import_module("test_scipy_suite")
     for name, solver in SOLVERS.items():
-        for case in base.rule_cases([*base.ANY_METHOD, *base.MINIMUM]):
+        for case in test_scipy_suite.rule_cases([*test_scipy_suite.ANY_METHOD, *test_scipy_suite.MINIMUM]):
             path = case.values[0]
             if solver.bounded or not path.endswith(BOUNDS) or "ncorrect" in path or "nvalid" in path:
                 yield pytest.param(*case.values, solver, id=f"{name}-{case.id}")
@@ -272,4 +271,4 @@ def solver_cases():
 @pytest.mark.parametrize("way", [numbaopt.minimize, optimize.minimize], ids=["ours", "custom"])
 @pytest.mark.parametrize("path, case, solver", [*solver_cases()])
 def test_solvers(monkeypatch, path, case, solver, way):
-    importlib.import_module("test_scipy_suite").put_to_the_suite(monkeypatch, path, case, solver, way)
+    test_scipy_suite.put_to_the_suite(monkeypatch, path, case, solver, way)

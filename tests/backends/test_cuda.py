@@ -368,8 +368,10 @@ def test_state_of_another_rule():
 
 def test_read_only_gradients_are_read():
     x = on_device([1, 2])
-    interface = x.__cuda_array_interface__
-    numbaopt.sgd.step(x, Foreign(on_device([1, 1]), data=(interface["data"][0], True)), numbaopt.sgd.init(x))
+    rule, g = numbaopt.sgd(lr=0.5), on_device([1, -3])
+    rule.step(x, Foreign(g, data=(g.__cuda_array_interface__["data"][0], True)), rule.init(x))
+    np.testing.assert_array_equal(x.copy_to_host(), [0.5, 3.5])
+    np.testing.assert_array_equal(g.copy_to_host(), [1, -3])
 
 
 def test_no_device(monkeypatch):

@@ -87,9 +87,7 @@ def kernels(method, dtype, output="ptx"):
         if re.fullmatch(r"(sweep|finish)\d|carried", name):
             parameters = inspect.signature(kernel.py_func).parameters
             signature = types.void(*(kinds.get(parameter, real) for parameter in parameters))
-            code, _ = cuda.compile(
-                kernel.py_func, signature, cc=(9, 0), device=False, abi="numba", output=output
-            )
+            code, _ = cuda.compile(kernel.py_func, signature, cc=(9, 0), device=False, abi="numba", output=output)
             compiled[name] = code
     return compiled
 
@@ -99,9 +97,7 @@ def sweeps(method, dtype):
     for name, ptx in kernels(method, dtype).items():
         if name.startswith("sweep"):
             body = ptx[ptx.index("\n{") :]
-            backwards = re.finditer(
-                r"^(\$L__BB\w+):(?:(?!^\1:)[\s\S])*?bra(?:\.uni)?\s+\1;", body, re.MULTILINE
-            )
+            backwards = re.finditer(r"^(\$L__BB\w+):(?:(?!^\1:)[\s\S])*?bra(?:\.uni)?\s+\1;", body, re.MULTILINE)
             yield body, [loop[0] for loop in backwards if ".global" in loop[0]]
 
 

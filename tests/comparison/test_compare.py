@@ -133,7 +133,7 @@ def test_a_failure_has_its_row():
     found = compare(both, X0, ["sgd", raises, "BFGS"], jac=True, bounds=[(-2, 2), (-1, 0.5)], options={"maxiter": 9})
     assert list(found) == ["sgd"] and len(found) == 1 and list(found.errors) == ["raises", "BFGS"]
     assert isinstance(found.errors["raises"], ZeroDivisionError)
-    with pytest.raises(KeyError, match="there is no 'nope', but "):
+    with pytest.raises(KeyError, match="there is no method 'nope'; the results are of: sgd"):
         found["nope"]
     with pytest.raises(KeyError, match=r"errors\['BFGS'\]"):
         found["BFGS"]
@@ -141,7 +141,7 @@ def test_a_failure_has_its_row():
     assert [row["method"] for row in rows] == ["sgd", "raises", "BFGS"]
     assert rows[2]["message"] == "ValueError: SciPy's BFGS takes no bounds; L-BFGS-B does"
     text = repr(found).splitlines()
-    assert text[0] == "1 of 3 methods came to a result, 2 raised."
+    assert text[0] == "1 of 3 methods returned a result, 2 raised an exception."
     assert text[1].split() == ["method", "fun", "above", "best", "|g|", "nit", "nfev", "seconds", "ended"]
     assert text[3].split(maxsplit=1) == ["raises", "ZeroDivisionError: divided by zero"]
     assert len({row.index(cell) for row, cell in zip(text[1:4], ["ended", "Max", "Zero"], strict=True)}) == 1
@@ -152,7 +152,7 @@ def test_all_failed():
     assert not found and len(found.errors) == 2 and len(found.table()) == 2
     with pytest.raises(ValueError, match="0 of 2 methods"):
         assert found.best
-    with pytest.raises(ValueError, match="nothing to draw"):
+    with pytest.raises(ValueError, match="nothing to plot"):
         found.plot()
 
 
@@ -170,7 +170,7 @@ def test_options_go_to_who_knows_them():
     steps = {"mine": sgd(lr=1e-4), "sgd": "sgd", "BFGS": "BFGS", "trust-constr": "trust-constr"}
     found = compare(both, X0, steps, jac=True, options={"lr": 1e-3, "maxiter": 7})
     assert found.unused == {"mine": ("lr",), "BFGS": ("lr",), "trust-constr": ("lr",)}
-    assert "Option lr was not taken by mine, BFGS, trust-constr." in repr(found)
+    assert "Option lr was not used by mine, BFGS, trust-constr." in repr(found)
     for label, lr in (("mine", 1e-4), ("sgd", 1e-3)):
         alone = minimize(both, X0, method=sgd(lr=lr), jac=True, options={"maxiter": 7})
         assert found[label].nit == 7 and np.array_equal(found[label].x, alone.x)

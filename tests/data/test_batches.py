@@ -1,4 +1,4 @@
-"""Minibatches: each row once an epoch, in an order that follows from the seed; compiled code gathers the same."""
+"""Minibatches contain each row once an epoch, in an order that depends on the seed, and compiled code makes the same."""
 
 import numba
 import numpy as np
@@ -12,8 +12,8 @@ from numbaopt.data.batches import Batches
 from numbaopt.data.gather import gather
 from numbaopt.data.shuffle import below, draw, seed_key
 
-compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
-overflowing = pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")  # as draws in 64 bits do without the compiler
+compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="Numba is disabled")
+overflowing = pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")  # by NumPy, with Numba disabled
 
 N = 23
 X = np.arange(N * 3.0).reshape(N, 3)
@@ -21,12 +21,12 @@ Y = np.arange(N)
 
 
 def rows(batches, epoch=0):
-    """The row numbers of an epoch's batches, from the last column."""
+    """Return the row numbers of the batches of an epoch, taken from the last column."""
     return [np.asarray(batch[-1]).tolist() for batch, _ in batches.epoch(epoch)]
 
 
 def gathered(batches, epoch=0):
-    """The batches of an epoch as compiled code makes them."""
+    """Yield the batches of an epoch as compiled code makes them."""
     feed = batches.feed()
     for lo in range(0, feed.end, batches.batch_size):
         hi = min(lo + batches.batch_size, feed.end)
@@ -70,21 +70,21 @@ def test_the_order_follows_from_seed_and_epoch_alone():
     one, other = Batches((X, Y), 5, 3, seed=7), Batches(Y, 5, 9, seed=7)
     first, second = rows(one, 0), rows(one, 1)
     assert first != second
-    assert rows(one, 0) == first  # again, after another
-    assert rows(other, 1) == second  # whatever else is there
+    assert rows(one, 0) == first  # the same after another epoch was drawn
+    assert rows(other, 1) == second  # independent of the other columns
     assert rows(Batches(Y, 5, seed=8)) != first
     assert sum(second, []) == shuffled(N, 7, 1)
 
 
 def mixed(z):
-    """SplitMix64's finaliser in whole numbers of any length."""
+    """Return the finalizer of SplitMix64, computed with Python integers."""
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
     z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
     return z ^ (z >> 31)
 
 
 def shuffled(n, seed, epoch):
-    """The convention, written down: it must not change from one release to the next."""
+    """Return the order of an epoch, computed independently: it must not change between releases."""
     golden, order = 0x9E3779B97F4A7C15, list(range(n))
     start = mixed((int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]) + epoch * golden) % 2**64)
     for i in range(n):
@@ -97,7 +97,9 @@ def shuffled(n, seed, epoch):
 
 
 @overflowing
-@given(n=st.integers(1, 40), seed=st.integers(0, 2**130), epoch=st.integers(0, 2**60), cuts=st.lists(st.integers(0, 40)))
+@given(
+    n=st.integers(1, 40), seed=st.integers(0, 2**130), epoch=st.integers(0, 2**60), cuts=st.lists(st.integers(0, 40))
+)
 def test_an_order_drawn_in_parts_is_the_order(n, seed, epoch, cuts):
     order, key = np.empty(n, np.int64), seed_key(seed)
     cuts = sorted({0, n, *(cut for cut in cuts if cut < n)})
@@ -109,7 +111,7 @@ def test_an_order_drawn_in_parts_is_the_order(n, seed, epoch, cuts):
 @overflowing
 @pytest.mark.parametrize("end", [1, 2, 3, 6, 2**31 + 11, 2**62 + 1, 2**63, 2**63 + 1])
 def test_numbers_below_an_end_are_unbiased(end):
-    whole = 2**64 // end * end  # so many of the 64-bit numbers are taken
+    whole = 2**64 // end * end  # the number of 64-bit values that are accepted
     for bits in {0, 1, end - 1, end, whole - 1, min(whole, 2**64 - 1), 2**64 - 1}:
         expected = bits
         while expected >= whole:
@@ -119,7 +121,7 @@ def test_numbers_below_an_end_are_unbiased(end):
 
 @overflowing
 @pytest.mark.parametrize("vary", ["seed", "epoch"])
-def test_rows_come_at_each_place_alike_often(vary):
+def test_rows_are_equally_likely_at_each_place(vary):
     n, trials, order = 12, 6000, np.empty(12, np.int64)
     counts = np.zeros((n, n))
     for k in range(trials):
@@ -130,7 +132,7 @@ def test_rows_come_at_each_place_alike_often(vary):
 
 
 @overflowing
-def test_all_orders_are_alike_frequent():
+def test_all_orders_are_equally_likely():
     order, found = np.empty(4, np.int64), {}
     for epoch in range(24 * 300):
         draw(order, seed_key(11), epoch, 0, 4)
@@ -139,7 +141,7 @@ def test_all_orders_are_alike_frequent():
     assert 1e-3 < scipy.stats.chisquare([*found.values()]).pvalue < 1 - 1e-3
 
 
-def test_without_a_seed_the_one_in_use_is_told():
+def test_without_a_seed_the_seed_in_use_is_reported():
     one, other = Batches(Y, 5), Batches(Y, 5)
     assert one.seed != other.seed
     assert rows(one) == rows(Batches(Y, 5, seed=one.seed)) != rows(other)
@@ -153,7 +155,7 @@ def test_a_generator_as_seed():
 
 
 class SliceOnly:
-    """As some readers of files: a length and slices."""
+    """A sequence that supports only slices, like some readers of files."""
 
     def __init__(self, array):
         self.array = array
@@ -168,7 +170,7 @@ class SliceOnly:
 
 
 class Ascending:
-    """As h5py: index arrays, but only strictly ascending ones."""
+    """A sequence that accepts only strictly increasing index arrays, like h5py."""
 
     def __init__(self, array):
         self.array, self.shape, self.dtype = array, array.shape, array.dtype
@@ -208,9 +210,9 @@ KINDS = {
 @pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
 @pytest.mark.parametrize("shuffle", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_data_may_be(kind, shuffle, tmp_path):
-    thing = KINDS[kind](tmp_path)
-    batches = Batches((thing, Y), 5, shuffle=shuffle, seed=1)
+def test_kinds_of_data(kind, shuffle, tmp_path):
+    member = KINDS[kind](tmp_path)
+    batches = Batches((member, Y), 5, shuffle=shuffle, seed=1)
     for (x, y), _ in batches.epoch(0):
         dense = x.toarray() if scipy.sparse.issparse(x) else np.asarray(x)
         np.testing.assert_array_equal(dense, X[y])
@@ -229,7 +231,7 @@ def test_what_data_may_be(kind, shuffle, tmp_path):
 
 
 def unaligned(array):
-    """The same numbers at an odd address."""
+    """Return a copy of an array at an odd address."""
     memory = np.zeros(array.nbytes + 1, np.uint8)
     copy = memory[1:].view(array.dtype).reshape(array.shape)
     copy[...] = array
@@ -294,9 +296,7 @@ def test_a_loader_of_torch_is_a_stream():
         assert all(len(batch) == 2 for batch, _ in found)
 
 
-@pytest.mark.parametrize(
-    "data", [np.arange(N), range(N), (range(N),), [np.arange(N)], (np.arange(N).tolist(),)]
-)
+@pytest.mark.parametrize("data", [np.arange(N), range(N), (range(N),), [np.arange(N)], (np.arange(N).tolist(),)])
 def test_indices_for_data_that_only_the_callback_can_reach(data):
     batches = Batches(data, 5, shuffle=False)
     assert rows(batches) == [
@@ -317,7 +317,7 @@ def test_strings_and_records_are_data_for_python_callbacks():
 
 
 class Stream:
-    """Yields batches of its own, anew each time."""
+    """An iterable of batches that starts again each time."""
 
     def __init__(self, batches):
         self.batches, self.begun = batches, 0
@@ -360,11 +360,11 @@ def test_a_list_of_tuples_is_a_stream():
 def test_a_generator_lasts_one_epoch():
     batches = Batches((X[i : i + 4], Y[i : i + 4]) for i in range(0, N, 4))
     assert sum(rows(batches), []) == Y.tolist()
-    with pytest.raises(ValueError, match="can be gone through once, but epochs=2. Give what starts anew"):
+    with pytest.raises(ValueError, match="can be used for one epoch only, but epochs=2. Pass an object"):
         Batches(((x,) for x in X), epochs=2)
 
 
-def test_a_stream_that_runs_dry_is_an_error():
+def test_an_exhausted_stream_is_an_error():
     class Once:
         def __init__(self):
             self.iterator = iter([(X, Y)])
@@ -374,7 +374,7 @@ def test_a_stream_that_runs_dry_is_an_error():
 
     batches = Batches(Once(), epochs=2)
     assert len(list(batches.epoch(0))) == 1
-    with pytest.raises(ValueError, match="data gave no batches in epoch 2 of 2; is it used up"):
+    with pytest.raises(ValueError, match="data yielded no batches in epoch 2 of 2: if its iterator is exhausted"):
         list(batches.epoch(1))
 
 
@@ -390,20 +390,20 @@ def test_defaults():
         (None, {}, TypeError, "data must be a tuple of arrays, .* not None"),
         (3.0, {}, TypeError, r"not 3\.0"),
         ("abc", {}, TypeError, "'abc'"),
-        ({"x": X}, {}, TypeError, "A tuple of its values would reach fun in their order"),
+        ({"x": X}, {}, TypeError, r"Pass tuple\(data.values\(\)\)"),
         ((), {}, ValueError, "data is empty"),
         ([], {}, ValueError, "data is empty"),
         (np.ones((0, 3)), {}, ValueError, "data is empty: it has no rows"),
         (([], []), {}, ValueError, "no rows"),
-        (np.array(3.0), {}, ValueError, r"data\[0\] must have a first axis"),
-        ((X, np.float64(3)), {}, ValueError, r"data\[1\] must have a first axis"),
+        (np.array(3.0), {}, ValueError, r"data\[0\] must have at least one axis"),
+        ((X, np.float64(3)), {}, ValueError, r"data\[1\] must have at least one axis"),
         ((X, Y[:-1]), {}, ValueError, r"data\[0\] has 23, data\[1\] has 22"),
-        ((X, None), {}, TypeError, r"data\[1\] must be an array, .* not None"),
+        ((X, None), {}, TypeError, r"data\[1\] must be an array or another sequence of rows, not None"),
         ((X, 3), {}, TypeError, r"data\[1\] must be an array"),
         ((X, "a" * N), {}, TypeError, r"data\[1\] must be an array"),
         ((X, {0: 1}), {}, TypeError, r"data\[1\] must be an array"),
         ((X, iter(Y)), {}, TypeError, r"data\[1\] must be an array"),
-        ((X, [[1], [1, 2]]), {}, ValueError, r"data\[1\] is a list that makes no array"),
+        ((X, [[1], [1, 2]]), {}, ValueError, r"data\[1\] is a list that cannot be converted to an array"),
         ([1, 2, 3], {}, TypeError, "numpy.asarray"),
         ([X, 3], {}, TypeError, "numpy.asarray"),
         (X, {"batch_size": 0}, ValueError, "batch_size must be at least 1, not 0"),
@@ -422,14 +422,14 @@ def test_defaults():
         (X, {"seed": np.random.RandomState(0)}, TypeError, "seed"),
         (X, {"shuffle": "no"}, TypeError, "shuffle must be True or False, not 'no'"),
         (X, {"drop_last": 1}, TypeError, "drop_last must be True or False"),
-        (Stream([]), {"batch_size": 5}, ValueError, "batch_size is for arrays; data is a stream"),
-        (Stream([]), {"seed": 0}, ValueError, "seed is for arrays"),
-        (Stream([]), {"drop_last": True}, ValueError, "drop_last is for arrays"),
+        (Stream([]), {"batch_size": 5}, ValueError, "batch_size applies only to arrays, but data is a stream"),
+        (Stream([]), {"seed": 0}, ValueError, "seed applies only to arrays"),
+        (Stream([]), {"drop_last": True}, ValueError, "drop_last applies only to arrays"),
         (lambda: iter([X]), {}, TypeError, "an iterable of batches, not <function"),
     ],
     ids=str,
 )
-def test_what_cannot_be(data, options, error, text):
+def test_invalid_data_and_settings(data, options, error, text):
     with pytest.raises(error, match=text):
         Batches(data, **options)
 
@@ -441,8 +441,8 @@ def test_numpy_integers_are_whole_numbers():
 
 @compiled
 def test_a_memmap_is_not_read_as_a_whole(tmp_path):
-    """Rows of a sparse file far larger than memory should hold."""
-    shape = (2**20, 2**17)  # half a terabyte, of which a few pages are touched
+    """A sparse file much larger than the memory can be used."""
+    shape = (2**20, 2**17)  # half a terabyte, of which a few pages are accessed
     try:
         big = np.memmap(tmp_path / "big", np.float32, "w+", shape=shape)
     except OSError:

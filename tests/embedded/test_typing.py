@@ -258,7 +258,7 @@ def test_bounds_of_another_length():
     ('minimize(bowl, x0, jac="inplace", beta1=0.3)', r"no option 'beta1'.*Did you mean 'b1'"),
     ('minimize(bowl, x0, jac="inplace", method="adm")', r"unknown method 'adm'.*Did you mean 'adam'"),
     ('minimize(bowl, x0, jac="inplace", method="sgd" if x0[0] > 0 else "adam")', "method's name, written out"),
-    ('minimize(bowl, x0, jac="inplace", lr="fast")', "lr is a real number or a schedule, not 'fast'"),
+    ('minimize(bowl, x0, jac="inplace", lr="fast")', "lr must be a real number or a schedule, not 'fast'"),
     ('minimize(bowl, x0, jac="inplace", nesterov=x0[0] > 0, method="sgd")', "must be written out"),
     ('minimize(bowl, jac="inplace")', "x0 is missing"),
     ('minimize(bowl, 2.0, jac="inplace")', "x0 is an array of one dimension"),

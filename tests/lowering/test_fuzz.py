@@ -101,7 +101,9 @@ def as_written(rule, x, s, gradients):
     for t, g in enumerate(gradients, 1):
         full = [slots.get(name, np.full_like(x, 77)) for name in math.slots]
         with np.errstate(all="ignore"):
-            out = rule.math(x.copy(), g.copy(), *(slot.copy() for slot in full), t, *numbers.values(), *rule.hyper.values())
+            out = rule.math(
+                x.copy(), g.copy(), *(slot.copy() for slot in full), t, *numbers.values(), *rule.hyper.values()
+            )
         out = out if isinstance(out, tuple) else (out,)
         wide = [np.broadcast_to(value, x.shape).astype(x.dtype) for value in out[: 1 + len(full)]]
         x = wide[0]

@@ -449,7 +449,9 @@ def test_the_point_of_a_chain_in_two_parts():
 def test_maxfev_counts_the_point_to_report():
     method = chain(sgd(lr=0.1), averaged)
     for limit in (3, 4):
-        result = minimize(lambda x: ((x**2).sum(), 2 * x), np.ones(2), jac=True, method=method, options={"maxfev": limit})
+        result = minimize(
+            lambda x: ((x**2).sum(), 2 * x), np.ones(2), jac=True, method=method, options={"maxfev": limit}
+        )
         assert result.nfev == limit
 
 
@@ -542,7 +544,9 @@ def test_one_value_for_each_coordinate():
 
 
 @pytest.mark.parametrize("lr", [np.ones(0), np.ones(1), np.ones(3), np.ones((1, 5))])
-@pytest.mark.parametrize("x0", [np.ones(4), [np.ones(3), np.ones(1)], np.ones((2, 2))], ids=["vector", "list", "matrix"])
+@pytest.mark.parametrize(
+    "x0", [np.ones(4), [np.ones(3), np.ones(1)], np.ones((2, 2))], ids=["vector", "list", "matrix"]
+)
 def test_values_for_another_number_of_coordinates(lr, x0):
     def fun(x):
         raise AssertionError("nothing is to be evaluated")

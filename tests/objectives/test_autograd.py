@@ -13,7 +13,7 @@ from scipy import optimize
 
 import numbaopt
 from numbaopt import check_grad, minimize, minimize_many
-from numbaopt.objectives import factory
+from tests.objectives.making import make_objective
 
 rng = np.random.default_rng(3)
 M, Y = rng.normal(size=(40, 3)), rng.normal(size=40)
@@ -32,7 +32,7 @@ def closed_form(x, M=M, Y=Y):
 
 
 def evaluated(fun, x0, args=(), batch=()):
-    objective = factory.make(fun, x0, args, "autograd")
+    objective = make_objective(fun, x0, args, "autograd")
     g = np.full_like(objective.x0, np.nan)
     f = objective(objective.x0, g, *batch)
     assert (objective.nfev, objective.njev, objective.cost, objective.analytic) == (1, 1, 1, True)
@@ -112,7 +112,9 @@ def test_scipys_methods_by_name_and_scipys_minimize():
 
 def test_many_problems():
     targets = rng.normal(size=(4, 3))
-    run = minimize_many(lambda x, t: anp.sum((x - t) ** 2), np.zeros((4, 3)), data=targets, jac="autograd", method="lbfgs")
+    run = minimize_many(
+        lambda x, t: anp.sum((x - t) ** 2), np.zeros((4, 3)), data=targets, jac="autograd", method="lbfgs"
+    )
     np.testing.assert_allclose(run.x, targets, atol=1e-5)
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from numbaopt.objectives import factory
+import numbaopt
+from tests.objectives.making import make_objective
 
 A = np.array([[3.0, 1.0, 0.0], [1.0, 2.0, 0.5], [0.0, 0.5, 4.0]])
 X = np.array([0.3, -1.2, 2.0])
@@ -54,7 +55,7 @@ def form(request):
 def test_every_form_gives_value_and_gradient(form, dtype, args):
     fun, jac, nfev, rtol = form
     x = X.astype(dtype)
-    objective = factory.make(fun, x, args, jac)
+    objective = make_objective(fun, x, args, jac)
     g = np.full(3, np.nan, dtype)
     value = objective(objective.x0, g)
     assert type(value) is float and value == float(f(x, *args))
@@ -74,7 +75,7 @@ def test_a_batch_comes_before_args(form):
         seen.append(rest[-3:])
         return fun(x, *rest)
 
-    objective = factory.make(spy, X, (10.0,), spy_jac(jac, seen), None)
+    objective = make_objective(spy, X, (10.0,), spy_jac(jac, seen), None)
     g = np.empty(3)
     assert objective(X, g, 1.0, 2.0) == pytest.approx(f(X) + 13)
     assert set(seen) == {(1.0, 2.0, 10.0)}
@@ -90,7 +91,7 @@ def spy_jac(jac, seen):
 @pytest.mark.parametrize("args", [5.0, [5.0], np.array([5.0]), "5", None])
 def test_args_that_are_no_tuple_are_one_argument(args):
     seen = []
-    factory.make(lambda x, a: (seen.append(a), (1.0, x))[1], X, args, True)(X, np.empty(3))
+    make_objective(lambda x, a: (seen.append(a), (1.0, x))[1], X, args, True)(X, np.empty(3))
     assert seen == [args]
 
 
@@ -99,11 +100,11 @@ def test_args_that_are_no_tuple_are_one_argument(args):
 )
 def test_structures_reach_fun_and_come_back(form, x0):
     _, jac, nfev, rtol = form
-    objective = factory.make(*structured(x0, jac))
+    objective = make_objective(*structured(x0, jac))
     g = np.empty_like(objective.x0)
     assert objective(objective.x0, g) == pytest.approx(0.5 * (objective.x0**2).sum())
     np.testing.assert_allclose(g, objective.x0, rtol=max(rtol, 1e-15) * 10, atol=1e-7)
-    assert str(objective.restore(objective.x0)) == str(factory.make(f, x0).restore(objective.x0))
+    assert str(objective.restore(objective.x0)) == str(make_objective(f, x0).restore(objective.x0))
     assert objective.nfev == 1 + (nfev - 1) // 3 * objective.x0.size
 
 
@@ -144,7 +145,7 @@ def test_a_scalar_start_is_one_entry_as_in_scipy(scalar, shape):
         assert x.shape == (1,)
         return x[0] ** 2, np.reshape(2 * x, shape)
 
-    objective = factory.make(fun, scalar, (), True)
+    objective = make_objective(fun, scalar, (), True)
     g = np.empty_like(objective.x0)
     assert objective(objective.x0, g) == 9 and g.tolist() == [6]
     assert objective.restore(objective.x0).shape == (1,)
@@ -164,7 +165,7 @@ def test_fun_may_keep_and_overwrite_x(form):
         x[:], g = 78, df(x)
         return g
 
-    objective = factory.make(greedy, X, (), greedy_jac if callable(jac) else jac)
+    objective = make_objective(greedy, X, (), greedy_jac if callable(jac) else jac)
     x, g = objective.x0.copy(), np.empty(3)
     for _ in range(2):
         objective(x, g)
@@ -181,7 +182,7 @@ def test_a_gradient_that_fun_reuses_is_copied():
         buffer[:] = x
         return 1.0, buffer
 
-    objective = factory.make(fun, X, (), True)
+    objective = make_objective(fun, X, (), True)
     g1, g2 = np.empty(3), np.empty(3)
     objective(X, g1)
     objective(2 * X, g2)
@@ -196,7 +197,7 @@ def test_inplace_hands_over_the_same_arrays_each_time():
         grad["w"][:] = p["w"]
         return 1.0
 
-    objective = factory.make(fun, {"w": np.ones((2, 2))}, (), "inplace")
+    objective = make_objective(fun, {"w": np.ones((2, 2))}, (), "inplace")
     g = np.empty(4)
     for k in range(3):
         objective(np.full(4, float(k)), g)
@@ -220,21 +221,21 @@ def rebind(x, grad):
     ],
 )
 def test_inplace_notices_what_is_not_filled(body, left, dtype):
-    objective = factory.make(body, X.astype(dtype), (), "inplace")
+    objective = make_objective(body, X.astype(dtype), (), "inplace")
     with pytest.raises(ValueError, match=rf"left {left} of 3 entries, .*grad\[:\] = "):
         objective(objective.x0, np.full(3, np.nan, dtype))
 
 
 def test_inplace_may_fill_nan_or_give_up_with_inf():
-    objective = factory.make(lambda x, g: g.fill(np.nan) or 1.0, X, (), "inplace")
+    objective = make_objective(lambda x, g: g.fill(np.nan) or 1.0, X, (), "inplace")
     assert objective(X, np.empty(3)) == 1.0
-    assert factory.make(lambda x, g: np.inf, X, (), "inplace")(X, np.empty(3)) == np.inf
+    assert make_objective(lambda x, g: np.inf, X, (), "inplace")(X, np.empty(3)) == np.inf
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("jac", [True, None])
 def test_what_is_not_finite_is_passed_on(bad, jac):
-    objective = factory.make(lambda x: (bad, x + bad) if jac else bad, X, (), jac)
+    objective = make_objective(lambda x: (bad, x + bad) if jac else bad, X, (), jac)
     g = np.zeros(3)
     np.testing.assert_equal(objective(X, g), float(bad))
     assert not np.isfinite(g).any() and objective.nfev == 1
@@ -247,7 +248,7 @@ def test_what_is_not_finite_is_passed_on(bad, jac):
     ids=repr,
 )  # fmt: skip
 def test_what_is_a_number(value):
-    result = factory.make(lambda x: (value, x), X, (), True)(X, np.empty(3))
+    result = make_objective(lambda x: (value, x), X, (), True)(X, np.empty(3))
     assert type(result) is float and result == float(np.asarray(value).item())
 
 
@@ -272,7 +273,7 @@ def test_what_is_no_number(value, error, text, jac):
             g[:] = 0
         return value
 
-    objective, g = factory.make(fun, X, (), jac), np.full(3, 7.0)
+    objective, g = make_objective(fun, X, (), jac), np.full(3, 7.0)
     with pytest.raises(error, match=f"fun must return .*{text}"):
         objective(X, g)
     assert jac == "inplace" or (g == 7).all()
@@ -291,7 +292,7 @@ def test_what_is_no_number(value, error, text, jac):
 def test_what_is_a_gradient(grad, dtype):
     for jac, fun in ((True, lambda x: (1.0, grad)), (lambda x: grad, lambda x: 1.0)):
         g = np.empty(3, dtype)
-        factory.make(fun, X.astype(dtype), (), jac)(X.astype(dtype), g)
+        make_objective(fun, X.astype(dtype), (), jac)(X.astype(dtype), g)
         assert g.tolist() == [1, 2, 3]
 
 
@@ -318,25 +319,25 @@ def test_what_is_no_gradient(grad, error, text):
     for jac, fun in ((True, lambda x: (1.0, grad)), (lambda x: grad, lambda x: 1.0)):
         g = np.full(3, 7.0)
         with pytest.raises(error, match=text):
-            factory.make(fun, X, (), jac)(X, g)
+            make_objective(fun, X, (), jac)(X, g)
         assert (g == 7).all()
 
 
 @pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
 def test_a_matrix_is_no_gradient_of_a_vector():
     with pytest.raises(ValueError, match=r"shape \(1, 3\), .*reshape"):
-        factory.make(lambda x: (1.0, np.asmatrix(x)), X, (), True)(X, np.empty(3))
+        make_objective(lambda x: (1.0, np.asmatrix(x)), X, (), True)(X, np.empty(3))
 
 
 @pytest.mark.parametrize("returned", [1.0, None, (1.0,), (1.0, X, X), "f"])
 def test_jac_true_wants_two_things(returned):
     with pytest.raises(TypeError, match=r"jac=True: fun must return \(f, gradient\), not"):
-        factory.make(lambda x: returned, X, (), True)(X, np.empty(3))
+        make_objective(lambda x: returned, X, (), True)(X, np.empty(3))
 
 
 def test_cs_wants_a_complex_value():
     with pytest.raises(TypeError, match="a complex number where x is complex"):
-        factory.make(lambda x: float(abs(x).sum()), X, (), "cs")(X, np.empty(3))
+        make_objective(lambda x: float(abs(x).sum()), X, (), "cs")(X, np.empty(3))
 
 
 @pytest.mark.parametrize(
@@ -352,18 +353,18 @@ def test_cs_wants_a_complex_value():
 )
 def test_an_unknown_jac(jac, text):
     with pytest.raises(ValueError, match=text):
-        factory.make(f, X, (), jac)
+        make_objective(f, X, (), jac)
 
 
 @pytest.mark.parametrize("fun", [None, 3.0, "f", np.ones(2)])
 def test_fun_must_be_callable(fun):
     with pytest.raises(TypeError, match="fun must be callable, not"):
-        factory.make(fun, X)
+        make_objective(fun, X)
 
 
 @pytest.mark.parametrize("step", [1e-4, [1e-4, 1e-5, 1e-6]])
 def test_the_relative_step_is_scipys(step):
-    objective, g = factory.make(f, X, (), "3-point", None, step), np.empty(3)
+    objective, g = make_objective(f, X, (), "3-point", None, step), np.empty(3)
     objective(X, g)
     oracle = scipy.optimize._numdiff.approx_derivative(f, X, "3-point", rel_step=step)
     np.testing.assert_array_equal(g, oracle)
@@ -372,13 +373,13 @@ def test_the_relative_step_is_scipys(step):
 @pytest.mark.parametrize("step", ["a", [1, 2], {}, 10**400, [None, 1, 2], [1j, 1, 1], [None, np.complex64(1), 1]])
 def test_a_relative_step_that_cannot_be(step):
     with pytest.raises(ValueError, match="finite_diff_rel_step must be a number or 3 numbers"):
-        factory.make(f, X, finite_diff_rel_step=step)
+        make_objective(f, X, rel_step=step)
 
 
 def test_differences_keep_inside_bounds():
     seen = []
     lower, upper = X.copy(), X + [0, 1e-9, np.inf]
-    objective = factory.make(lambda x: (seen.append(x), f(x))[1], X, bounds=(lower, upper))
+    objective = make_objective(lambda x: (seen.append(x), f(x))[1], X, bounds=(lower, upper))
     g = np.empty(3)
     objective(X, g)
     assert all(((lower <= x) & (x <= upper)).all() for x in seen)
@@ -386,7 +387,7 @@ def test_differences_keep_inside_bounds():
 
 
 def test_differences_of_a_function_that_computes_in_float32():
-    objective, g = factory.make(lambda x: np.float32(f(x.astype("f4"))), X), np.empty(3)
+    objective, g = make_objective(lambda x: np.float32(f(x.astype("f4"))), X), np.empty(3)
     objective(X, g)
     np.testing.assert_allclose(g, A @ X, rtol=5e-3)
 
@@ -399,14 +400,11 @@ def test_scipys_memoized_pair_is_one_call():
         calls.append(x)
         return both(x, shift)
 
-    def method(fun, x0, args=(), jac=None, **kwargs):
-        objective, g = factory.make(fun, x0, args, jac), np.empty(3)
-        value = objective(objective.x0, g)
-        return scipy.optimize.OptimizeResult(x=x0, fun=value, jac=g, nfev=objective.nfev, njev=objective.njev)
-
-    result = scipy.optimize.minimize(fun, X, args=(2.0,), jac=True, method=method)
-    assert len(calls) == result.nfev == result.njev == 1
-    assert result.fun == f(X, 2.0) and (result.jac == A @ X).all()
+    result = scipy.optimize.minimize(
+        fun, X, args=(2.0,), jac=True, method=numbaopt.sgd, options={"maxiter": 1, "lr": 0.1}
+    )
+    assert len(calls) == result.nfev == result.njev == 2
+    assert result.x.tolist() == (X - 0.1 * (A @ X)).tolist() and result.fun == f(result.x, 2.0)
 
 
 def test_an_object_with_value_and_derivative_is_one_call_too():
@@ -429,7 +427,7 @@ def test_an_object_with_value_and_derivative_is_one_call_too():
                 self.f, self.g = both(x)
 
     memo = Memo()
-    objective, g = factory.make(memo, X, (), memo.derivative), np.empty(3)
+    objective, g = make_objective(memo, X, (), memo.derivative), np.empty(3)
     for k in range(1, 4):
         assert objective(k * X, g) == f(k * X)
         assert memo.count == k and (g == A @ (k * X)).all()
@@ -443,7 +441,7 @@ def test_an_exception_passes_through_and_writes_nothing(form):
 
     g = np.full(3, 7.0)
     with pytest.raises(KeyError, match="mine"):
-        factory.make(fails, X, (), jac)(X, g)
+        make_objective(fails, X, (), jac)(X, g)
     assert jac == "inplace" or (g == 7).all()
 
 
@@ -452,7 +450,7 @@ def test_objectives_are_independent_of_each_other():
     wrong = []
 
     def work(k):
-        objective, g = factory.make(inplace, X * k, (), "inplace"), np.empty(3)
+        objective, g = make_objective(inplace, X * k, (), "inplace"), np.empty(3)
         for _ in range(300):
             if objective(objective.x0, g) != f(X * k) or (g != A @ (X * k)).any():
                 wrong.append(k)
@@ -466,4 +464,4 @@ def test_objectives_are_independent_of_each_other():
 
 
 def test_a_python_function_has_no_compiled_form():
-    assert factory.make(f, X, (), df).compiled() is None
+    assert make_objective(f, X, (), df).compiled() is None

@@ -6,9 +6,9 @@ import pytest
 from numba import njit
 
 from numbaopt import minimize, names
-from numbaopt.objectives import factory
 from numbaopt.objectives.differences import undecorated
 from numbaopt.objectives.spsa import Spsa, estimate, perturb
+from tests.objectives.making import make_objective
 
 # Without the compiler the shifts are counted in NumPy's 64 bits, which warns of each overflow.
 pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
@@ -62,7 +62,7 @@ def quartic(x):
 def test_the_papers_formula(dtype, limits):
     x, settings = X.astype(dtype), Spsa(np.uint64(2**64 - 5), 0.3, 0.25)
     limits = limits and tuple(side.astype(dtype) for side in limits)
-    objective, g = factory.make(quartic, x, jac="spsa", bounds=limits, spsa=settings), np.empty(N, dtype)
+    objective, g = make_objective(quartic, x, jac="spsa", bounds=limits, spsa=settings), np.empty(N, dtype)
     for k in range(1, 6):
         f = objective(x, g)
         want, slopes = paper(quartic, x, *settings, k, *(limits or ()))
@@ -74,7 +74,7 @@ def test_the_papers_formula(dtype, limits):
 
 def test_both_points_are_inside_the_bounds():
     seen, upper = [], X + 0.01
-    objective = factory.make(lambda x: (seen.append(x), linear(x))[1], X, jac="spsa", bounds=(X, upper))
+    objective = make_objective(lambda x: (seen.append(x), linear(x))[1], X, jac="spsa", bounds=(X, upper))
     g = np.empty(N)
     for _ in range(3):
         objective(X, g)
@@ -84,9 +84,9 @@ def test_both_points_are_inside_the_bounds():
 
 def test_a_linear_function():
     """In one dimension the slope; else g_i d_i is the same for all, and the mean over k is the gradient."""
-    one, g = factory.make(lambda x: 3 * x[0] + 1, [2.0], jac="spsa"), np.empty(1)
+    one, g = make_objective(lambda x: 3 * x[0] + 1, [2.0], jac="spsa"), np.empty(1)
     assert one([2.0] * np.ones(1), g) == pytest.approx(7, rel=1e-15) and g[0] == pytest.approx(3, rel=1e-13)
-    objective, g, total, count = factory.make(linear, X, jac="spsa"), np.empty(N), np.zeros(N), 4000
+    objective, g, total, count = make_objective(linear, X, jac="spsa"), np.empty(N), np.zeros(N), 4000
     for k in range(1, count + 1):
         assert objective(X, g) == pytest.approx(linear(X), rel=1e-12)
         if k < 20:
@@ -256,7 +256,7 @@ def test_types_of_settings():
 
 
 def test_the_start_of_another_run_begins_at_the_first_shift():
-    objective = factory.make(noisy, X, (0.0, np.zeros(1, int)), "spsa")
+    objective = make_objective(noisy, X, (0.0, np.zeros(1, int)), "spsa")
     first, second = np.empty(N), np.empty(N)
     for g in (first, second):
         compiled = objective.compiled()

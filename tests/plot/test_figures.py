@@ -1,4 +1,4 @@
-"""Pictures show what the results say: read back from the axes."""
+"""Plots show the numbers of the results, which are read back from the axes."""
 
 import subprocess
 import sys
@@ -19,14 +19,14 @@ def closed():
     plt.close("all")
 
 
-def run(fun=(9.0, 4.0, 1e-3), success=True, **more):
+def run(fun=(9.0, 4.0, 1e-3), success=True, **arrays):
     k = np.arange(len(fun))
-    history = {"nit": k, "fun": np.array(fun), "norm": 2.0 + k, "lr": 0.1 + 0 * k, "seconds": 1e-4 * k} | more
+    history = {"nit": k, "fun": np.array(fun), "norm": 2.0 + k, "lr": 0.1 + 0 * k, "seconds": 1e-4 * k} | arrays
     return Result(success=success, fun=np.nanmin(fun), x=np.zeros(2), history=history)
 
 
 def curves(ax):
-    """Return x and y of each curve, end markers left out."""
+    """Return x and y of each curve, without the markers at the ends."""
     return [line.get_xydata().T for line in ax.lines if len(line.get_xdata()) > 1]
 
 
@@ -42,21 +42,23 @@ def test_convergence():
     assert ax.get_legend() is None
 
 
-@pytest.mark.parametrize("results", [[run(), run()], (run(), run()), {"a": run(), 1: run()}], ids=lambda r: type(r).__name__)
-def test_several(results):
+@pytest.mark.parametrize(
+    "results", [[run(), run()], (run(), run()), {"a": run(), 1: run()}], ids=lambda r: type(r).__name__
+)
+def test_several_results(results):
     ax = plot.convergence(results)
     assert legend(ax) == (["a", "1"] if isinstance(results, dict) else ["0", "1"])
     assert len({line.get_color() for line in ax.lines if line.get_label()[0] != "_"}) == 2
 
 
-def test_the_axes_given_are_used():
+def test_existing_axes_are_used():
     figure, (left, right) = plt.subplots(1, 2)
     assert plot.convergence(run(), right) is right and not left.lines
     assert plot.parameters(Result(x=np.ones(3)), left) is left
     assert plt.get_fignums() == [figure.number]
 
 
-def test_no_picture_is_shown(monkeypatch):
+def test_the_figure_is_not_shown(monkeypatch):
     monkeypatch.setattr(plt, "show", lambda *_: pytest.fail("it was shown"))
     plot.convergence(run())
 
@@ -69,7 +71,7 @@ def test_time_has_a_unit():
         assert ax.get_yscale() == "linear"  # from 2 to 4
 
 
-def test_what_is_not_positive_is_drawn_above_the_lowest():
+def test_nonpositive_values_are_drawn_relative_to_the_lowest():
     ax = plot.convergence({"a": run((5.0, -1.0, -2.5)), "b": run((5.0, -2.0, -3.0))})
     assert [v.tolist() for _, v in curves(ax)][0] == [8, 2, 0.5]
     assert curves(ax)[1][1][:2].tolist() == [8, 1] and np.isnan(curves(ax)[1][1][2])
@@ -82,25 +84,25 @@ def test_a_known_minimum():
     assert v[:3].tolist() == [6, 1, 0.5] and np.isnan(v[3:]).all() and ax.get_ylabel() == "f − minimum"
 
 
-def test_not_finite_is_a_gap():
+def test_nonfinite_values_are_gaps():
     ax = plot.convergence(run((9.0, np.inf, np.nan, 1e-3)))
     assert np.isnan(curves(ax)[0][1]).tolist() == [False, True, True, False]
     plot.convergence(run((1.0, np.nan))).figure.canvas.draw()
 
 
-def test_failures_end_hollow():
+def test_failed_runs_end_with_a_hollow_dot():
     for success, fill in ((True, plot.convergence(run()).lines[0].get_color()), (False, "white")):
         assert plot.convergence(run(success=success)).lines[-1].get_markerfacecolor() == fill
 
 
-def test_the_quick_are_seen_beside_the_slow():
+def test_short_runs_are_visible_beside_long_ones():
     slow = run(tuple(np.geomspace(1, 1e-9, 500)))
     ax = plot.convergence([run(), slow])
     assert ax.get_xscale() == "symlog" and ax.get_xlim()[0] == 0
     assert plot.convergence([slow, slow]).get_xscale() == "linear"
 
 
-def test_more_curves_than_colours():
+def test_more_curves_than_colors():
     ax = plot.convergence([run() for _ in range(20)])
     looks = [(line.get_color(), line.get_linestyle()) for line in ax.lines if line.get_label()[0] != "_"]
     assert len(set(looks)) == 20
@@ -111,32 +113,32 @@ def test_more_curves_than_colours():
     [
         (Result(fun=1.0), {}, ValueError, r"the result has no history to draw: .*options=\{'history': True\}"),
         ({"a": run(), "b": Result(fun=1.0)}, {}, ValueError, "the result 'b' has no history"),
-        (run(), {"y": "f"}, ValueError, "the history of the result has no 'f', but nit, fun, norm, lr, seconds"),
+        (run(), {"y": "f"}, ValueError, "the history of the result has no 'f', only nit, fun, norm, lr, seconds"),
         (Result(fun=1.0, history={"nit": [], "fun": []}), {}, ValueError, "is empty"),
-        ([], {}, ValueError, "no results to draw"),
-        ([3], {}, TypeError, r"results\[0\] is a Result, not 3"),
-        (3, {}, TypeError, "results are a Result, a list of them or a dict"),
-        (History(run().history), {}, TypeError, r"give the Result, not its \.history"),
+        ([], {}, ValueError, "pass at least one Result"),
+        ([3], {}, TypeError, r"results\[0\] must be a Result, not 3"),
+        (3, {}, TypeError, "results must be a Result, a list of Results or a dict"),
+        (History(run().history), {}, TypeError, r"must contain the Result, not only its \.history"),
     ],
     ids=range(8),
 )
-def test_what_cannot_be_drawn(results, keywords, error, text):
+def test_results_that_cannot_be_drawn(results, keywords, error, text):
     with pytest.raises(error, match=text):
         plot.convergence(results, **keywords)
     assert not plt.get_fignums()
 
 
-WALK = np.array([[-1.2, 1.0], [-1.0, 1.1], [0.5, 0.2], [1.0, 1.0]])
+POINTS = np.array([[-1.2, 1.0], [-1.0, 1.1], [0.5, 0.2], [1.0, 1.0]])
 
 
-def walked(x=WALK, fun=0.0, end=None):
+def with_path(x=POINTS, fun=0.0, end=None):
     return Result(fun=fun, x=np.array(x[-1] if end is None else end), history={"x": x})
 
 
 def test_path():
     problem = problems.get("rosenbrock")
-    ax = plot.path(problem, {"a": walked(), "b": walked(WALK[:2])})
-    assert [c.T.tolist() for c in curves(ax)] == [WALK.tolist(), WALK[:2].tolist()]
+    ax = plot.path(problem, {"a": with_path(), "b": with_path(POINTS[:2])})
+    assert [c.T.tolist() for c in curves(ax)] == [POINTS.tolist(), POINTS[:2].tolist()]
     assert (ax.get_xlim(), ax.get_ylim()) == problem.domain and legend(ax) == ["a", "b"]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("x[0]", "x[1]")
     stars = [line.get_xydata().tolist() for line in ax.lines if line.get_marker() == "*"]
@@ -145,7 +147,7 @@ def test_path():
     (x0, x1), (y0, y1) = problem.domain
     grid = np.stack(np.meshgrid(np.linspace(x0, x1, 161), np.linspace(y0, y1, 161)))
     heights = scipy.optimize.rosen(grid).ravel()
-    for k, level in enumerate(contours.levels, 1):  # the share of the plane below
+    for k, level in enumerate(contours.levels, 1):  # the share of the region below the level
         assert np.mean(heights <= level) == pytest.approx((k / 14) ** 2, abs=1e-4)
 
 
@@ -158,7 +160,7 @@ def test_paths_of_objectives(form):
         return (f, x) if form == "pair" else f
 
     jac = {"pair": True, "inplace": "inplace"}.get(form)
-    result = walked(end=[1.0, 0.0])
+    result = with_path(end=[1.0, 0.0])
     if form == "dict":
         result.x = {"width": np.array([1.0]), "height": np.array(0.0)}
     ax = plot.path(bowl, result, jac=jac, bounds=[(-2, 2), (-1, 1)])
@@ -172,7 +174,7 @@ def test_paths_of_objectives(form):
 
 
 def test_a_path_without_bounds():
-    ax = plot.path(lambda x: x @ x if x[0] < 1.1 else np.nan, walked())
+    ax = plot.path(lambda x: x @ x if x[0] < 1.1 else np.nan, with_path())
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     assert left < -1.2 and right > 1.0 and bottom < 0.2 and top > 1.1
     ax.figure.canvas.draw()
@@ -181,12 +183,12 @@ def test_a_path_without_bounds():
 @pytest.mark.parametrize(
     "result, keywords, text",
     [
-        (run(), {}, r"no 'x', but nit, fun, norm, lr, seconds: minimize with options=\{'history': 'x'\}"),
-        (Result(x=WALK[0], fun=1.0), {}, r"options=\{'history': 'x'\}"),
+        (run(), {}, r"no 'x', only nit, fun, norm, lr, seconds: call minimize with options=\{'history': 'x'\}"),
+        (Result(x=POINTS[0], fun=1.0), {}, r"options=\{'history': 'x'\}"),
         (Result(x=np.ones(3), fun=1.0, history={"x": np.ones((4, 3))}), {}, r"not \(4, 3\)"),
-        (walked(), {"bounds": [(0, None), (0, 1)]}, "bounds of a picture"),
-        (walked(), {"bounds": [(0, 1)] * 3}, "number of bounds"),
-        (walked(np.full((3, 2), np.nan)), {}, "no point of the walks is finite"),
+        (with_path(), {"bounds": [(0, None), (0, 1)]}, "bounds must be two pairs of finite numbers"),
+        (with_path(), {"bounds": [(0, 1)] * 3}, "number of bounds"),
+        (with_path(np.full((3, 2), np.nan)), {}, "no point of the paths is finite"),
     ],
     ids=range(6),
 )
@@ -195,14 +197,14 @@ def test_paths_that_cannot_be_drawn(result, keywords, text):
         plot.path(lambda x: x @ x, result, **keywords)
 
 
-def test_a_path_of_what_returns_its_gradient_too():
+def test_a_path_of_an_objective_that_also_returns_its_gradient():
     with pytest.raises(TypeError, match="say jac=True"):
-        plot.path(lambda x: (x @ x, 2 * x), walked())
+        plot.path(lambda x: (x @ x, 2 * x), with_path())
 
 
-def test_a_path_where_nothing_is_finite():
-    with pytest.raises(ValueError, match="finite nowhere between"):
-        plot.path(lambda x: np.nan, walked())
+def test_a_path_in_a_region_without_finite_values():
+    with pytest.raises(ValueError, match="not finite anywhere in"):
+        plot.path(lambda x: np.nan, with_path())
 
 
 def points(ax):
@@ -226,19 +228,19 @@ def test_parameters_by_array():
     assert len(many) <= 30 and many[1].get_text() == "x[4]"
 
 
-def test_ways_of_parameters():
-    ways = np.random.default_rng(0).normal(size=(9, 3)).cumsum(0)
-    history = {"nit": np.arange(9), "x": ways}
-    ax = plot.parameters(Result(x=ways[-1], history=history))
-    assert legend(ax) == ["x[0]", "x[1]", "x[2]"] and [v.tolist() for _, v in curves(ax)] == ways.T.tolist()
-    ax = plot.parameters(Result(x={"a": ways[-1, :1].reshape(1, 1), "b": ways[-1, 1:]}, history=history))
+def test_courses_of_parameters():
+    course = np.random.default_rng(0).normal(size=(9, 3)).cumsum(0)
+    history = {"nit": np.arange(9), "x": course}
+    ax = plot.parameters(Result(x=course[-1], history=history))
+    assert legend(ax) == ["x[0]", "x[1]", "x[2]"] and [v.tolist() for _, v in curves(ax)] == course.T.tolist()
+    ax = plot.parameters(Result(x={"a": course[-1, :1].reshape(1, 1), "b": course[-1, 1:]}, history=history))
     assert legend(ax) == ["a[0, 0]", "b[0]", "b[1]"]
-    more = np.random.default_rng(0).normal(size=(9, 40)).cumsum(0)
-    ax = plot.parameters(Result(x=more[-1], history={"nit": np.arange(9), "x": more}))
-    assert [v.tolist() for _, v in curves(ax)] == more.T.tolist() and len(ax.figure.axes) == 2  # a colour bar
-    ax = plot.parameters(Result(x={"a": more[-1, :39], "b": 1.0}, history={"nit": np.arange(9), "x": more}))
+    forty = np.random.default_rng(0).normal(size=(9, 40)).cumsum(0)
+    ax = plot.parameters(Result(x=forty[-1], history={"nit": np.arange(9), "x": forty}))
+    assert [v.tolist() for _, v in curves(ax)] == forty.T.tolist() and len(ax.figure.axes) == 2  # with the color bar
+    ax = plot.parameters(Result(x={"a": forty[-1, :39], "b": 1.0}, history={"nit": np.arange(9), "x": forty}))
     assert legend(ax) == ["a (median and 90 % of 39)", "b"]
-    assert curves(ax)[0][1].tolist() == np.median(more[:, :39], axis=1).tolist()
+    assert curves(ax)[0][1].tolist() == np.median(forty[:, :39], axis=1).tolist()
 
 
 def test_complex_parameters_by_parts():
@@ -256,20 +258,20 @@ def test_complex_parameters_by_parts():
     assert len(curves(ax)) == 16 and ax.figure.axes[1].get_ylim() == (0, 7)
 
 
-def test_a_way_of_one_point_is_seen():
+def test_a_course_of_one_point_is_visible():
     ax = plot.parameters(Result(x=np.ones(2), history={"nit": np.zeros(1, int), "x": np.ones((1, 2))}))
     assert points(ax).tolist() == [1, 1]
 
 
 def test_parameters_of_one_result():
-    with pytest.raises(TypeError, match="draws one Result"):
+    with pytest.raises(TypeError, match="draws a single Result"):
         plot.parameters([run()])
 
 
-def test_for_real():
+def test_plots_of_actual_runs():
     problem = problems.get("beale")
-    given = {"jac": "inplace", "options": {"history": "x", "maxiter": 200}}
-    results = {name: minimize(problem.fun, problem.x0, method=name, **given) for name in ("adam", "lbfgs")}
+    settings = {"jac": "inplace", "options": {"history": "x", "maxiter": 200}}
+    results = {name: minimize(problem.fun, problem.x0, method=name, **settings) for name in ("adam", "lbfgs")}
     assert legend(plot.convergence(results, x="seconds")) == legend(plot.path(problem, results)) == ["adam", "lbfgs"]
     walk = curves(plot.path(problem, results["lbfgs"]))[0]
     assert walk[:, 0].tolist() == problem.x0.tolist() and walk[:, -1] == pytest.approx([3, 0.5], abs=1e-4)
@@ -287,8 +289,8 @@ def test_without_matplotlib():
             print(error)
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == 'numbaopt.plot draws with matplotlib: pip install "numbaopt[plot]"'
+    assert done.stdout.strip() == 'numbaopt.plot requires Matplotlib: pip install "numbaopt[plot]"'
 
 
-def test_it_is_an_attribute():
+def test_plot_is_an_attribute_of_the_package():
     assert numbaopt.plot is plot and "plot" in dir(numbaopt)

@@ -1,4 +1,4 @@
-"""A result prints short and says the truth: no wall of numbers, whatever x0 was."""
+"""Results print concisely and correctly, whatever the structure of x0."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_many_arrays_print_as_shapes_and_ranges():
     ]
 
 
-def test_what_is_not_finite_is_told():
+def test_nonfinite_entries_are_counted():
     jac = np.arange(125.0).reshape(5, 5, 5)
     jac[0, 0, :2] = np.nan, np.inf
     text = repr(Result(jac=jac, x=np.full((3, 4, 5, 6), np.nan)))
@@ -51,13 +51,13 @@ def test_what_is_not_finite_is_told():
     ],
     ids=lambda x: type(x).__name__,
 )
-def test_no_wall(x):
+def test_long_values_are_summarized(x):
     lines = repr(Result(message="Done.", success=True, x=x)).splitlines()
     assert len(lines) <= 2 + 12
     assert max(map(len, lines)) <= 100
 
 
-def test_small_ones_print_in_full():
+def test_small_values_print_in_full():
     text = repr(Result(fun=1.0, x={"w": np.ones(2), "b": 5.0}))
     assert text.splitlines() == [" fun: 1.0", "   x: w: [ 1.000e+00  1.000e+00]", "      b: 5.0"]
 

@@ -1,4 +1,4 @@
-"""The result is SciPy's in all that can be seen, without importing SciPy for it."""
+"""A result behaves like SciPy's, without importing SciPy."""
 
 import copy
 import pickle
@@ -58,13 +58,13 @@ def test_scipy_is_not_imported_for_it():
     """
     code = "\n".join(line.strip() for line in code.splitlines())
     package = "import sys, types; package = types.ModuleType('numbaopt'); package.__path__ = [sys.argv[1]]"
-    package += "; sys.modules['numbaopt'] = package"  # this module alone
+    package += "; sys.modules['numbaopt'] = package"  # so that only this module is imported
     path = str(__import__("numbaopt").__path__[0])
     subprocess.run([sys.executable, "-W", "error", "-c", f"{package}\n{code}", path], check=True)
 
 
 @pytest.mark.parametrize(
-    "more",
+    "extra",
     [
         {},
         {"x": np.linspace(0, 1, 30)},
@@ -74,11 +74,11 @@ def test_scipy_is_not_imported_for_it():
         {"text": "two\nlines"},
         {"x": np.float32([1, 2])},
     ],
-    ids=lambda more: ",".join(more),
+    ids=lambda extra: ",".join(extra),
 )
-def test_it_prints_as_scipys(fields, more):
-    assert repr(Result(fields | more)) == repr(scipy.optimize.OptimizeResult(fields | more))
-    assert str(Result(fields | more)) == str(scipy.optimize.OptimizeResult(fields | more))
+def test_it_prints_as_scipys(fields, extra):
+    assert repr(Result(fields | extra)) == repr(scipy.optimize.OptimizeResult(fields | extra))
+    assert str(Result(fields | extra)) == str(scipy.optimize.OptimizeResult(fields | extra))
 
 
 def test_it_prints_structures():
@@ -105,6 +105,6 @@ def test_an_interrupt_carries_the_result(fields):
     error = OptimizationInterrupted(Result(fields))
     assert isinstance(error, KeyboardInterrupt) and not isinstance(error, Exception)
     assert error.result.nit == 3
-    assert str(error) == "Done. The result so far is this exception's `.result`."
+    assert str(error) == "Done. The result so far is the attribute `.result` of this exception."
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is OptimizationInterrupted and again.result.fun == 0.125

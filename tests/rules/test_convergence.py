@@ -1,7 +1,7 @@
-"""Every method finds the known minimum of every problem, at the settings that are listed here.
+"""Every method finds the known minimum of every problem, with the settings listed here.
 
-The oracle is what a problem knows of itself, worked out without our methods, or NumPy's least squares. A rule that is
-not listed has to do it as DEFAULT says, where lr falls along a cosine: so steps of one size end too.
+The expected minima are known from the definition of the problems or from NumPy's least squares, not from our methods.
+Rules that are not listed use DEFAULT, where lr decreases along a cosine so that steps of constant size end too.
 """
 
 from typing import NamedTuple

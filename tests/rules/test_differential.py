@@ -1,9 +1,8 @@
-"""Every rule against its oracle, live, with hyperparameters, gradients and starts that are drawn at random.
+"""Every rule compared with its oracle for random hyperparameters, gradients and initial values.
 
-The oracles are those of ``golden/oracles``, so that a recording that is added is drawn from here too. An oracle whose
-package is not installed is skipped. ``NUMBAOPT_EXAMPLES=300`` draws that many for each oracle, others each time, and
-with every switch, in float32 too; without it there are a few in float64, always the same, that do not take long to
-compile.
+The oracles are those of ``golden/oracles``, so that this test covers every recording. Oracles whose package is not
+installed are skipped. By default there are a few fixed examples in float64, which compile quickly.
+``NUMBAOPT_EXAMPLES=300`` draws that many random examples for each oracle, with all switches and also in float32.
 """
 
 import importlib
@@ -191,7 +190,9 @@ def test_rule_walks_as_its_oracle(name):
     make = getattr(numbaopt, name.split(".")[0])
 
     @drawn
-    @given(hyperparameters(name, recording), problems((5,), make.gradients_per_step, spread))  # JAX compiles for each shape
+    @given(
+        hyperparameters(name, recording), problems((5,), make.gradients_per_step, spread)
+    )  # JAX compiles for each shape
     def check(hyper, problem):
         # Before the first gradient that is not zero the authors of Prodigy and D-Adaptation count no steps.
         assume(not hyper.get("bias_correction") or problem[1][0].any())

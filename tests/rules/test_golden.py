@@ -1,4 +1,4 @@
-"""Every rule against its reference: 100 steps of an oracle, recorded by golden/record.py."""
+"""Every rule compared with 100 recorded steps of its reference implementation (golden/record.py)."""
 
 import json
 import subprocess

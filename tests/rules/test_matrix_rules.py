@@ -1,4 +1,4 @@
-"""Rules that see matrices: recorded walks, the text on arrays, many arrays at once, and what breaks decompositions."""
+"""Rules for matrices: recorded iterates, undecorated functions, several arrays, and degenerate matrices."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Every rule, dtype, switch and size: steps compiled, serial and parallel, against the rule's own text on arrays."""
+"""Compiled steps of every rule, dtype, switch and size, serial and parallel, compared with undecorated functions."""
 
 import inspect
 import json
@@ -12,8 +12,8 @@ import pytest
 
 import numbaopt
 from numbaopt.backends import cpu
-from numbaopt.lowering import emit_cpu
 from numbaopt.backends.host import compiled_step
+from numbaopt.lowering import emit_cpu
 from tests.paths import GOLDEN
 
 
@@ -53,7 +53,9 @@ def kernels(rule, dtype):
     """
     wanted = PARALLEL if dtype is np.float32 else {"adam-all", "lamb-all"}
     both = any(case.id in wanted and case.values[0] == rule for case in CASES)
-    return [cpu.kernel(compiled_step(rule.name, rule.program, kind), np.dtype(dtype)) for kind in [False, True][: 1 + both]]
+    return [
+        cpu.kernel(compiled_step(rule.name, rule.program, kind), np.dtype(dtype)) for kind in [False, True][: 1 + both]
+    ]
 
 
 VALUE = 100.0  # of the objective, for rules that ask for it: above what any set calls its least value
@@ -241,7 +243,18 @@ def shrinks_by(rule):
         return 1 - h["lr"]  # the whole direction is wd x, which the trust ratio makes as long as x
     if rule.name == "adan" and not h["no_prox"]:
         return 1 / (1 + h["lr"] * h["wd"])
-    apart = {"adafactor", "muon", "acprop", "adamaxw", "adamw", "adan", "ademamix", "lion", "nadamw", "simplified_ademamix"}
+    apart = {
+        "adafactor",
+        "muon",
+        "acprop",
+        "adamaxw",
+        "adamw",
+        "adan",
+        "ademamix",
+        "lion",
+        "nadamw",
+        "simplified_ademamix",
+    }
     return 1 - h["lr"] * h["wd"] if rule.name in apart or h.get("decoupled") else None
 
 
@@ -409,7 +422,7 @@ def test_what_a_hyperparameter_may_be_depends_on_the_rule():
         (numbaopt.asgd, {"lambd": -1e-9}),
     ]:
         (name,) = wrong
-        with pytest.raises(ValueError, match=rf"{rule.name}: {name} lies in "):
+        with pytest.raises(ValueError, match=rf"{rule.name}: {name} must be finite and lie in "):
             rule(**wrong)
 
 

@@ -1,4 +1,4 @@
-"""Rules with carried numbers, norms, the objective's value, noise, or a point to report, beyond their recordings."""
+"""Rules with carried numbers, norms, objective values, noise or a reported point, beyond their recordings."""
 
 import copy
 import inspect
@@ -9,10 +9,22 @@ import pytest
 
 import numbaopt
 from numbaopt.backends import cpu
-from numbaopt.common.random import normal
 from numbaopt.backends.host import compiled_step
+from numbaopt.common.random import normal
 
-JOINT = ["noisy_sgd", "sophia", "prodigy", "dadapt_adamw", "polyak_sgd", "momo", "momo_adam", "dog", "dowg", "swats", "wngrad"]
+JOINT = [
+    "noisy_sgd",
+    "sophia",
+    "prodigy",
+    "dadapt_adamw",
+    "polyak_sgd",
+    "momo",
+    "momo_adam",
+    "dog",
+    "dowg",
+    "swats",
+    "wngrad",
+]
 LAYERWISE = ["lars", "lamb", "fromage", "novograd"]
 ELEMENTWISE = ["nadam", "schedule_free_sgd", "schedule_free_adamw", "eve"]
 VALUED = ["polyak_sgd", "momo", "momo_adam", "eve"]

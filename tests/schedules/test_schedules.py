@@ -1,4 +1,4 @@
-"""Schedules against torch's and optax's, live and as recorded, and against formulas; in and out of the compiled step."""
+"""Schedules compared with those of PyTorch and optax, installed and recorded, and with formulas; also in compiled steps."""
 
 import copy
 import inspect
@@ -18,6 +18,7 @@ from numbaopt.schedules import (
     constant,
     cosine,
     cosine_restarts,
+    curves,
     cyclic,
     delayed,
     exponential,
@@ -41,7 +42,7 @@ from numbaopt.schedules import (
     warmup_stable_decay,
 )
 
-# name -> our schedule, and torch's, made of `torch.optim.lr_scheduler` and an optimizer with lr = 0.1.
+# name -> schedule, and a function that creates PyTorch's from `torch.optim.lr_scheduler` and an optimizer with lr=0.1
 TORCH = {
     "StepLR": (step(0.1, 30), lambda s, o: s.StepLR(o, 30)),
     "StepLR, 0.9": (step(0.1, 7, 0.9), lambda s, o: s.StepLR(o, 7, 0.9)),
@@ -123,7 +124,7 @@ TORCH = {
     ),
 }
 
-# name -> our schedule, and optax's.
+# name -> schedule, and a function that creates optax's
 OPTAX = {
     "linear": (linear(0.1, 0.01, 100), lambda o: o.linear_schedule(0.1, 0.01, 100)),
     "linear begun later": (delayed(linear(0, 0.1, 100), 33), lambda o: o.linear_schedule(0, 0.1, 100, 33)),
@@ -222,7 +223,7 @@ STEPS = 400
 AT = [0, 1, 17, 100, 399]
 
 # fmt: off
-# What the oracles gave at these k: torch 2.13.0, optax 0.2.8 in float64.
+# Values of PyTorch 2.13.0 and of optax 0.2.8 in float64 at these k.
 RECORDED = {
     "StepLR": [0.1, 0.1, 0.1, 0.00010000000000000003, 1.0000000000000008e-14],
     "StepLR, 0.9": [0.1, 0.1, 0.08100000000000002, 0.022876792454961013, 0.00024650347049580716],
@@ -289,7 +290,7 @@ RECORDED = {
 }
 # fmt: on
 
-# Of others, at the same k. Keras 3.15.1 with floatx float64; transformers 5.23.0 with a LambdaLR of lr 0.1.
+# Values of other packages at the same k: Keras 3.15.1 with floatx float64, transformers 5.23.0 with a LambdaLR of lr 0.1.
 ELSEWHERE = {
     "InverseTimeDecay": (
         inverse_time(0.1, 0.4, 50),
@@ -361,33 +362,33 @@ def optax_course(make):
 
 @pytest.mark.parametrize("name", TORCH)
 @pytest.mark.filterwarnings("ignore:.*epoch parameter in `scheduler.step.*:UserWarning")  # torch's own call of itself
-def test_values_are_torchs(name):
+def test_values_equal_torch(name):
     ours, make = TORCH[name]
     np.testing.assert_allclose([ours(k) for k in range(STEPS)], torch_course(make), rtol=1e-12, atol=1e-16)
 
 
 @pytest.mark.parametrize("name", OPTAX)
-def test_values_are_optaxs(name):
+def test_values_equal_optax(name):
     ours, make = OPTAX[name]
     np.testing.assert_allclose([ours(k) for k in range(STEPS)], optax_course(make), rtol=1e-12, atol=1e-16)
 
 
 @pytest.mark.parametrize("name", [*TORCH, *OPTAX])
-def test_values_are_as_recorded(name):
+def test_values_equal_recorded_values(name):
     ours, _ = (TORCH | OPTAX)[name]
     np.testing.assert_allclose([ours(k) for k in AT], RECORDED[name], rtol=1e-12, atol=1e-16)
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)
-def test_values_are_those_of_keras_and_transformers(name):
+def test_values_equal_keras_and_transformers(name):
     ours, recorded = ELSEWHERE[name]
-    rtol = 1e-6 if name.startswith("CosineDecayRestarts") else 1e-12  # which Keras computes in float32 in part
+    rtol = 1e-6 if name.startswith("CosineDecayRestarts") else 1e-12  # Keras computes parts of it in float32
     np.testing.assert_allclose([ours(k) for k in AT], recorded, rtol=rtol, atol=1e-16)
 
 
 @pytest.mark.parametrize("mult", [1, 1.001, 1.1, 1.5, 2, 3.0])
 @pytest.mark.parametrize("steps", [1, 7, 10, 12.5])
-def test_restarts_are_cosines_one_after_another(steps, mult):
+def test_restarts_equal_consecutive_cosines(steps, mult):
     ours, start, length, height = cosine_restarts(0.1, steps, mult, 0.01, 0.9), 0.0, float(steps), 0.09
     for k in range(1000):
         while k - start > length * (1 - 1e-9):
@@ -396,7 +397,7 @@ def test_restarts_are_cosines_one_after_another(steps, mult):
         assert ours(k) == pytest.approx(expected, rel=1e-9), f"k={k}"
 
 
-def test_momentum_cycles_against_lr_as_torchs():
+def test_momentum_cycles_inversely_to_lr_as_in_torch():
     torch = pytest.importorskip("torch")
     for make, ours in (
         (lambda s, o: s.OneCycleLR(o, 0.1, 300), interpolated([0.95, 0.85, 0.95], [0.3 * 300 - 1, 299], "cosine")),
@@ -410,8 +411,8 @@ def test_momentum_cycles_against_lr_as_torchs():
             scheduler.step()
 
 
-# optax 0.2.8, written out: `polynomial_schedule` of power 1, `exponential_decay`, `cosine_decay_schedule`, and
-# `join_schedules` below. The count starts at 0.
+# Formulas of optax 0.2.8: `polynomial_schedule` of power 1, `exponential_decay`, `cosine_decay_schedule` and
+# `join_schedules`. The count starts at 0.
 
 
 def optax_linear(init, end, steps, count):
@@ -440,7 +441,7 @@ positive = st.floats(1e-6, 1e3)
 
 
 @given(positive, positive, st.integers(1, 10_000), st.integers(0, 20_000))
-def test_values_are_optaxs_formulas(init, final, steps, count):
+def test_values_equal_the_formulas_of_optax(init, final, steps, count):
     assert constant(init)(count) == init
     assert linear(init, final, steps)(count) == pytest.approx(
         optax_linear(init, final, steps, count), rel=1e-12, abs=1e-15
@@ -451,9 +452,9 @@ def test_values_are_optaxs_formulas(init, final, steps, count):
     assert exponential(init, 0.9, steps)(count) == pytest.approx(optax_exponential(init, 0.9, steps, count), rel=1e-12)
 
 
-def test_values_one_knows():
+def test_known_values():
     assert linear(0, 0.1, 100)(0) == 0 and linear(33, 1e-5, 7)(7) == linear(33, 1e-5, 7)(10**9) == 1e-5, (
-        "both ends exactly"
+        "both end values are exact"
     )
     assert linear(0, 0.1, 100)(25) == pytest.approx(0.025, rel=1e-15)
     assert linear(1.0, 0.5, 2)(1) == 0.75
@@ -463,14 +464,14 @@ def test_values_one_knows():
     assert exponential(1, 0.9, steps=2)(4) == pytest.approx(0.81)
 
 
-# Joined.
+# Schedules one after another.
 
 PARTS = [linear(0, 0.1, 10), constant(0.1), cosine(0.1, 20, 0.01), exponential(0.01, 0.5)]
 BOUNDARIES = [10, 15, 35]
 
 
 @pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 14, 15, 16, 34, 35, 36, 40, 100])
-def test_joined_is_optaxs_join(count):
+def test_joined_equals_join_schedules_of_optax(count):
     whole = joined(PARTS, BOUNDARIES)
     assert whole(count) == optax_join(PARTS, BOUNDARIES, count)
     assert joined(PARTS[:1], [])(count) == PARTS[0](count)
@@ -483,7 +484,7 @@ def test_joined_is_optaxs_join(count):
 
 @schedule
 def up_and_down(k, init: float, warmup: int = 5) -> float:
-    """Up, then down as 1 / sqrt(k)."""
+    """Increase linearly, then decrease as 1 / sqrt(k)."""
     if k < warmup:
         return init * (k + 1) / warmup
     scale = sqrt((k + 1) / warmup)
@@ -497,7 +498,7 @@ def wobble(k, a, b=pi / 8):
 
 @schedule
 def lr(k, value):
-    """Named as the hyperparameter that follows it."""
+    """Has the name of the hyperparameter that follows it."""
     return value / (k + 1)
 
 
@@ -519,7 +520,7 @@ ALL = [
     stairs(0.1, 0.5, 4),
 ]
 
-LIBRARY = {  # one of each, with its turns within 40 steps
+LIBRARY = {  # one schedule of each kind that changes its course within 40 steps
     "constant": constant(0.05),
     "cosine": cosine(0.1, 12, 0.01, 1.5),
     "cosine_restarts": cosine_restarts(0.1, 5, 2, 0.01, 0.9),
@@ -546,13 +547,13 @@ LIBRARY = {  # one of each, with its turns within 40 steps
 }
 
 
-def test_each_of_the_library_is_among_them():
+def test_the_library_is_complete():
     assert set(LIBRARY) == set(schedules.__all__) - {"Combined", "Joined", "Schedule", "schedule"}
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("name", LIBRARY)
-def test_each_gives_the_same_lr_in_the_step(name, dtype):
+def test_the_compiled_step_uses_the_same_lr(name, dtype):
     each, x, g = LIBRARY[name], np.zeros(1, dtype), np.ones(1, dtype)
     bound = sgd(lr=each)
     compiled, s, h = bound.kernel(x), bound.slots(x), bound.h
@@ -574,7 +575,7 @@ def test_a_hundred_milestones():
 
 
 @pytest.mark.parametrize("each", ALL, ids=repr)
-def test_in_the_step_as_by_rebinding_lr_each_step(each):
+def test_a_schedule_equals_a_new_lr_at_each_step(each):
     rng = np.random.default_rng(0)
     x, gradients = rng.normal(size=5), rng.normal(size=(16, 5))
     y = x.copy()
@@ -587,7 +588,7 @@ def test_in_the_step_as_by_rebinding_lr_each_step(each):
     assert np.array_equal(state.s, other.s)
 
 
-def test_several_schedules_and_a_joined_one_in_one_float32_rule():
+def test_several_schedules_in_one_float32_rule():
     bound = adam(
         lr=joined([linear(0.0, 0.1, 5), cosine(0.1, 10)], [5]), b1=linear(0.5, 0.9, 10), eps=exponential(1e-3, 0.5)
     )
@@ -602,7 +603,7 @@ def test_several_schedules_and_a_joined_one_in_one_float32_rule():
 
 
 @pytest.mark.parametrize(("plain", "n"), [(lamb, 9), (sgd, 60_000)], ids=["several passes", "parallel"])
-def test_in_other_kinds_of_steps(plain, n):
+def test_schedules_in_other_kinds_of_steps(plain, n):
     bound = plain(lr=cosine(0.1, 10))
     x = np.random.default_rng(0).normal(size=n).astype(np.float32)
     y, g = x.copy(), x + 1
@@ -613,7 +614,7 @@ def test_in_other_kinds_of_steps(plain, n):
     assert np.array_equal(x, y)
 
 
-def test_a_schedule_takes_a_place_in_h_for_each_of_its_numbers():
+def test_h_holds_each_number_of_a_schedule():
     bound = sgd(lr=cosine(0.5, 10, 0.1))
     assert bound.h.tolist()[:4] == [0.5, 10, 0.1, 1]
     h, x = bound.h, np.ones(3)
@@ -628,7 +629,7 @@ def test_a_schedule_takes_a_place_in_h_for_each_of_its_numbers():
     assert sgd(lr=nested).h.tolist()[:10] == [5, 6, 1, 2, 3, 4, 10, 7, 8, 9]
 
 
-def test_a_schedule_as_a_switch_is_on():
+def test_a_schedule_turns_a_switch_on():
     bound = sgd(momentum=linear(0.0, 0.9, 2), lr=1.0)
     x = np.zeros(1)
     state = bound.init(x)
@@ -638,19 +639,19 @@ def test_a_schedule_as_a_switch_is_on():
     np.testing.assert_allclose(x, -(1 + 1.45 + 2.305))
 
 
-# What is refused.
+# Invalid parameters.
 
 
 @pytest.mark.parametrize("value", ["0.1", None, 1j, True, float("nan"), float("inf"), [0.1], np.array([0.1]), cosine])
 def test_parameters_are_finite_numbers(value):
-    with pytest.raises(TypeError, match="linear: final is a finite real number, not "):
+    with pytest.raises(TypeError, match="linear: final must be a finite real number, not "):
         linear(0, value, 10)
 
 
 @pytest.mark.parametrize("steps", [0, -1, -0.5])
 def test_steps_are_positive(steps):
     for make in (lambda: linear(0, 1, steps), lambda: cosine(1, steps), lambda: exponential(1, 0.5, steps)):
-        with pytest.raises(ValueError, match="steps is positive, not "):
+        with pytest.raises(ValueError, match="steps must be positive, not "):
             make()
 
 
@@ -668,93 +669,133 @@ def test_calls_are_checked_like_any_function():
     "boundaries", [[], [1], [1, 2, 3], [2, 1], [2, 2], [0, 2], [-1, 2], [float("nan"), 2], [1, float("inf")]], ids=repr
 )
 def test_boundaries(boundaries):
-    with pytest.raises(ValueError, match="3 schedules need 2 increasing boundaries, not "):
+    with pytest.raises(ValueError, match="joined: 3 schedules need 2 positive, increasing boundaries, not "):
         joined([constant(1)] * 3, boundaries)
 
 
 @pytest.mark.parametrize("parts", [[], [0.1], [constant(1), 0.5], [constant], ["cosine"]])
-def test_schedules_are_made_of_schedules(parts):
-    with pytest.raises(TypeError, match="joined takes a list of schedules, not "):
+def test_combined_schedules_need_schedules(parts):
+    with pytest.raises(TypeError, match="joined: schedules must be a list of at least one schedule, not "):
         joined(parts, [5] * (len(parts) - 1))
-    with pytest.raises(TypeError, match="product takes a list of schedules, not "):
+    with pytest.raises(TypeError, match="product: schedules must be a list of at least one schedule, not "):
         product(parts)
 
 
 @pytest.mark.parametrize(
     ("make", "error", "text"),
     [
-        (lambda: step(0.1, 0), ValueError, "step: steps is positive, not 0"),
-        (lambda: step(0.1, 30, -0.1), ValueError, "step: rate is positive, not -0.1"),
-        (lambda: exponential(0.1, 0), ValueError, "exponential: rate is positive, not 0"),
-        (lambda: polynomial(0.1, 0, 10, -1), ValueError, "polynomial: power is positive, not -1"),
-        (lambda: cosine(0.1, 10, exponent=0), ValueError, "cosine: exponent is positive, not 0"),
-        (lambda: cosine_restarts(0.1, 0), ValueError, "cosine_restarts: steps is positive, not 0"),
-        (lambda: cosine_restarts(0.1, 10, 0.5), ValueError, "cosine_restarts: mult is at least 1, not 0.5"),
-        (lambda: cyclic(0, 0.1, 0), ValueError, "cyclic: up is positive, not 0"),
-        (lambda: cyclic(0, 0.1, 5, -5), ValueError, "cyclic: down is at least 0, not -5"),
-        (lambda: cyclic(0, 0.1, step_rate=0), ValueError, "cyclic: step_rate is positive, not 0"),
-        (lambda: inverse_sqrt(0.1, -3), ValueError, "inverse_sqrt: steps is positive, not -3"),
-        (lambda: inverse_time(0.1, "1"), TypeError, "inverse_time: rate is a finite real number, not '1'"),
-        (lambda: natural_exponential(0.1, math.nan), TypeError, "natural_exponential: rate is a finite real number"),
-        (lambda: multistep(0.1, [30, 20]), ValueError, "multistep: milestones increase from above 0, not [30.0, 20.0]"),
-        (lambda: multistep(0.1, [30, 30]), ValueError, "multistep: milestones increase from above 0, not [30.0, 30.0]"),
-        (lambda: multistep(0.1, [0, 30]), ValueError, "multistep: milestones increase from above 0, not [0.0, 30.0]"),
-        (lambda: multistep(0.1, ["3"]), TypeError, "multistep: milestones: [0] is a finite real number, not '3'"),
-        (lambda: multistep(0.1, [1, 2], [0.5]), ValueError, "multistep: 2 milestones need as many rates, not [0.5]"),
-        (lambda: multistep(0.1, [1], [-0.5]), ValueError, "multistep: rate is at least 0, not -0.5"),
-        (lambda: multistep(None, [1]), TypeError, "multistep: init is a finite real number, not None"),
+        (lambda: step(0.1, 0), ValueError, "step: steps must be positive, not 0"),
+        (lambda: step(0.1, 30, -0.1), ValueError, "step: rate must be positive, not -0.1"),
+        (lambda: exponential(0.1, 0), ValueError, "exponential: rate must be positive, not 0"),
+        (lambda: polynomial(0.1, 0, 10, -1), ValueError, "polynomial: power must be positive, not -1"),
+        (lambda: cosine(0.1, 10, exponent=0), ValueError, "cosine: exponent must be positive, not 0"),
+        (lambda: cosine_restarts(0.1, 0), ValueError, "cosine_restarts: steps must be positive, not 0"),
+        (lambda: cosine_restarts(0.1, 10, 0.5), ValueError, "cosine_restarts: mult must be at least 1, not 0.5"),
+        (lambda: cyclic(0, 0.1, 0), ValueError, "cyclic: up must be positive, not 0"),
+        (lambda: cyclic(0, 0.1, 5, -5), ValueError, "cyclic: down must be at least 0, not -5"),
+        (lambda: cyclic(0, 0.1, step_rate=0), ValueError, "cyclic: step_rate must be positive, not 0"),
+        (lambda: inverse_sqrt(0.1, -3), ValueError, "inverse_sqrt: steps must be positive, not -3"),
+        (lambda: inverse_time(0.1, "1"), TypeError, "inverse_time: rate must be a finite real number, not '1'"),
+        (
+            lambda: natural_exponential(0.1, math.nan),
+            TypeError,
+            "natural_exponential: rate must be a finite real number",
+        ),
+        (
+            lambda: multistep(0.1, [30, 20]),
+            ValueError,
+            "multistep: milestones must be positive and increasing, not [30.0, 20.0]",
+        ),
+        (
+            lambda: multistep(0.1, [30, 30]),
+            ValueError,
+            "multistep: milestones must be positive and increasing, not [30.0, 30.0]",
+        ),
+        (
+            lambda: multistep(0.1, [0, 30]),
+            ValueError,
+            "multistep: milestones must be positive and increasing, not [0.0, 30.0]",
+        ),
+        (lambda: multistep(0.1, ["3"]), TypeError, "multistep: milestones[0] must be a finite real number, not '3'"),
+        (
+            lambda: multistep(0.1, [1, 2], [0.5]),
+            ValueError,
+            "multistep: rate must be a number or a list of 2 numbers, not [0.5]",
+        ),
+        (lambda: multistep(0.1, [1], [-0.5]), ValueError, "multistep: rate must be at least 0, not -0.5"),
+        (lambda: multistep(None, [1]), TypeError, "multistep: init must be a finite real number, not None"),
         (
             lambda: interpolated([1, 2], [5, 7]),
             ValueError,
-            "interpolated: 2 boundaries need one value more, not [1, 2]",
+            "interpolated: 2 boundaries need 3 values, not [1, 2]",
         ),
         (
             lambda: interpolated([1, 2, 3], [7, 5]),
             ValueError,
-            "interpolated: boundaries increase from above 0, not [7.0",
+            "interpolated: boundaries must be positive and increasing, not [7.0",
         ),
-        (lambda: interpolated([1, 2], [5], "cubic"), ValueError, "curve is one of linear, cosine, 1-sqrt, not 'cubic'"),
-        (lambda: interpolated([1, None], [5]), TypeError, "linear: final is a finite real number, not None"),
-        (lambda: onecycle(0.1, 0), ValueError, "onecycle: steps is positive, not 0"),
-        (lambda: onecycle(0.1, 100, 0), ValueError, "onecycle: rise is positive, not 0"),
+        (
+            lambda: interpolated([1, 2], [5], "cubic"),
+            ValueError,
+            "curve must be one of 'linear', 'cosine', '1-sqrt', not 'cubic'",
+        ),
+        (lambda: interpolated([1, None], [5]), TypeError, "linear: final must be a finite real number, not None"),
+        (lambda: onecycle(0.1, 0), ValueError, "onecycle: steps must be positive, not 0"),
+        (lambda: onecycle(0.1, 100, 0), ValueError, "onecycle: rise must be positive, not 0"),
         (
             lambda: onecycle(0.1, 100, 1.0),
             ValueError,
-            "onecycle: of 100 steps, rising in a part of 1, the turns increase",
+            "onecycle: the turning points for steps=100 and rise=1 must be positive and increasing",
         ),
-        (lambda: onecycle(0.1, 3), ValueError, "the turns increase from above 0, not [-0.1"),
+        (lambda: onecycle(0.1, 3), ValueError, "rise=0.3 must be positive and increasing, not [-0.1"),
         (lambda: onecycle(0.1, 100, 0.5, three_phase=True), None, ""),
         (
             lambda: onecycle(0.1, 100, 0.6, three_phase=True),
             ValueError,
-            "the turns increase from above 0, not [59.0, 118",
+            "rise=0.6 must be positive and increasing, not [59.0, 118",
         ),
-        (lambda: onecycle(0.1, 100, curve="cos"), ValueError, "curve is one of linear, cosine, 1-sqrt, not 'cos'"),
-        (lambda: onecycle("0.1", 100), TypeError, "onecycle: peak is a finite real number, not '0.1'"),
-        (lambda: onecycle(0.1, 100, div=0), ValueError, "onecycle: div is positive, not 0"),
-        (lambda: onecycle(0.1, 100, final_div=-1), ValueError, "onecycle: final_div is positive, not -1"),
-        (lambda: warmup(0.1, 10), TypeError, "warmup takes a schedule, not 0.1"),
-        (lambda: warmup(constant(1), -1), ValueError, "warmup: steps is at least 0, not -1"),
-        (lambda: delayed(cosine, 10), TypeError, "delayed takes a schedule, not <function"),
-        (lambda: staircase(0.1, 10), TypeError, "staircase takes a schedule, not 0.1"),
-        (lambda: staircase(constant(1), 0), ValueError, "staircase: steps is positive, not 0"),
-        (lambda: warmup_cosine(0, 1, 10, 10), ValueError, "of steps=10 in all, none is left after warmup_steps=10"),
+        (
+            lambda: onecycle(0.1, 100, curve="cos"),
+            ValueError,
+            "curve must be one of 'linear', 'cosine', '1-sqrt', not 'cos'",
+        ),
+        (lambda: onecycle("0.1", 100), TypeError, "onecycle: peak must be a finite real number, not '0.1'"),
+        (lambda: onecycle(0.1, 100, div=0), ValueError, "onecycle: div must be positive, not 0"),
+        (lambda: onecycle(0.1, 100, final_div=-1), ValueError, "onecycle: final_div must be positive, not -1"),
+        (lambda: warmup(0.1, 10), TypeError, "warmup: schedule must be a schedule such as cosine(0.1, 1000), not 0.1"),
+        (lambda: warmup(constant(1), -1), ValueError, "warmup: steps must be at least 0, not -1"),
+        (
+            lambda: delayed(cosine, 10),
+            TypeError,
+            "delayed: schedule must be a schedule such as cosine(0.1, 1000), not <function",
+        ),
+        (
+            lambda: staircase(0.1, 10),
+            TypeError,
+            "staircase: schedule must be a schedule such as cosine(0.1, 1000), not 0.1",
+        ),
+        (lambda: staircase(constant(1), 0), ValueError, "staircase: steps must be positive, not 0"),
+        (
+            lambda: warmup_cosine(0, 1, 10, 10),
+            ValueError,
+            "warmup_cosine: steps must be larger than warmup_steps=10, not 10",
+        ),
         (
             lambda: warmup_cosine(0, 1, True, 10),
             TypeError,
-            "warmup_cosine: warmup_steps is a finite real number, not True",
+            "warmup_cosine: warmup_steps must be a finite real number, not True",
         ),
-        (lambda: warmup_exponential(0, 1, 10, 0), ValueError, "exponential: rate is positive, not 0"),
-        (lambda: warmup_stable_decay(1, 5, -5, 5), ValueError, "is at least 0, not -5"),
-        (lambda: warmup_stable_decay(1, 5, 5, 0), ValueError, "linear: steps is positive, not 0"),
+        (lambda: warmup_exponential(0, 1, 10, 0), ValueError, "exponential: rate must be positive, not 0"),
+        (lambda: warmup_stable_decay(1, 5, -5, 5), ValueError, "must be at least 0, not -5"),
+        (lambda: warmup_stable_decay(1, 5, 5, 0), ValueError, "linear: steps must be positive, not 0"),
         (
             lambda: warmup_stable_decay(1, 5, 5, 5, curve="exp"),
             ValueError,
-            "curve is one of linear, cosine, 1-sqrt, not",
+            "curve must be one of 'linear', 'cosine', '1-sqrt', not",
         ),
     ],
 )
-def test_what_is_wrong_is_said(make, error, text):
+def test_messages_name_the_wrong_parameter(make, error, text):
     if error is None:
         make()
         return
@@ -763,25 +804,27 @@ def test_what_is_wrong_is_said(make, error, text):
     assert text in str(caught.value)
 
 
-def test_a_schedule_of_ones_own_may_bound_its_parameters():
+def test_a_custom_schedule_may_bound_its_parameters():
     @schedule(power="positive", least="at least 0")
     def power_law(k, init, power, least=0.0):
         return max(init / (k + 1) ** power, least)
 
     assert power_law(8, 1, 2)(3) == 2
-    with pytest.raises(ValueError, match="power_law: power is positive, not -1"):
+    with pytest.raises(ValueError, match="power_law: power must be positive, not -1"):
         power_law(8, -1)
-    with pytest.raises(ValueError, match="power_law: least is at least 0, not -0.5"):
+    with pytest.raises(ValueError, match="power_law: least must be at least 0, not -0.5"):
         power_law(8, 1, -0.5)
     for bounds in ({"powr": "positive"}, {"power": "negative"}):
-        with pytest.raises(TypeError, match="schedule inverse: .* does not bound a parameter of it"):
+        with pytest.raises(
+            TypeError, match="schedule inverse: .* must name one of its parameters and one of the bounds 'positive'"
+        ):
 
             @schedule(**bounds)
             def inverse(k, init, power):
                 return init / (k + 1) ** power
 
 
-def test_names_in_a_schedule_are_known():
+def test_a_schedule_may_only_use_known_names():
     scale = 2.0
 
     def module(k, a):
@@ -791,7 +834,9 @@ def test_names_in_a_schedule_are_known():
         return a * scale * k
 
     for function, name in ((module, "math"), (outside, "scale")):
-        with pytest.raises(RuleError, match=rf"schedule {function.__name__}: unknown name '{name}'; known are "):
+        with pytest.raises(
+            RuleError, match=rf"schedule {function.__name__}: unknown name '{name}'; available names are "
+        ):
             schedule(function)
     namespace = {}
     exec("def f(k, a): return a", namespace)
@@ -800,7 +845,7 @@ def test_names_in_a_schedule_are_known():
             schedule(thing)
 
 
-def test_two_schedules_of_one_name_are_not_taken_for_each_other():
+def test_two_schedules_of_one_name_are_told_apart():
     def make(factor):
         if factor == 1:
 
@@ -816,7 +861,7 @@ def test_two_schedules_of_one_name_are_not_taken_for_each_other():
         return decay(0.5)
 
     one, two = make(1), make(2)
-    assert one != two and one == make(1) or one != make(1)  # made anew, a function is another
+    assert one != two and one == make(1) or one != make(1)  # a function that is defined again may be a new one
     assert one(0) == 0.5 and two(0) == 0.25
     for each in (one, two):
         x = np.zeros(1)
@@ -829,7 +874,7 @@ def test_two_schedules_of_one_name_are_not_taken_for_each_other():
         sgd(lr=one, momentum=two).init(np.ones(1))
 
 
-# As values.
+# Equality, repr and copies.
 
 
 @pytest.mark.parametrize("each", [*ALL[:-4], *LIBRARY.values()], ids=repr)
@@ -843,15 +888,29 @@ def test_equality_repr_and_copies(each):
     assert isinstance(each, Schedule) and isinstance(each, Joined) == repr(each).startswith("joined")
 
 
+def test_pickles_of_version_0_1_0_find_their_functions():
+    """They name the module `numbaopt.schedules.curves`, which held all of these."""
+    for name in (
+        "cosine_restarts",
+        "cyclic",
+        "exponential",
+        "inverse_sqrt",
+        "inverse_time",
+        "natural_exponential",
+        "step",
+    ):
+        assert getattr(curves, name) is getattr(schedules, name)
+
+
 def test_inequality():
     assert linear(0, 1, 2) != linear(0, 1, 3) != constant(1) != 1
     assert joined([constant(1), constant(2)], [3]) != joined([constant(1), constant(2)], [4])
-    assert cosine(1.0000000001, 10) != cosine(1, 10), "although they print alike"
+    assert cosine(1.0000000001, 10) != cosine(1, 10), "their repr is not rounded"
     assert staircase(constant(1), 2) != staircase(constant(1), 3) != product([constant(1)]) != constant(1)
     assert {constant(1): "a"}[constant(1.0)] == "a"
 
 
-def test_what_prints():
+def test_repr():
     assert repr(exponential(0.1, 0.9)) == "exponential(0.1, 0.9)"
     assert repr(exponential(0.1, 0.9, 1, 0.5)) == "exponential(0.1, 0.9, 1, 0.5)"
     assert repr(multistep(0.5, [30, 80], 0.5)) == "joined([constant(0.5), constant(0.25), constant(0.125)], [30, 80])"

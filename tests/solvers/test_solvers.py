@@ -1,4 +1,4 @@
-"""Solvers: against torch's recorded walks, SciPy, and closed forms; and what they do where nothing can be done."""
+"""Solvers compared with recorded iterates of PyTorch, with SciPy and with closed forms; and on impossible problems."""
 
 import copy
 import inspect
@@ -25,36 +25,42 @@ DTYPES = ["float64", "float32"]
 
 
 def run(solver, fun, x0, gtol=1e-10, most=20_000, bounds=None):
-    """Drive a solver as simply as can be; return what it did.
+    """Run a solver in a simple loop and return its history.
 
-    `fun` returns f and g. The result has every point evaluated and every value, and how many of the evaluations had
-    come when an iteration was accepted.
+    `fun` returns f and g. The history has all evaluated points, values and gradients, and the indices of the evaluations
+    at which an iteration was accepted.
     """
     x = np.array(x0)
     lower, upper = (None, None) if bounds is None else bounds
     s = solver.slots(x) if bounds is None else solver.slots(x, lower=lower, upper=upper)
     h, step = solver.h, solver.kernel(x)
-    seen = SimpleNamespace(walk=[], values=[], slopes=[], accepted=[], status="most")
+    history = SimpleNamespace(walk=[], values=[], slopes=[], accepted=[], status="most")
     for t in range(1, most + 1):
         f, g = fun(x)
         g = np.asarray(g, x.dtype)
-        seen.walk.append(x.copy())
-        seen.values.append(f)
-        seen.slopes.append(g)
+        history.walk.append(x.copy())
+        history.values.append(f)
+        history.slopes.append(g)
         stationary = g if bounds is None else x - np.clip(x - g, lower, upper)
         if abs(stationary).max() <= gtol:
-            seen.status = "gtol"
+            history.status = "gtol"
             break
         h[-1] = f
         before = solver.iterations(h)
         step(t, x, g, s, h)
         if solver.iterations(h) > before:
-            seen.accepted.append(t - 1)
+            history.accepted.append(t - 1)
         if math.isnan(h[-1]):
-            seen.status = "stalled"
+            history.status = "stalled"
             break
-    seen.x, seen.fun, seen.jac, seen.nfev, seen.nit = x, fun(x)[0], g, len(seen.values), solver.iterations(h)
-    return seen
+    history.x, history.fun, history.jac, history.nfev, history.nit = (
+        x,
+        fun(x)[0],
+        g,
+        len(history.values),
+        solver.iterations(h),
+    )
+    return history
 
 
 def of(problem):
@@ -72,7 +78,7 @@ def separable(scale, center):
     return lambda x: (float(scale @ (x - center) ** 2) / 2, scale * (x - center))
 
 
-# L-BFGS as torch has it.
+# L-BFGS of PyTorch.
 
 
 def recorded(case):
@@ -91,8 +97,8 @@ def test_cases_were_recorded():
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_lbfgs_asks_for_the_points_that_torch_asked_for(case):
-    """Given torch's values and gradients, so that rounding does not grow from evaluation to evaluation."""
+def test_lbfgs_evaluates_the_same_points_as_torch(case):
+    """With the recorded values and gradients, so that rounding errors do not accumulate."""
     _, solver, torch = recorded(case)
     x = torch["x"][0].copy()
     s, h, step = solver.slots(x), solver.h, solver.kernel(x)
@@ -104,17 +110,17 @@ def test_lbfgs_asks_for_the_points_that_torch_asked_for(case):
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if "stiff" not in case])
-def test_lbfgs_walks_as_torch_on_its_own(case):
+def test_lbfgs_follows_the_iterates_of_torch(case):
     about, solver, torch = recorded(case)
     p = problems.get(about["problem"], **about["parameters"])
-    seen = run(solver, of(p), p.x0)
+    history = run(solver, of(p), p.x0)
     n = min(30, len(torch["x"]))
-    np.testing.assert_allclose(seen.walk[:n], torch["x"][:n], rtol=1e-9, atol=1e-9 * abs(torch["x"]).max())
+    np.testing.assert_allclose(history.walk[:n], torch["x"][:n], rtol=1e-9, atol=1e-9 * abs(torch["x"]).max())
 
 
 @pytest.mark.parametrize("case", ["rosenbrock", "quadratic_fixed"])
-def test_lbfgs_walks_as_torch_is_installed_here(case):
-    """To the end: torch is asked for the same gradient tolerance."""
+def test_lbfgs_ends_where_the_installed_torch_ends(case):
+    """Both run to the same gradient tolerance."""
     torch = pytest.importorskip("torch")
     about, solver, _ = recorded(case)
     p = problems.get(about["problem"], **about["parameters"])
@@ -127,11 +133,11 @@ def test_lbfgs_walks_as_torch_is_installed_here(case):
 
     ends = {"max_iter": 500, "tolerance_grad": 1e-7, "tolerance_change": 1e-15}
     torch.optim.LBFGS([parameter], **ends, **about["options"]).step(closure)
-    seen = run(solver, of(p), p.x0, gtol=1e-7)
-    np.testing.assert_allclose(seen.x, parameter.detach().numpy(), atol=1e-7)
+    history = run(solver, of(p), p.x0, gtol=1e-7)
+    np.testing.assert_allclose(history.x, parameter.detach().numpy(), atol=1e-7)
 
 
-# Minima that are known, to the last digits that gradients have.
+# Known minima, to the accuracy of the gradients.
 
 EVERY = [(name, {}) for name in problems.names()]
 EVERY += [("rosenbrock", {"n": 10}), ("rosenbrock", {"n": 100}), ("styblinski_tang", {"n": 10})]
@@ -146,62 +152,62 @@ def name(value):
 @pytest.mark.parametrize("solver", SEARCHING[:2] + SEARCHING[3:], ids=name)
 def test_reaches_gtol_1e_10(solver, problem, parameters):
     p = problems.get(problem, **parameters)
-    seen = run(solver, of(p), p.x0)
-    assert seen.status == "gtol", (seen.status, seen.fun, abs(seen.jac).max())
+    history = run(solver, of(p), p.x0)
+    assert history.status == "gtol", (history.status, history.fun, abs(history.jac).max())
     if solver is barzilai_borwein and (problem, parameters) == ("rosenbrock", {"n": 10}):
-        # The chained form has one more minimum (Shang & Qiu 2006), with x[0] near -1.
-        assert seen.fun == pytest.approx(3.98658, abs=1e-5)
+        # The chained form has another local minimum (Shang & Qiu 2006), with x[0] near -1.
+        assert history.fun == pytest.approx(3.98658, abs=1e-5)
         return
-    # Of fourth order along a line at the minimum, where 1e-10 in g leaves 1e-3 in x.
+    # The minimum is of fourth order along a line, so that a gradient of 1e-10 allows an error of 1e-3 in x.
     tolerance = 1e-3 if problem == "powell_singular" else 1e-8
-    assert min(abs(seen.x - x).max() for x in p.minimizers) <= tolerance * max(1, abs(p.minimizers).max())
+    assert min(abs(history.x - x).max() for x in p.minimizers) <= tolerance * max(1, abs(p.minimizers).max())
 
 
 @pytest.mark.parametrize("beta", ["FR", "HS", "DY", "HZ"])
 @pytest.mark.parametrize("problem", ["beale", "rosenbrock", "quadratic", "logistic_regression"])
 def test_every_beta_converges(beta, problem):
     p = problems.get(problem)
-    seen = run(nonlinear_cg(beta=beta), of(p), p.x0)
-    assert seen.status == "gtol"
-    assert abs(seen.x - p.minimizers[0]).max() <= 1e-8
+    history = run(nonlinear_cg(beta=beta), of(p), p.x0)
+    assert history.status == "gtol"
+    assert abs(history.x - p.minimizers[0]).max() <= 1e-8
 
 
 @pytest.mark.parametrize("problem", ["rosenbrock", "beale", "quadratic", "logistic_regression"])
 def test_lbfgs_without_a_line_search_converges(problem):
     p = problems.get(problem)
-    seen = run(lbfgs(line_search=False), of(p), p.x0)
-    assert seen.status == "gtol"
-    assert seen.nfev == seen.nit + 2  # one for each, one at the start, one that is enough
-    assert abs(seen.x - p.minimizers[0]).max() <= 1e-8
+    history = run(lbfgs(line_search=False), of(p), p.x0)
+    assert history.status == "gtol"
+    assert history.nfev == history.nit + 2  # one for each iteration, one at the start, one that meets gtol
+    assert abs(history.x - p.minimizers[0]).max() <= 1e-8
 
 
 @pytest.mark.parametrize("factor", [1e-9, 1e9])
 @pytest.mark.parametrize("solver", SEARCHING, ids=name)
 def test_units_of_f_do_not_matter(solver, factor):
-    """As they would with torch's thresholds, under which 1e-9 f keeps no pair."""
+    """With the thresholds of PyTorch, no pair would be stored for 1e-9 f."""
     p = problems.get("rosenbrock")
     fun = of(p)
-    seen = run(solver, lambda x: tuple(factor * part for part in fun(x)), p.x0, gtol=factor * 1e-9)
-    assert seen.status == "gtol"
-    assert seen.nfev <= 2 * run(solver, fun, p.x0, gtol=1e-9).nfev
-    assert abs(seen.x - 1).max() <= 1e-8
+    history = run(solver, lambda x: tuple(factor * part for part in fun(x)), p.x0, gtol=factor * 1e-9)
+    assert history.status == "gtol"
+    assert history.nfev <= 2 * run(solver, fun, p.x0, gtol=1e-9).nfev
+    assert abs(history.x - 1).max() <= 1e-8
 
 
 @pytest.mark.parametrize("problem", ["beale", "rosenbrock", "quadratic", "logistic_regression"])
 @pytest.mark.parametrize("solver", SEARCHING, ids=name)
-def test_slopes_lead_on_where_values_tell_nothing(solver, problem):
-    """With 1e8 added, f tells a gradient of 1e-4 from none at all no more."""
+def test_slopes_decide_where_values_are_equal_up_to_rounding(solver, problem):
+    """With 1e8 added, f does not change for gradients of 1e-4."""
     p = problems.get(problem)
     fun = of(p)
-    seen = run(solver, lambda x: (fun(x)[0] + 1e8, fun(x)[1]), p.x0)
-    assert seen.status == "gtol"
-    assert abs(seen.x - p.minimizers[0]).max() <= 1e-8
-    assert seen.nfev <= 5 * run(solver, fun, p.x0).nfev
+    history = run(solver, lambda x: (fun(x)[0] + 1e8, fun(x)[1]), p.x0)
+    assert history.status == "gtol"
+    assert abs(history.x - p.minimizers[0]).max() <= 1e-8
+    assert history.nfev <= 5 * run(solver, fun, p.x0).nfev
 
 
 @pytest.mark.parametrize(("solver", "method"), [(lbfgs, "L-BFGS-B"), (nonlinear_cg, "CG")], ids=name)
 @pytest.mark.parametrize(("problem", "parameters"), EVERY, ids=name)
-def test_needs_no_more_evaluations_than_scipy_by_half(solver, method, problem, parameters):
+def test_needs_at_most_half_more_evaluations_than_scipy(solver, method, problem, parameters):
     p = problems.get(problem, **parameters)
     options = {"gtol": 1e-6, "maxiter": 20_000}
     options |= {"ftol": 0, "maxcor": 10, "maxfun": 20_000} if method == "L-BFGS-B" else {}
@@ -218,7 +224,7 @@ def test_needs_no_more_evaluations_than_scipy_by_half(solver, method, problem, p
 
 @pytest.mark.parametrize("beta", ["PR+", "FR", "HS", "DY", "HZ"])
 def test_with_exact_steps_every_beta_is_linear_cg(beta):
-    """On a quadratic, which it ends in n steps (Hestenes & Stiefel 1952)."""
+    """Linear CG minimizes a quadratic in n steps (Hestenes & Stiefel 1952)."""
     p = problems.get("quadratic", n=8, cond=30.0)
     A, center = p.args
     x, r = p.x0.copy(), A @ (center - p.x0)
@@ -229,18 +235,18 @@ def test_with_exact_steps_every_beta_is_linear_cg(beta):
         new = r - alpha * A @ d
         d, r = new + new @ new / (r @ r) * d, new
         walk.append(x)
-    # A cubic has a quadratic's minimum exactly: two or three evaluations are a step.
-    seen = run(nonlinear_cg(beta=beta, c1=1e-9, c2=1e-8), of(p), p.x0, gtol=1e-7)
-    assert seen.nit <= 9
-    iterates = np.array(seen.walk)[seen.accepted]
+    # Cubic interpolation finds the minimum of a quadratic exactly: each step takes two or three evaluations.
+    history = run(nonlinear_cg(beta=beta, c1=1e-9, c2=1e-8), of(p), p.x0, gtol=1e-7)
+    assert history.nit <= 9
+    iterates = np.array(history.walk)[history.accepted]
     assert len(iterates) >= 7
     np.testing.assert_allclose(iterates[:7], walk[:7], atol=1e-6)
-    np.testing.assert_allclose(seen.x, center, atol=1e-7)
+    np.testing.assert_allclose(history.x, center, atol=1e-7)
 
 
 @pytest.mark.parametrize("formula", ["BB1", "BB2", "ABB"])
-def test_barzilai_borwein_is_its_formula(formula):
-    """By hand on the quadratic of two variables for which Barzilai & Borwein prove superlinear convergence."""
+def test_barzilai_borwein_follows_its_formula(formula):
+    """Computed directly on the quadratic of two variables for which Barzilai & Borwein prove superlinear convergence."""
     scale, center = np.array([1.0, 7.0]), np.array([0.3, -0.2])
     x = np.array([1.0, 1.0])
     length, walk = 1 / abs(scale * (x - center)).max(), []
@@ -250,31 +256,31 @@ def test_barzilai_borwein_is_its_formula(formula):
         x, y = x + s, scale * s
         long, short = s @ s / (s @ y), s @ y / (y @ y)
         length = short if formula == "BB2" or (formula == "ABB" and short < 0.2 * long) else long
-    solver = barzilai_borwein(formula=formula, memory=100)  # which lets f rise as it likes
-    seen = run(solver, separable(scale, center), walk[0], gtol=0, most=8)
-    np.testing.assert_allclose(seen.walk, walk, rtol=1e-9, atol=1e-12)
+    solver = barzilai_borwein(formula=formula, memory=100)  # f may increase without limit
+    history = run(solver, separable(scale, center), walk[0], gtol=0, most=8)
+    np.testing.assert_allclose(history.walk, walk, rtol=1e-9, atol=1e-12)
 
 
-def test_barzilai_borwein_lets_f_rise_no_higher_than_its_memory():
+def test_barzilai_borwein_decreases_the_maximum_of_its_memory():
     p = problems.get("quadratic", n=20, cond=1e3)
     for memory in (1, 5):
-        seen = run(barzilai_borwein(formula="BB1", memory=memory, c1=1e-4), of(p), p.x0, gtol=1e-6)
-        values = np.array([seen.values[0], *np.array(seen.values)[seen.accepted]])
+        history = run(barzilai_borwein(formula="BB1", memory=memory, c1=1e-4), of(p), p.x0, gtol=1e-6)
+        values = np.array([history.values[0], *np.array(history.values)[history.accepted]])
         reference = [values[max(0, k + 1 - memory) : k + 1].max() for k in range(len(values) - 1)]
         assert (values[1:] < reference).all()
         assert (np.diff(values) > 0).any() == (memory > 1)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_barzilai_borwein_within_bounds_ends_where_the_minimum_is_cut_off(dtype):
-    """A separable quadratic's is the clipped center."""
+def test_barzilai_borwein_finds_the_minimum_within_bounds(dtype):
+    """The minimum of a separable quadratic is its clipped center."""
     scale, center = np.array([1.0, 5.0, 30.0, 2.0], dtype), np.array([3.0, -2.0, 0.5, 0.1], dtype)
     lower, upper = np.array([0.0, -1.0, 0.0, 0.25], dtype), np.array([1.0, np.inf, 1.0, 0.25], dtype)
     x0 = np.array([0.5, 4.0, 1.0, 0.25], dtype)
-    seen = run(barzilai_borwein, separable(scale, center), x0, gtol=1e-6, bounds=(lower, upper))
-    assert seen.status == "gtol"
-    np.testing.assert_allclose(seen.x, np.clip(center, lower, upper), atol=1e-6)
-    assert all((lower <= x).all() and (x <= upper).all() for x in seen.walk)
+    history = run(barzilai_borwein, separable(scale, center), x0, gtol=1e-6, bounds=(lower, upper))
+    assert history.status == "gtol"
+    np.testing.assert_allclose(history.x, np.clip(center, lower, upper), atol=1e-6)
+    assert all((lower <= x).all() and (x <= upper).all() for x in history.walk)
 
 
 def test_barzilai_borwein_solves_nonnegative_least_squares():
@@ -287,17 +293,17 @@ def test_barzilai_borwein_solves_nonnegative_least_squares():
         r = A @ x - b
         return float(r @ r) / 2, A.T @ r
 
-    seen = run(barzilai_borwein, fun, np.ones(12), bounds=(np.zeros(12), np.full(12, np.inf)))
-    assert seen.status == "gtol"
-    np.testing.assert_allclose(seen.x, expected, atol=1e-9)
-    assert seen.fun == pytest.approx(residual**2 / 2)
+    history = run(barzilai_borwein, fun, np.ones(12), bounds=(np.zeros(12), np.full(12, np.inf)))
+    assert history.status == "gtol"
+    np.testing.assert_allclose(history.x, expected, atol=1e-9)
+    assert history.fun == pytest.approx(residual**2 / 2)
 
 
-# The line search, on the functions of Moré & Thuente (1994), section 5, and from their first trials.
+# The line search, on the functions and first trial steps of Moré & Thuente (1994), Section 5.
 
 
 def more_thuente(a, b1=0.001, b2=0.001):
-    """Return their functions 4 to 6, of Yanai, Ozawa & Kaneko, with the derivative."""
+    """Return functions 4 to 6, by Yanai, Ozawa & Kaneko, with their derivatives."""
 
     def gamma(b):
         return math.sqrt(1 + b * b) - b
@@ -325,23 +331,23 @@ PHI = [first, second, more_thuente(0, 0.001, 0.001), more_thuente(0, 0.01, 0.001
 @pytest.mark.parametrize("t0", [1e-3, 1e-1, 1e1, 1e3])
 @pytest.mark.parametrize(("c1", "c2"), [(1e-4, 0.9), (1e-4, 0.1), (1e-3, 1e-3)])
 def test_line_search_ends_where_both_conditions_hold(phi, t0, c1, c2):
-    w = np.zeros(ls.CARRIED)
+    w = np.zeros(ls.NUMBERS)
     f0, slope0 = phi(0.0)
     ls.begin(w, f0, slope0, t0, 2.2e-16)
     trials = 0
-    verdict = ls.GO_ON
-    while verdict == ls.GO_ON:
+    status = ls.CONTINUE
+    while status == ls.CONTINUE:
         trials += 1
         t = w[ls.T]
         f, slope = phi(t)
-        verdict = ls.advance(w, f, slope, c1, c2, 25)
+        status = ls.advance(w, f, slope, c1, c2, 25)
     if phi is first and t0 == 1e3:
-        # f there is lower than at 0, though not enough: so torch, unlike Algorithm 3.6, makes it the low end of the
-        # bracket, and on that plateau never looks at the other end.
-        assert verdict == ls.TAKE_LOW
+        # At the first trial f is lower than at 0, but not sufficiently. Like PyTorch, and unlike Algorithm 3.6, the search
+        # makes it the low end of the bracket and stays on that plateau.
+        assert status == ls.ACCEPT_LOW
         assert w[ls.F_LO] < f0
         return
-    assert verdict == ls.TAKE
+    assert status == ls.ACCEPT
     assert f <= f0 + c1 * t * slope0
     assert abs(slope) <= c2 * abs(slope0)
     assert trials <= 20
@@ -350,54 +356,54 @@ def test_line_search_ends_where_both_conditions_hold(phi, t0, c1, c2):
 @pytest.mark.parametrize("solver", [lbfgs, nonlinear_cg], ids=name)
 def test_accepted_steps_satisfy_the_strong_wolfe_conditions(solver):
     p = problems.get("rosenbrock", n=10)
-    seen = run(solver, of(p), p.x0, gtol=1e-3)
+    history = run(solver, of(p), p.x0, gtol=1e-3)
     here = 0
-    assert len(seen.accepted) > 20
-    for there in seen.accepted:
-        d = seen.walk[there] - seen.walk[here]
-        slope0, slope = seen.slopes[here] @ d, seen.slopes[there] @ d
-        assert seen.values[there] <= seen.values[here] + solver.hyper["c1"] * slope0
+    assert len(history.accepted) > 20
+    for there in history.accepted:
+        d = history.walk[there] - history.walk[here]
+        slope0, slope = history.slopes[here] @ d, history.slopes[there] @ d
+        assert history.values[there] <= history.values[here] + solver.hyper["c1"] * slope0
         assert abs(slope) <= solver.hyper["c2"] * abs(slope0) * (1 + 1e-9)
         here = there
 
 
-# Where nothing can be done, and where much is amiss.
+# Impossible and difficult problems.
 
 
 @pytest.mark.parametrize("problem", problems.names())
 @pytest.mark.parametrize("solver", [lbfgs, nonlinear_cg, nonlinear_cg(beta="HZ")], ids=name)
-def test_float32_goes_as_far_as_it_can_then_stalls(solver, problem):
+def test_float32_reaches_its_accuracy_then_stalls(solver, problem):
     p = problems.get(problem)
-    seen = run(solver, of(p), p.x0.astype("float32"), most=5000)
-    assert seen.x.dtype == "float32"
-    assert seen.status in ("gtol", "stalled")
+    history = run(solver, of(p), p.x0.astype("float32"), most=5000)
+    assert history.x.dtype == "float32"
+    assert history.status in ("gtol", "stalled")
     if problem not in ("brown_badly_scaled", "powell_singular"):
-        assert min(abs(seen.x - x).max() for x in p.minimizers) <= 3e-4
+        assert min(abs(history.x - x).max() for x in p.minimizers) <= 3e-4
 
 
 def test_float32_barzilai_borwein():
     p = problems.get("quadratic")
-    seen = run(barzilai_borwein, of(p), p.x0.astype("float32"))
-    assert seen.status == "stalled"
-    assert seen.nfev < 2000
-    assert abs(seen.x - p.minimizers[0]).max() <= 1e-6
+    history = run(barzilai_borwein, of(p), p.x0.astype("float32"))
+    assert history.status == "stalled"
+    assert history.nfev < 2000
+    assert abs(history.x - p.minimizers[0]).max() <= 1e-6
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("solver", SOLVERS, ids=name)
 def test_one_variable(solver, dtype):
-    seen = run(solver, lambda x: (float(x[0]) ** 4 - float(x[0]), 4 * x**3 - 1), np.array([2.0], dtype), gtol=1e-6)
-    assert seen.status == "gtol"
-    assert seen.x[0] == pytest.approx(0.25 ** (1 / 3), abs=1e-6)
+    history = run(solver, lambda x: (float(x[0]) ** 4 - float(x[0]), 4 * x**3 - 1), np.array([2.0], dtype), gtol=1e-6)
+    assert history.status == "gtol"
+    assert history.x[0] == pytest.approx(0.25 ** (1 / 3), abs=1e-6)
 
 
 @pytest.mark.parametrize("solver", SOLVERS, ids=name)
 def test_start_at_the_minimum(solver):
-    """A driver ends there by itself; a solver that is asked all the same says that it cannot go on."""
+    """Drivers stop there; a solver that is called nevertheless reports that it cannot continue."""
     x0 = np.array([2.0, -1.0])
-    seen = run(solver, separable(np.ones(2), x0), x0, gtol=-1)
-    assert (seen.status, seen.nfev, seen.nit) == ("stalled", 1, 0)
-    assert (seen.x == x0).all()
+    history = run(solver, separable(np.ones(2), x0), x0, gtol=-1)
+    assert (history.status, history.nfev, history.nit) == ("stalled", 1, 0)
+    assert (history.x == x0).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -408,17 +414,17 @@ def test_unbounded_below_ends(solver, power, dtype):
         with np.errstate(over="ignore", invalid="ignore"):
             return -float((x**power).sum()), -power * x ** (power - 1)
 
-    seen = run(solver, fun, np.array([2.0, 3.0], dtype), most=3000)
-    assert seen.status == "stalled"
-    assert seen.fun < -1e6
-    assert np.isfinite(seen.x).all()
+    history = run(solver, fun, np.array([2.0, 3.0], dtype), most=3000)
+    assert history.status == "stalled"
+    assert history.fun < -1e6
+    assert np.isfinite(history.x).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("solver", SEARCHING, ids=name)
 @pytest.mark.parametrize("beyond", [np.nan, np.inf])
 def test_log_barrier(solver, dtype, beyond):
-    """The minimum of x - mu log x is mu; beyond 0, where first steps lead, there is nothing."""
+    """The minimum of x - mu log x is mu; x <= 0, where the first steps lead, is outside the domain."""
     mu = np.array([0.01, 0.1], dtype)
 
     def fun(x):
@@ -426,30 +432,30 @@ def test_log_barrier(solver, dtype, beyond):
             return beyond, np.full_like(x, np.nan)
         return float((x - mu * np.log(x)).sum()), 1 - mu / x
 
-    seen = run(solver, fun, np.array([0.5, 0.9], dtype), gtol=1e-10 if dtype == "float64" else 1e-4)
-    assert not np.isfinite(seen.values).all()
-    assert seen.status == "gtol"
-    np.testing.assert_allclose(seen.x, mu, rtol=1e-8 if dtype == "float64" else 1e-3)
+    history = run(solver, fun, np.array([0.5, 0.9], dtype), gtol=1e-10 if dtype == "float64" else 1e-4)
+    assert not np.isfinite(history.values).all()
+    assert history.status == "gtol"
+    np.testing.assert_allclose(history.x, mu, rtol=1e-8 if dtype == "float64" else 1e-3)
 
 
 @pytest.mark.parametrize("solver", SOLVERS, ids=name)
 @pytest.mark.parametrize("fun", [lambda x: (math.nan, x), lambda x: (1.0, x * math.nan)], ids=["value", "gradient"])
 def test_not_finite_at_the_start(solver, fun):
-    seen = run(solver, fun, np.ones(2))
-    assert (seen.status, seen.nfev) == ("stalled", 1)
-    assert (seen.x == 1).all()
+    history = run(solver, fun, np.ones(2))
+    assert (history.status, history.nfev) == ("stalled", 1)
+    assert (history.x == 1).all()
 
 
 @pytest.mark.parametrize("solver", [lbfgs, nonlinear_cg], ids=name)
-def test_a_gradient_of_the_wrong_sign_is_given_up(solver):
-    seen = run(solver, lambda x: (float(x @ x), -2 * x), np.array([1.0, 2.0]))
-    assert (seen.status, seen.nit) == ("stalled", 0)
-    assert seen.nfev <= 1 + solver.hyper["max_ls"] + 1
-    assert (seen.x == [1, 2]).all()
+def test_a_gradient_of_the_wrong_sign_stalls(solver):
+    history = run(solver, lambda x: (float(x @ x), -2 * x), np.array([1.0, 2.0]))
+    assert (history.status, history.nit) == ("stalled", 0)
+    assert history.nfev <= 1 + solver.hyper["max_ls"] + 1
+    assert (history.x == [1, 2]).all()
 
 
 @pytest.mark.parametrize("solver", SEARCHING, ids=name)
-def test_goes_on_after_a_stall_as_from_a_new_start(solver):
+def test_restarts_after_a_stall(solver):
     x = np.array([1.0, 2.0])
     state = solver.init(x)
     solver.step(x, np.zeros(2), state, f=3.0)
@@ -464,7 +470,7 @@ def test_goes_on_after_a_stall_as_from_a_new_start(solver):
     assert abs(x).max() < 1e-9
 
 
-# The object.
+# Solver objects.
 
 
 @pytest.mark.parametrize("solver", SOLVERS, ids=name)
@@ -477,10 +483,10 @@ def test_copies_and_pickles_are_equal(solver):
     assert solver(max_ls=7).hyper["max_ls"] == 7
     assert solver.hyper["max_ls"] == 25
     assert list(inspect.signature(solver).parameters) == list(solver.hyper)
-    assert solver.text.startswith(("L-BFGS", "Nonlinear", "Barzilai"))
+    assert solver.text.startswith(("L-BFGS (", "Nonlinear conjugate gradients (", "Spectral projected gradients ("))
 
 
-def test_what_a_driver_asks_of_a_solver():
+def test_attributes_used_by_drivers():
     for solver in SOLVERS:
         x = np.ones(5, "float32")
         s, h = solver.slots(x), solver.h
@@ -488,7 +494,12 @@ def test_what_a_driver_asks_of_a_solver():
         assert (s.dtype, h.dtype) == ("float32", "float64")
         assert h is not solver.h
         assert not s.any()
-        assert (solver.elementwise, solver.needs_norms, solver.program, solver.needs_value) == (False, False, None, True)
+        assert (solver.elementwise, solver.needs_norms, solver.program, solver.needs_value) == (
+            False,
+            False,
+            None,
+            True,
+        )
         assert solver.handles_nonfinite
         assert solver.bounded == (solver is barzilai_borwein)
         assert solver.iterations(h) == 0
@@ -507,26 +518,30 @@ def test_what_a_driver_asks_of_a_solver():
     [
         (lbfgs, {"memory": 3}, "lbfgs has no hyperparameter 'memory'; it has lr, history"),
         (lbfgs, {"histori": 3}, "Did you mean 'history'?"),
-        (lbfgs, {"history": 2.5}, "history is a whole number, not 2.5"),
-        (lbfgs, {"history": math.inf}, "history is a whole number"),
-        (lbfgs, {"history": True}, "history is a whole number, not True"),
-        (lbfgs, {"history": np.timedelta64(5)}, "history is a whole number"),
-        (lbfgs, {"history": 0}, r"history lies in \[1, inf\)"),
-        (lbfgs, {"lr": 0}, r"lr lies in \(0, inf\)"),
-        (lbfgs, {"lr": math.nan}, "lr lies in"),
-        (lbfgs, {"lr": "1"}, "lr is a real number, not '1'"),
-        (lbfgs, {"line_search": 1}, "line_search is True or False, not 1"),
-        (lbfgs, {"c1": 0.95}, "c1 < c2"),
-        (nonlinear_cg, {"beta": "XY"}, "beta is one of 'PR+', 'FR', 'HS', 'DY', 'HZ', not 'XY'".replace("+", r"\+")),
-        (barzilai_borwein, {"formula": 1}, "formula is one of 'ABB', 'BB1', 'BB2', not 1"),
+        (lbfgs, {"history": 2.5}, "history must be a whole number, not 2.5"),
+        (lbfgs, {"history": math.inf}, "history must be a whole number"),
+        (lbfgs, {"history": True}, "history must be a whole number, not True"),
+        (lbfgs, {"history": np.timedelta64(5)}, "history must be a whole number"),
+        (lbfgs, {"history": 0}, r"history must be finite and lie in \[1, inf\), not 0"),
+        (lbfgs, {"lr": 0}, r"lr must be finite and lie in \(0, inf\), not 0"),
+        (lbfgs, {"lr": math.nan}, "lr must be finite and lie in .*, not nan"),
+        (lbfgs, {"lr": "1"}, "lr must be a real number, not '1'"),
+        (lbfgs, {"line_search": 1}, "line_search must be True or False, not 1"),
+        (lbfgs, {"c1": 0.95}, "c1 must be less than c2, not c1=0.95 and c2=0.9"),
+        (
+            nonlinear_cg,
+            {"beta": "XY"},
+            "beta must be one of 'PR+', 'FR', 'HS', 'DY', 'HZ', not 'XY'".replace("+", r"\+"),
+        ),
+        (barzilai_borwein, {"formula": 1}, "formula must be one of 'ABB', 'BB1', 'BB2', not 1"),
     ],
 )
-def test_hyperparameters_that_cannot_be(solver, wrong, text):
+def test_invalid_hyperparameters(solver, wrong, text):
     with pytest.raises((TypeError, ValueError), match=text):
         solver(**wrong)
 
 
-def test_a_call_that_is_neither():
+def test_calls_with_wrong_arguments():
     with pytest.raises(TypeError, match="hyperparameters are keywords"):
         lbfgs(0.1)
     with pytest.raises(TypeError, match="from x0, which is missing"):
@@ -535,8 +550,8 @@ def test_a_call_that_is_neither():
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("solver", SOLVERS, ids=name)
-def test_a_loop_of_ones_own(solver, dtype):
-    """In x's own shape, through a pickle, and to the same points as the step itself."""
+def test_a_custom_loop(solver, dtype):
+    """In the shape of x, with a pickled state, and with the same points as the compiled step."""
     scale, center = np.array([1.0, 4.0, 9.0, 2.0], dtype), np.array([1.0, 2.0, 3.0, 4.0], dtype)
     fun = separable(scale, center)
     reference = run(solver, fun, np.zeros(4, dtype), gtol=1e-4)
@@ -557,7 +572,7 @@ def test_a_loop_of_ones_own(solver, dtype):
     assert state["g0"].shape == (2, 2)
 
 
-def test_step_takes_other_hyperparameters_of_the_same_method():
+def test_step_with_other_hyperparameters():
     fun, x = separable(np.ones(2), np.zeros(2)), np.array([3.0, 4.0])
     state = lbfgs.init(x)
     lbfgs(lr=0.5).step(x, fun(x)[1], state, f=fun(x)[0])
@@ -565,11 +580,11 @@ def test_step_takes_other_hyperparameters_of_the_same_method():
     assert state.rule == lbfgs(lr=0.5)
 
 
-def test_step_refuses_what_does_not_fit():
+def test_step_rejects_arguments_that_do_not_fit():
     x, g = np.ones(3), np.ones(3)
     state = lbfgs.init(x)
     before = state.h.copy()
-    for arguments, given in [
+    for arguments, keywords in [
         ((x, g[:2], state), {"f": 1.0}),
         ((x, g, state), {}),
         ((x, g, state), {"f": "1"}),
@@ -581,7 +596,7 @@ def test_step_refuses_what_does_not_fit():
         ((list(x), g, state), {"f": 1.0}),
     ]:
         with pytest.raises((TypeError, ValueError)):
-            lbfgs.step(*arguments, **given)
+            lbfgs.step(*arguments, **keywords)
     assert (x == 1).all()
     assert (state.h == before).all()
     assert state.t == 0

@@ -1,4 +1,4 @@
-"""Editors and type checkers see every method with its hyperparameters: the stub files are current."""
+"""The stub files, from which editors and type checkers know the methods, are up to date."""
 
 import ast
 import inspect
@@ -19,7 +19,7 @@ def test_the_files_are_current(path):
 
 
 @pytest.mark.parametrize("module", [numbaopt, transforms], ids=lambda module: module.__name__)
-def test_they_say_what_the_methods_are(module):
+def test_the_files_describe_the_methods(module):
     path = Path(module.__file__).parent / "typed.pyi"
     tree = ast.parse(path.read_text())
     kinds = {node.target.id: node.annotation.id for node in tree.body if isinstance(node, ast.AnnAssign)}
@@ -27,11 +27,13 @@ def test_they_say_what_the_methods_are(module):
     assert sorted(kinds) == sorted(methods) and len(set(kinds.values())) == len(kinds)
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     for name, kind in kinds.items():
-        rebind, minimise = classes[kind].body
-        given = {arg.arg: ast.literal_eval(d) for arg, d in zip(rebind.args.kwonlyargs, rebind.args.kw_defaults, strict=True)}
+        rebind, minimize = classes[kind].body
+        keywords = {
+            arg.arg: ast.literal_eval(d) for arg, d in zip(rebind.args.kwonlyargs, rebind.args.kw_defaults, strict=True)
+        }
         signature = inspect.signature(getattr(module, name))
-        assert given == {p.name: p.default for p in signature.parameters.values()}
-        assert [arg.arg for arg in minimise.args.posonlyargs] == ["self", "fun", "x0"] and minimise.args.kwarg
+        assert keywords == {p.name: p.default for p in signature.parameters.values()}
+        assert [arg.arg for arg in minimize.args.posonlyargs] == ["self", "fun", "x0"] and minimize.args.kwarg
 
 
 def test_the_package_is_marked_as_typed():

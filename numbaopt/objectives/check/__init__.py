@@ -1,1 +1,1 @@
-"""Comparing a gradient with finite differences."""
+"""Checking a gradient against finite differences."""

@@ -1,14 +1,14 @@
-"""Slopes of a function round a point, by central differences, each with what it may be off by.
+"""Slopes of a function around a point by central differences, with estimates of their errors.
 
-A difference is off by what is cut off and by what is rounded off. Neither is guessed here: what is rounded off (or
-random) is measured, from values at equally spaced points close to x0, whose higher differences are nothing but that;
-what is cut off is seen from a difference of another step. A slope at odds with what is claimed of it is looked at with
-many steps, and judged by the one that is off least.
+A difference has a truncation error and a rounding error, and both are measured. The rounding error (or the noise of a
+random function) follows from the values at equally spaced points close to x0: their higher differences contain nothing
+else. The truncation error follows from a difference with another step. A slope that contradicts the gradient is
+computed with many steps, and the one with the smallest error counts.
 
 References
 ----------
-Moré & Wild (2011), Estimating computational noise, SIAM J. Sci. Comput. 33(3), 1292-1314. Ridders (1982), Accurate
-computation of F'(x) and F'(x)F''(x), Adv. Eng. Softw. 4(2), 75-76: steps that shrink, and the best of them.
+Moré & Wild (2011), Estimating computational noise, SIAM J. Sci. Comput. 33(3), 1292-1314.
+Ridders (1982), Accurate computation of F'(x) and F'(x)F''(x), Adv. Eng. Softw. 4(2), 75-76.
 """
 
 import math
@@ -20,19 +20,34 @@ from numbaopt.objectives.differences import SCHEMES, undecorated
 from numbaopt.objectives.objective import blank
 
 CENTRAL = SCHEMES["3-point"]
-FARTHEST = 1 / 16  # the power of machine epsilon that is the longest step at 1
+LONGEST = 1 / 16  # the longest relative step is machine epsilon to this power
 
 
 class Probe:
-    """A function around x0: its gradient there, its noise, and its slopes by differences.
+    """An objective around x0: its gradient, its noise, and its slopes by differences.
+
+    Parameters
+    ----------
+    objective : Objective
+        The objective with its gradient, its x0 and its bounds.
+    batch : tuple
+        The arguments between x and args.
 
     Attributes
     ----------
     x, g : ndarray, shape (n,)
-        x0, flat, between the bounds, and the gradient to compare.
-    f, noise : float
-        The value at x; the standard deviation of what is rounded off, or random, in a value near it.
+        The flat x0, clipped to the bounds, and the gradient to check.
+    f : float
+        The value at x.
+    noise : float
+        The standard deviation of the rounding error, or of the noise, of values near x.
     rtol : float
+        The relative error of a gradient that is accepted: the fourth root of machine epsilon.
+
+    Raises
+    ------
+    ValueError
+        If the value or the gradient at x is not finite.
     """
 
     def __init__(self, objective, batch):
@@ -40,122 +55,146 @@ class Probe:
         self.x = objective.x0.copy() if self.limits is None else np.clip(objective.x0, *self.limits)
         self.g, self._scratch = np.empty_like(self.x), np.empty_like(self.x)
         blank(self.g)
-        self.f = objective(self.x, self.g, *self._fresh())
+        self.f = objective(self.x, self.g, *self._batch())
         if not math.isfinite(self.f):
-            raise ValueError(f"check_grad: fun is {self.f} at x0, so there are no differences to compare with")
+            raise ValueError(f"check_grad cannot compare: fun is {self.f} at x0. Start where fun is finite")
         if not np.isfinite(self.g).all():
             bad = int(np.argmin(np.isfinite(self.g)))
-            raise ValueError(f"check_grad: the gradient at x0 is {self.g[bad]} at x{objective.structure.where(bad)}")
+            where = f"x{objective.structure.where(bad)}"
+            text = f"check_grad cannot compare: at x0 the gradient is {self.g[bad]} at {where}"
+            raise ValueError(f"{text}. Correct jac, or start where the gradient is finite")
         self.eps = float(np.finfo(self.x.dtype).eps)
         self.rtol = self.eps**0.25
-        self.noise = max(self._noise(), np.finfo(float).eps * abs(self.f))
+        self.noise = max(self._measure_noise(), np.finfo(float).eps * abs(self.f))
 
     def entry(self, i):
-        """Return what `_judged` does, for one entry."""
-        z, here = self.x.copy(), self.x[i : i + 1]
+        """Return the slope along entry `i`, as `_checked_slope` does."""
+        z, origin = self.x.copy(), self.x[i : i + 1]
         limits = None if self.limits is None else tuple(side[i : i + 1] for side in self.limits)
 
         def at(t):
             z[i] = t
             return self._value(z)
 
-        return self._judged(at, here, limits, float(self.g[i]))
+        return self._checked_slope(at, origin, limits, float(self.g[i]))
 
     def direction(self, rng):
-        """Return the same for a random direction, and what the gradient says of it."""
-        d = self._towards(rng.choice([-1.0, 1.0], self.x.size), self.eps**FARTHEST)
-        claim = float(self.g.astype(float) @ d)
-        along = self._judged(lambda t: self._value((self.x + t * d).astype(self.x.dtype)), np.zeros(1), None, claim)
-        return along, claim
+        """Return the result of `_checked_slope` along a random direction, and the slope according to the gradient."""
+        d = self._direction(rng.choice([-1.0, 1.0], self.x.size), self.eps**LONGEST)
+        claimed = float(self.g.astype(float) @ d)
 
-    def _judged(self, at, here, limits, claim):
-        """Return the slope along a line, how far it may be off, and at a kink the slopes to both sides, or NaN."""
-        slope, off, *_ = self._slope(at, here, limits, self.eps ** (1 / 3))
-        size = self.rtol * max(abs(claim), abs(slope))
-        if abs(claim - slope) <= size and off <= size and size > 0:
-            return slope, off, np.nan, np.nan
-        before, gap, best = np.nan, np.nan, (np.nan, np.inf, np.nan, np.nan)
-        for scale in self._scales(abs(float(here[0]))):
-            slope, off, low, high = self._slope(at, here, limits, scale)
-            kink = abs(high - low) > 0.5 * gap  # of what is smooth the slopes would be ten times closer
-            off += abs(slope - before)
-            if off < best[1]:
-                best = slope, off, *((low, high) if kink else (np.nan, np.nan))
-            if off <= 0.1 * self.rtol * max(abs(claim), abs(slope)) or claim == slope == before:
+        def at(t):
+            return self._value((self.x + t * d).astype(self.x.dtype))
+
+        return self._checked_slope(at, np.zeros(1), None, claimed), claimed
+
+    def _checked_slope(self, at, origin, limits, claimed):
+        """Return the slope of a function of one variable, with as many steps as its comparison needs.
+
+        Parameters
+        ----------
+        at : callable
+            The value at a place on the line, ``at(t) -> float``.
+        origin : ndarray, shape (1,)
+            The place where the slope is wanted.
+        limits : tuple of ndarray or None
+            The lower and upper bound of `t`.
+        claimed : float
+            The slope according to the gradient.
+
+        Returns
+        -------
+        slope, error : float
+            The slope and the estimate of its error.
+        left, right : float
+            The one-sided slopes if there is a kink, else NaN.
+        """
+        slope, error, *_ = self._slope(at, origin, limits, self.eps ** (1 / 3))
+        accepted = self.rtol * max(abs(claimed), abs(slope))
+        if abs(claimed - slope) <= accepted and error <= accepted and accepted > 0:
+            return slope, error, np.nan, np.nan
+        previous, gap, best = np.nan, np.nan, (np.nan, np.inf, np.nan, np.nan)
+        for scale in self._scales(abs(float(origin[0]))):
+            slope, error, left, right = self._slope(at, origin, limits, scale)
+            kink = abs(right - left) > 0.5 * gap  # for a smooth function the gap would shrink like the step, by ten
+            error += abs(slope - previous)
+            if error < best[1]:
+                best = slope, error, *((left, right) if kink else (np.nan, np.nan))
+            if error <= 0.1 * self.rtol * max(abs(claimed), abs(slope)) or claimed == slope == previous:
                 break
-            before, gap = slope, abs(high - low)
+            previous, gap = slope, abs(right - left)
         return best
 
     def _scales(self, size):
-        """Return steps at 1 that shrink by tens, and where x is tiny some that are small beside it."""
-        scales, scale = [], self.eps**FARTHEST
+        """Return relative steps, each a tenth of the one before; for a tiny entry also some relative to its size."""
+        scales, scale = [], self.eps**LONGEST
         while scale >= self.eps ** (2 / 3):
             scales.append(scale)
             scale /= 10
         if 0 < size < 1e-3:
             scales += [size * s for s in scales[::2]]
-        apart = [math.inf]
+        distinct = [math.inf]
         for scale in sorted(scales, reverse=True):
-            if scale < apart[-1] / 3:  # those of nearly one step would seem to agree
-                apart.append(scale)
-        return apart[1:]
+            if scale < distinct[-1] / 3:  # slopes of nearly equal steps would agree whatever their error
+                distinct.append(scale)
+        return distinct[1:]
 
-    def _slope(self, at, here, limits, scale):
-        """Return a central difference, what is rounded off in it, and the slopes to both sides, NaN if unknown."""
-        seen, slope = {}, np.empty(1)
+    def _slope(self, at, origin, limits, scale):
+        """Return a central difference, its rounding error, and the left and right slopes, which are NaN at a bound."""
+        values, slope = {}, np.empty(1)
 
         def value(z, args):
-            seen[float(z[0])] = f = at(z[0])
+            values[float(z[0])] = f = at(z[0])
             return f
 
-        with np.errstate(all="ignore"):  # beyond the function's domain
-            undecorated(CENTRAL.gradient)(value, here, self.f, slope, *CENTRAL.arrays(here, limits), scale, ())
-        sides = [(t - float(here[0]), f) for t, f in sorted(seen.items())]
+        with np.errstate(all="ignore"):  # outside the domain of the function
+            undecorated(CENTRAL.gradient)(value, origin, self.f, slope, *CENTRAL.arrays(origin, limits), scale, ())
+        sides = [(t - float(origin[0]), f) for t, f in sorted(values.items())]
         if len(sides) < 2 or not math.isfinite(slope[0]):
             return (np.nan,) * 4
-        (left, below), (right, above) = sides
-        reach = max(-left, right)
+        (left, f_left), (right, f_right) = sides
+        step = max(-left, right)
         if left < 0 < right:
-            return float(slope[0]), 6 * self.noise / reach, (below - self.f) / left, (above - self.f) / right
-        return float(slope[0]), 40 * self.noise / reach, np.nan, np.nan
+            return float(slope[0]), 6 * self.noise / step, (f_left - self.f) / left, (f_right - self.f) / right
+        return float(slope[0]), 40 * self.noise / step, np.nan, np.nan
 
     def _value(self, x):
-        """Return the function's value; NaN where it says that there is none."""
+        """Return the value of the objective, or NaN if it raises an arithmetic error or a ValueError."""
         objective = self.objective
         try:
             if objective.jac in (True, "inplace"):
-                return objective(x, self._scratch, *self._fresh())
+                return objective(x, self._scratch, *self._batch())
             objective.nfev += 1
-            return as_float(objective.fun(objective.restore(x.copy()), *self._fresh(), *objective.args))
+            return as_float(objective.fun(objective.restore(x.copy()), *self._batch(), *objective.args))
         except (ArithmeticError, ValueError):
             return np.nan
 
-    def _fresh(self):
-        """Return the batch anew: fun may overwrite it."""
+    def _batch(self):
+        """Return a copy of the batch, because fun may overwrite it."""
         return tuple(part.copy() if isinstance(part, np.ndarray) else part for part in self.batch)
 
-    def _towards(self, signs, reach):
-        """Return a direction: each entry goes as far as its size, or 1; not at all where bounds are closer."""
+    def _direction(self, signs, step):
+        """Return a direction with entries as large as those of x, at least 1, and 0 where bounds are too close."""
         d = signs * np.maximum(1.0, abs(self.x.astype(float)))
         if self.limits is not None:
-            d[np.minimum(self.x - self.limits[0], self.limits[1] - self.x) < reach * abs(d)] = 0.0
+            d[np.minimum(self.x - self.limits[0], self.limits[1] - self.x) < step * abs(d)] = 0.0
         return d
 
-    def _noise(self):
-        """Measure the standard deviation of what differs between close points though the function does not."""
+    def _measure_noise(self):
+        """Return the standard deviation of the noise, from differences of order 3 to 6 of values at close points."""
         points, step = 8, self.eps**0.75
         signs = np.random.default_rng(1).choice([-1.0, 1.0], self.x.size)
-        for _ in range(5):  # longer, until they are not the same numbers rounded
-            d = step * self._towards(signs, points * step)
+        for _ in range(5):  # lengthen the step until most values differ
+            d = step * self._direction(signs, points * step)
             with np.errstate(all="ignore"):
                 values = np.array([self._value((self.x + k * d).astype(self.x.dtype)) for k in range(points)])
             if len(np.unique(values)) > points // 2 or not d.any():
                 break
             step *= 100
-        found, table = 0.0, values
+        noise, differences = 0.0, values
         for k in range(1, 7):
-            table = np.diff(table)
-            if k > 2:  # what is smooth has gone
+            differences = np.diff(differences)
+            if k > 2:  # the smooth part of the function has vanished
                 gamma = math.factorial(k) ** 2 / math.factorial(2 * k)
-                found = max(found, math.sqrt(gamma * float(np.mean(table**2))))
-        return found if math.isfinite(found) else 0.0
+                noise = max(noise, math.sqrt(gamma * float(np.mean(differences**2))))
+        return noise if math.isfinite(noise) else 0.0

@@ -1,0 +1,140 @@
+"""Which tests run by default, and which run only with ``--all``.
+
+Nearly all the time of a cold run is spent compiling, and most of it on cross products: every rule with every set of
+hyperparameters, in each dtype, on each driver. By default each rule is compared once with its oracle (`golden`, its
+defaults, in float64), and the cross products are run for one rule of each form (`FORMS`), for what is compiled
+differs by the form of a rule and not by its formula. The rest needs ``python -m pytest -n auto --all``, which
+``.ci/run`` runs.
+
+`DEFAULT` is the whole list of what is held back: for a test, or for each case of a parametrized one, the condition
+under which it runs by default. Tests that are not listed always run.
+"""
+
+import re
+
+from tests.paths import PACKAGE
+
+FORMS = {
+    "adam": "coordinate by coordinate",
+    "lamb": "norms, which need a pass of their own",
+    "nadam": "a number that is carried from step to step",
+    "prodigy": "sums over all arrays, and numbers that are carried",
+    "polyak_sgd": "the value of the objective",
+    "noisy_sgd": "noise",
+    "muon": "matrices",
+    "schedule_free_sgd": "a point to report that is not the iterate",
+}
+
+
+def words(case):
+    """Return the words of the name of a case: ``adam.optax-all-float32`` has four."""
+    return set(re.split(r"[-.,]", case))
+
+
+def each_form(case):
+    """Cases of one rule of each form."""
+    return not FORMS.keys().isdisjoint(words(case))
+
+
+def once(case):
+    """Every rule with its defaults in float64, and all cases of one rule of each form."""
+    return {"defaults", "float64"} <= words(case) or each_form(case)
+
+
+def double(case):
+    """Cases in float64."""
+    return "float64" in words(case)
+
+
+def only(*wanted):
+    """Return a condition: cases with one of these words."""
+    return lambda case: not words(case).isdisjoint(wanted)
+
+
+def both(first, second):
+    """Return a condition: cases that meet both."""
+    return lambda case: first(case) and second(case)
+
+
+def never(case):
+    """No case."""
+    return False
+
+
+DEFAULT = {
+    # Rules.
+    "rules/test_golden.py::test_rule_walks_as_its_reference": once,
+    "rules/test_rules.py::test_plain_serial_parallel": once,
+    "rules/test_rules.py::test_zero_gradients": once,
+    "rules/test_rules.py::test_only_x_and_the_state_change_and_in_place": each_form,
+    "rules/test_rules.py::test_blocks_of_the_parallel_step": each_form,
+    "rules/test_rules.py::test_a_million_entries_are_stepped_alike_at_every_place": each_form,
+    "rules/test_rules.py::test_float32_sweeps_are_vectorised_and_hold_no_double": only("adam"),
+    "rules/test_rules_special.py::test_zero_gradients": lambda case: {"5", "float64"} <= words(case) or each_form(case),
+    "rules/test_rules_special.py::test_a_million_coordinates": each_form,
+    "rules/test_rules_special.py::test_pickled_and_copied_states_go_on_alike": each_form,
+    "rules/test_rules_special.py::test_minimize_takes_every_rule_down": each_form,
+    "rules/test_differential.py::test_rule_walks_as_its_oracle": each_form,
+    "rules/test_differential.py::test_rule_walks_as_its_oracle_on_matrices": only("muon"),
+    "rules/test_differential.py::test_scheduled_rule_walks_as_torchs": never,
+    "rules/test_differential.py::test_scheduled_rule_walks_as_optaxs": never,
+    "rules/test_convergence.py::test_a_method_finds_the_minimum_of_every_problem": only("adam", "lbfgs"),
+    "rules/test_convergence.py::test_a_method_for_layers_solves_least_squares_for_a_matrix": only("muon"),
+    "rules/test_matrix_rules.py::test_rule_walks_as_its_reference": lambda case: (
+        {"defaults", "wide", "float64"} <= words(case) or {"muon", "tall", "float64"} <= words(case)
+    ),
+    "rules/test_matrix_rules.py::test_a_step_does_what_the_function_does": both(double, only("shape0")),
+    "rules/test_matrix_rules.py::test_soaps_bases_are_those_of_its_matrices": only("shape0"),
+    "rules/test_matrix_rules.py::test_in_the_users_own_compiled_code": only("muon"),
+    "rules/test_matrix_rules.py::test_odd_shapes": both(double, only("shape0")),
+    "rules/test_matrix_rules.py::test_gradients_without_rank": double,
+    # Drivers: which rule it is matters little to them.
+    "drivers/test_drive.py::test_is_the_loop_that_one_would_write": each_form,
+    "drivers/test_drive.py::test_both_drivers_see_the_same_batches": both(double, only("adam", "lamb")),
+    "drivers/test_checkpoint.py::test_every_rule": each_form,
+    "drivers/test_checkpoint.py::test_full_batch": only("2"),
+    "drivers/test_checkpoint.py::test_minibatches": only("7", "8"),
+    "drivers/test_meetings.py::test_the_history_of_a_run_taken_up_is_the_rest_of_it": only("11"),
+    "drivers/test_double_buffer.py::test_same_bits": double,
+    "many/test_minimize_many.py::test_methods": only(*FORMS, "lbfgs", "nonlinear_cg", "barzilai_borwein"),
+    # Others.
+    "methods/test_chain.py::test_box_is_clip_after_the_step": only(*(f"{name}{k}" for name in FORMS for k in range(9))),
+    "methods/test_forms.py::test_matrices": only("float64"),
+    "schedules/test_schedules.py::test_each_gives_the_same_lr_in_the_step": double,
+    "transforms/test_transforms.py::test_accumulated_gradients_are_one_step": only("2"),
+    "transforms/test_transforms.py::test_plateaus": only("sgd"),
+}
+
+
+def runs(nodeid):
+    """Whether a test runs without ``--all``."""
+    test, _, case = nodeid.removeprefix("tests/").partition("[")
+    return test not in DEFAULT or DEFAULT[test](case.removesuffix("]"))
+
+
+# How tests are shared between processes.
+
+RULES = {path.stem for path in (PACKAGE / "rules").glob("[a-z]*.py")}
+BY_RULE = ("tests/rules/", "tests/drivers/test_drive.py", "tests/drivers/test_checkpoint.py")
+# These take longest, so they begin first; that they come at the end would leave the other processes idle.
+FIRST = (
+    "tests/backends/test_simulator.py",
+    "tests/many/",
+    "tests/transforms/",
+    "tests/backends/test_processes.py",
+    "tests/methods/",
+    "tests/drivers/",
+    "tests/embedded/",
+)
+
+
+def group(nodeid):
+    """Return the name of the group that a test belongs to, all of which runs in one process."""
+    path, _, test = nodeid.partition("::")
+    rules = sorted(words(test.partition("[")[2].removesuffix("]")) & RULES) if path.startswith(BY_RULE) else []
+    return rules[0] if rules else path
+
+
+def rank(nodeid):
+    """Return the place of a test in the order of the run: a number, the smaller the sooner."""
+    return next((k for k, path in enumerate(FIRST) if nodeid.startswith(path)), len(FIRST))
