@@ -136,8 +136,10 @@ RULES = {path.stem for path in (PACKAGE / "rules").glob("[a-z]*.py")}
 BY_RULE = ("tests/rules/", "tests/drivers/test_drive.py", "tests/drivers/test_checkpoint.py")
 # Each test compiles much of its own here: all of a file would make a process too large.
 BY_TEST = ("tests/lowering/", "tests/methods/", "tests/schedules/", "tests/transforms/")
-# These take longest, so they begin first; that they come at the end would leave the other processes idle.
+# The first says what is missing in the installed version of Numba. The others take longest, so they begin early; that
+# they come at the end would leave the other processes idle.
 FIRST = (
+    "tests/backends/test_numba_internals.py",
     "tests/backends/test_simulator.py",
     "tests/many/",
     "tests/transforms/",

@@ -544,9 +544,8 @@ CASES += [
 # Where no case leads, and why. By file, or by file and function.
 ELSEWHERE = {
     "backends/cuda.py": "device arrays: tests/backends/test_cuda.py",
-    "api/param_group.py:gather": "device arrays: tests/backends/test_cuda.py; grads that are None are a case",
-    "api/param_group.py:_check_device_gradient": "device arrays: tests/backends/test_cuda.py",
-    "api/param_group.py:__init__": "device arrays beside others: tests/backends/test_cuda.py",
+    "api/param_group.py:_check": "device arrays beside others: tests/backends/test_cuda.py",
+    "backends/protocol.py": "slots of several dtypes: tests/backends/test_dispatch.py",
     "methods/state.py:__reduce__": "a state on a device: tests/backends/test_cuda.py",
     "embedded/codegen.py": "errors of minimize in compiled code: tests/embedded/test_typing.py",
     "embedded/objective.py": "errors of minimize in compiled code: tests/embedded/test_typing.py",

@@ -15,6 +15,8 @@ from numbaopt.backends.protocol import Backend
 from tests.backends import toy_backend
 from tests.backends.toy_backend import Toy
 
+pytestmark = pytest.mark.lowest
+
 MEMBERS = [name for name, value in vars(Backend).items() if inspect.isfunction(value) and not name.startswith("_")]
 
 

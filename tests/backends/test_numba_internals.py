@@ -13,6 +13,8 @@ from numbaopt.backends import numba_internals
 from numbaopt.backends.numba_internals import ATTRIBUTES, NAMES, missing
 from tests.paths import PACKAGE
 
+pytestmark = pytest.mark.lowest
+
 DOCUMENTED = ("numba.cuda", "numba.extending", "numba.types", "numba.config")
 
 

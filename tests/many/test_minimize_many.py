@@ -180,6 +180,7 @@ CASES = {
 }
 
 
+@pytest.mark.lowest
 @pytest.mark.parametrize("case", CASES)
 def test_side_by_side(swum, case):
     """One, a group, one more, and more than a pool holds, so that it is filled again; it closes up as they end."""
@@ -213,6 +214,7 @@ def test_bounds_and_limits(request, driver):
         assert calls and None not in calls
 
 
+@pytest.mark.lowest
 def test_what_has_no_lanes_is_tried_once(swum, monkeypatch):
     """It goes to the driver made for it alone, with the same bits, and the next call does not compile again."""
     X0, data = inputs(20)
