@@ -137,14 +137,35 @@ def runs(nodeid):
     return test not in DEFAULT or DEFAULT[test](case.removesuffix("]"))
 
 
+# What is also run with the lowest versions of NumPy, SciPy and Numba (``pytest -m lowest``), besides tests with that
+# mark: what uses most of Numba's internals, and one case of everything else.
+LOWEST = (
+    "tests/backends/simd/test_simd.py",
+    "tests/backends/test_cpu.py::test_two_processes_compile_at_once",
+    "tests/backends/test_cpu.py::test_a_second_process_compiles_nothing_and_adds_no_file",
+    "tests/drivers/test_drive.py::test_both_drivers_agree_for_each_rule",
+    "tests/embedded/test_typing.py::test_same_as_from_python",
+    "tests/many/test_minimize_many.py::test_side_by_side",
+    "tests/objectives/test_compiled.py::test_the_forms_of_jac",
+    "tests/rules/test_golden.py::test_rule_walks_as_its_reference[adam-defaults",
+    "tests/rules/test_golden.py::test_rule_walks_as_its_reference[lamb-defaults",
+)
+
+
+def lowest(nodeid):
+    """Whether a test is run with the lowest versions, too."""
+    return nodeid.startswith(LOWEST)
+
+
 # How tests are shared between processes.
 
 RULES = {path.stem for path in (PACKAGE / "rules").glob("[a-z]*.py")}
 BY_RULE = ("tests/rules/", "tests/drivers/test_drive.py", "tests/drivers/test_checkpoint.py")
 # Each test compiles much of its own here: all of a file would make a process too large.
 BY_TEST = ("tests/lowering/", "tests/methods/", "tests/schedules/", "tests/transforms/")
-# These take longest, so they begin first; that they come at the end would leave the other processes idle.
+# What says why others fail comes first, and then what takes longest: at the end it would leave other processes idle.
 FIRST = (
+    "tests/backends/test_numba_internals.py",
     "tests/backends/test_simulator.py",
     "tests/many/",
     "tests/transforms/",
