@@ -61,7 +61,10 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out what runs only with --all, and put the groups that take longest first."""
+    """Leave out what runs only with --all, mark what runs with the lowest versions, and order the rest."""
+    for item in items:
+        if selection.lowest(item.nodeid):
+            item.add_marker("lowest")
     if not config.getoption("all"):
         left_out = [item for item in items if not selection.runs(item.nodeid)]
         config.hook.pytest_deselected(items=left_out)

@@ -37,8 +37,10 @@ def each_form(case):
 
 
 def once(case):
-    """Every rule with its defaults in float64, and all cases of one rule of each form."""
-    return {"defaults", "float64"} <= words(case) or each_form(case)
+    """Every rule with its defaults in float64; of one rule of each form all settings, and the defaults in float32."""
+    return {"defaults", "float64"} <= words(case) or (
+        each_form(case) and not {"defaults", "float64"}.isdisjoint(words(case))
+    )
 
 
 def double(case):
@@ -81,7 +83,7 @@ DEFAULT = {
     "rules/test_convergence.py::test_a_method_finds_the_minimum_of_every_problem": only("adam"),
     "rules/test_convergence.py::test_a_method_for_layers_solves_least_squares_for_a_matrix": never,
     "rules/test_matrix_rules.py::test_rule_walks_as_its_reference": lambda case: (
-        {"defaults", "wide", "float64"} <= words(case) or {"muon", "tall", "float64"} <= words(case)
+        {"defaults", "wide", "float64"} <= words(case) or {"muon", "all", "tall", "float64"} <= words(case)
     ),
     "rules/test_matrix_rules.py::test_a_step_does_what_the_function_does": both(double, only("shape0")),
     "rules/test_matrix_rules.py::test_soaps_bases_are_those_of_its_matrices": only("shape0"),
@@ -96,6 +98,7 @@ DEFAULT = {
     "drivers/test_checkpoint.py::test_minibatches": only("7", "8"),
     "drivers/test_meetings.py::test_the_history_of_a_run_taken_up_is_the_rest_of_it": only("11"),
     "drivers/test_double_buffer.py::test_same_bits": double,
+    "many/test_minimize_many.py::test_matrices": never,
     "many/test_minimize_many.py::test_methods": only(*FORMS, "lbfgs", "nonlinear_cg", "barzilai_borwein"),
     "drivers/test_killed.py::test_killed_and_taken_up": only("compiled batches"),
     # Processes that begin with an empty cache and compile all they need; test_cpu.py has the plain cases.
@@ -107,11 +110,14 @@ DEFAULT = {
     "backends/test_processes.py::test_a_disk_that_is_full": never,
     "backends/test_processes.py::test_first_calls_in_sixteen_threads": never,
     "backends/test_processes.py::test_pools": never,
+    "backends/test_processes.py::test_warmup": never,
     # Examples.
     "test_examples.py::test_choose_a_method": never,
     "test_examples.py::test_gaussian_peaks": never,
     "test_examples.py::test_inside_njit": never,
     # Others.
+    "common/test_locking.py::test_same_bits_as_alone": only("compiled", "callback", "plain", "step", "optimizer"),
+    "objectives/test_compiled.py::test_tuples_of_arrays": only("inplace"),
     "backends/test_cuda.py::test_steps_are_the_cpus": both(each_form, only("float32")),
     "backends/test_cuda.py::test_steps_are_the_plain_text": both(each_form, only("float32")),
     "methods/test_chain.py::test_box_is_clip_after_the_step": only(*(f"{name}{k}" for name in FORMS for k in range(9))),
@@ -119,7 +125,10 @@ DEFAULT = {
     "methods/test_forms.py::test_noise_signs_and_numbers_of_matrices": double,
     "schedules/test_schedules.py::test_each_gives_the_same_lr_in_the_step": double,
     "transforms/test_transforms.py::test_accumulated_gradients_are_one_step": only("2"),
-    "transforms/test_transforms.py::test_on_matrices": only("shape0"),
+    "transforms/test_transforms.py::test_a_long_chain_by_minibatches": never,
+    "transforms/test_transforms.py::test_on_matrices": both(
+        only("shape0"), only("adaptive_grad_clip", "centralize", "ema")
+    ),
     "transforms/test_transforms.py::test_plateaus": only("sgd"),
 }
 
@@ -128,6 +137,26 @@ def runs(nodeid):
     """Whether a test runs without ``--all``."""
     test, _, case = nodeid.removeprefix("tests/").partition("[")
     return test not in DEFAULT or DEFAULT[test](case.removesuffix("]"))
+
+
+# What is also run with the lowest versions of NumPy, SciPy and Numba (``pytest -m lowest``), besides tests with that
+# mark: what uses most of Numba's internals, and one case of everything else.
+LOWEST = (
+    "tests/backends/simd/test_simd.py",
+    "tests/backends/test_cpu.py::test_two_processes_compile_at_once",
+    "tests/backends/test_cpu.py::test_a_second_process_compiles_nothing_and_adds_no_file",
+    "tests/drivers/test_drive.py::test_both_drivers_agree_for_each_rule",
+    "tests/embedded/test_typing.py::test_same_as_from_python",
+    "tests/many/test_minimize_many.py::test_side_by_side",
+    "tests/objectives/test_compiled.py::test_the_forms_of_jac",
+    "tests/rules/test_golden.py::test_rule_walks_as_its_reference[adam-defaults",
+    "tests/rules/test_golden.py::test_rule_walks_as_its_reference[lamb-defaults",
+)
+
+
+def lowest(nodeid):
+    """Whether a test is run with the lowest versions, too."""
+    return nodeid.startswith(LOWEST)
 
 
 # How tests are shared between processes.

@@ -475,7 +475,7 @@ def test_warmup_refuses(given, error, match, monkeypatch):
 
 def test_warmup_where_nothing_can_be_kept(monkeypatch, capsys):
     monkeypatch.setattr(warmup, "_compile", None)
-    monkeypatch.setattr(warmup.cpu, "directory", lambda: None)
+    monkeypatch.setattr(warmup.cache, "directory", lambda: None)
     with pytest.raises(OSError, match="set NUMBA_CACHE_DIR"):
         numbaopt.warmup()
     assert main(["warmup"]) == 2 and "set NUMBA_CACHE_DIR" in capsys.readouterr().err
