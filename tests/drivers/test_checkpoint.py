@@ -353,7 +353,7 @@ def test_every_truncation_and_every_flipped_byte_is_refused(tmp_path):
             file.write(content)
         with pytest.raises(ValueError, match="truncated|damaged|not a checkpoint|format") as caught:
             array_file.read(path)
-        assert path in str(caught.value) and ("anew" in str(caught.value))
+        assert path in str(caught.value) and "omit resume to start from the beginning" in str(caught.value)
 
     for length in range(len(whole)):
         refused(whole[:length])
