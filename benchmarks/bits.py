@@ -198,7 +198,7 @@ def stages():
         "gate": chain(transforms.accumulate(k=3), sgd(lr=0.01)),
         "finite": chain(transforms.apply_if_finite(), adam(lr=0.01)),
         "sam": chain(transforms.sam(rho=0.1), sgd(lr=0.01)),
-        "plateau": chain(transforms.plateau(), sgd(lr=0.01)),
+        "plateau": chain(sgd(lr=0.01), transforms.plateau()),
         "simplex": chain(sgd(lr=0.1), transforms.simplex()),
         "noise": chain(transforms.add_noise(), sgd(lr=0.1)),
         "lookahead": chain(adam(lr=0.1), transforms.lookahead()),

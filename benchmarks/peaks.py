@@ -38,7 +38,7 @@ class AgainstCurveFit(Contest):
         found, errors, result = ours()
         some = rng.choice(np.flatnonzero(result.success), size(1000, 100), replace=False)
         start = peaks.starts(spectra[some], peaks.ENERGY)
-        assert np.max(peaks.apart(found[some], spectra[some], start)) < 1e-3
+        assert np.max(peaks.deviation(found[some], spectra[some], start)) < 1e-3
         jac = peaks.jacobian if derivatives == "Jacobian" else None
         theirs = functools.partial(peaks.one_by_one, spectra[some[:100]], start[:100], jac=jac)
         return Race(ours, theirs, per=[len(spectra), 100])

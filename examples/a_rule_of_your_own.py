@@ -1,7 +1,7 @@
-"""A method of your own is one function; what it is compiled to can be read.
+"""Define a new method as a single function, and print the code to which it is compiled.
 
-`cautious` is Adam with one idea added (Liang et al. 2024, arXiv:2411.16085): a coordinate moves only where
-momentum and gradient agree on the direction.
+`cautious` is Adam with one modification (Liang et al. 2024, arXiv:2411.16085): a coordinate moves only if its momentum
+and its gradient have the same sign.
 
 Run: python examples/a_rule_of_your_own.py
 """
@@ -12,7 +12,7 @@ from numbaopt.rule import rule, sqrt, where
 
 @rule
 def cautious(x, g, m, v, t, lr=1e-3, b1=0.9, b2=0.999, eps=1e-8):
-    """Adam that stands still where its momentum points uphill."""
+    """Adam that does not move coordinates whose momentum points uphill."""
     m = b1 * m + (1 - b1) * g
     v = b2 * v + (1 - b2) * g**2
     u = m / (1 - b1**t) / (sqrt(v / (1 - b2**t)) + eps)
@@ -20,7 +20,7 @@ def cautious(x, g, m, v, t, lr=1e-3, b1=0.9, b2=0.999, eps=1e-8):
 
 
 def main():
-    """Print the compiled step, then Adam beside the new rule; return the steps that each took."""
+    """Print the compiled step, and compare the new rule with Adam; return the number of steps of both."""
     print(cautious.source())
     print(f"{'steps to a gradient of 1e-5':30} adam  cautious")
     steps = {}

@@ -1,13 +1,13 @@
-"""Fit two classifiers to real images by minibatch Adam: NumPy gradients, no torch, no JAX.
+"""Fit two classifiers to real images with minibatch Adam, using gradients in plain NumPy.
 
-The loss functions below are plain NumPy and know nothing of batches: they take the parameters and some
-images, and return the mean loss and its gradient. `minimize(..., data=(X, y), batch_size=...)` shuffles the
-images and hands them over in batches. The parameters are a dict of arrays, and so is the gradient.
+The loss functions below do not depend on the batches: they take the parameters and some images, and return the mean
+loss and its gradient. `minimize(..., data=(X, y), batch_size=...)` shuffles the images and passes them in batches. The
+parameters are a dict of arrays, and so is the gradient.
 
-Run: python examples/digits_minibatch.py [FOLDER for the picture, default: here]
+Run: python examples/digits_minibatch.py [FOLDER for the figure; default: the current one]
 
-The images: Fashion-MNIST, where Debian's package dataset-fashion-mnist is installed (10 000 of its training
-images); else the 1797 handwritten digits that come with scikit-learn.
+The images are those of Fashion-MNIST (10 000 of its training images) if Debian's package dataset-fashion-mnist is
+installed, and otherwise the 1797 handwritten digits that come with scikit-learn.
 """
 
 import argparse
@@ -32,11 +32,11 @@ HIDDEN, BATCH, L2, SEED = 64, 50, 1e-4, 0
 BLUE, RED = "#3b6fb6", "#d1495b"
 
 
-# ---- the two models: loss(params, X, y, l2) -> mean loss, gradient in the structure of params
+# ---- the two models: loss(params, X, y, l2) -> mean loss, gradient with the structure of params
 
 
 def cross_entropy(z, y):
-    """Mean cross entropy of the scores z (n, classes) for the labels y (n,), and its gradient in z."""
+    """Return the mean cross entropy of the scores z (n, classes) for the labels y (n,), and its gradient in z."""
     rows = np.arange(len(y))
     z = z - z.max(axis=1, keepdims=True)
     p = np.exp(z)
@@ -51,7 +51,7 @@ def softmax_scores(p, X):
 
 
 def softmax_loss(p, X, y, l2):
-    """Softmax regression: one linear layer."""
+    """Return the loss and gradient of softmax regression: one linear layer."""
     loss, dz = cross_entropy(softmax_scores(p, X), y)
     return loss + l2 / 2 * np.sum(p["W"] ** 2), {"W": X.T @ dz + l2 * p["W"], "b": dz.sum(axis=0)}
 
@@ -61,7 +61,7 @@ def network_scores(p, X):
 
 
 def network_loss(p, X, y, l2):
-    """Two layers with a ReLU between them; the gradient is two lines of backpropagation."""
+    """Return the loss and gradient of two linear layers with a ReLU between them."""
     a = np.maximum(X @ p["W1"] + p["b1"], 0)
     loss, dz = cross_entropy(a @ p["W2"] + p["b2"], y)
     da = (dz @ p["W2"].T) * (a > 0)
@@ -79,7 +79,7 @@ def softmax_start(pixels):
 
 
 def network_start(pixels, hidden=HIDDEN):
-    """Weights of variance 2 / inputs (He et al. 2015), so that signals keep their size through a ReLU."""
+    """Return weights of variance 2 / inputs, which preserves the size of signals through a ReLU (He et al. 2015)."""
     normal = np.random.default_rng(SEED).standard_normal
     return {
         "W1": (normal((pixels, hidden)) * np.sqrt(2 / pixels)).astype(np.float32),
@@ -93,7 +93,10 @@ def network_start(pixels, hidden=HIDDEN):
 
 
 def load():
-    """Return name, class names, training and test images as float32 rows in [0, 1], and their labels."""
+    """Return the name of the data, the names of the classes, training and test images, and their labels.
+
+    The images are rows of float32 from 0 to 1.
+    """
     if FASHION.is_dir():
         X, T = (read_idx(f"{part}-images-idx3-ubyte.gz", 16).reshape(-1, 784) for part in ("train", "t10k"))
         y, u = (read_idx(f"{part}-labels-idx1-ubyte.gz", 8) for part in ("train", "t10k"))
@@ -113,7 +116,7 @@ def read_idx(name, header):
 
 
 def fit(loss, start, X, y, epochs, lr):
-    """Minibatch Adam, its learning rate falling along a cosine; return parameters and each step's loss."""
+    """Run minibatch Adam with a cosine schedule; return the parameters and the loss of each step."""
     steps = epochs * -(-len(y) // BATCH)
     curve = []
     result = minimize(
@@ -132,7 +135,7 @@ def fit(loss, start, X, y, epochs, lr):
 
 
 def draw(path, name, classes, curves, X, y, predicted):
-    """Draw each minibatch's loss and its running mean, test images and what the network takes them for."""
+    """Draw the loss of each minibatch and its running mean, and test images with their predicted classes."""
     figure = plt.figure(figsize=(11, 4.6), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(1.1, 1))
     axes = left.subplots()
@@ -161,9 +164,9 @@ def draw(path, name, classes, curves, X, y, predicted):
 
 
 def main(folder="."):
-    """Fit both models, print accuracies beside scikit-learn's, draw the picture; return the accuracies."""
+    """Fit both models, compare their accuracies with scikit-learn, save the figure; return the accuracies."""
     name, classes, X, T, y, u = load()
-    print(f"{name}: {len(y)} images to learn from, {len(u)} to be tested on, {X.shape[1]} pixels each\n")
+    print(f"{name}: {len(y)} training images, {len(u)} test images, {X.shape[1]} pixels each\n")
     print(f"{'test accuracy':20} numbaopt        scikit-learn")
     small = len(y) < 5000
     epochs = 60 if small else 10
@@ -181,22 +184,22 @@ def main(folder="."):
         p, curve = fit(loss, start(X.shape[1]), X, y, epochs, lr)
         ours_s, clock = time.perf_counter() - clock, time.perf_counter()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # on the larger data they are cut short
+            warnings.simplefilter("ignore", ConvergenceWarning)  # on the larger data they stop before they converge
             peers[model].fit(X, y)
         theirs_s = time.perf_counter() - clock
         predicted = scores(p, T).argmax(axis=1)
         ours, theirs = accuracy[model] = float(np.mean(predicted == u)), peers[model].score(T, u)
-        curves.append((f"{model}: {ours:.1%} of the test images right", curve, len(curve) // epochs))
+        curves.append((f"{model}: {ours:.1%} test accuracy", curve, len(curve) // epochs))
         print(f"{model:20} {ours:.4f} ({ours_s:4.1f} s)  {theirs:.4f} ({theirs_s:4.1f} s)")
 
     path = Path(folder) / "digits_minibatch.png"
     draw(path, name, classes, curves, T, u, predicted)
-    print("\n(A first run compiles Adam's step, some seconds; the next ones find it on disk.)")
-    print(f"The loss curves are in {path}")
+    print("\n(The first run compiles the step of Adam, which takes some seconds. Later runs load it from the disk.)")
+    print(f"The figure was saved as {path}")
     return accuracy
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", nargs="?", default=".", help="where to put the picture")
+    parser.add_argument("folder", nargs="?", default=".", help="where to save the figure")
     main(parser.parse_args().folder)

@@ -1,16 +1,18 @@
-"""Fit a peak to every pixel of a map, with error bars: 100 000 fits of five parameters in less than a second.
+"""Fit a peak and its standard errors to every pixel of a map: 100 000 fits of five parameters in less than a second.
 
-A quantum well is scanned with a laser spot, and at each point the light that comes back is recorded: a Gaussian
-peak on a sloping background, and noise. Where the well is a layer of atoms thicker, its energy is lower; where it
-is rough, the peak is broad. A Python loop over `scipy.optimize.curve_fit` takes the better part of a minute for
-what `minimize_many` does in the time that one needs to look up.
+A quantum well is scanned with a laser spot, and at each point a spectrum of the emitted light is recorded: a Gaussian
+peak on a sloping background, with noise. Where the well is one atomic layer thicker, its energy is lower; where it is
+rough, the peak is broad. A Python loop over `scipy.optimize.curve_fit` takes most of a minute for what `minimize_many`
+does in less than a second.
 
-What makes the fits few evaluations long is the choice of x. The start tells what the errors of the parameters will
-be, and how they go together: J'J / noise**2 = inv(U U'). With parameters = start + U x, chi squared is round about
-its minimum, and x is in standard errors: a gradient below 3e-4 means that each parameter is that close, in units of
-its own uncertainty.
+The choice of x makes the fits converge in few evaluations. The Jacobian J at the starting point predicts the covariance
+of the parameters, U U', by J'J / noise**2 = inv(U U'). With parameters = start + U x, the contours of chi squared are
+nearly spherical around its minimum, and x is measured in standard errors: a gradient below 3e-4 means that the distance
+of every parameter from the minimum is less than that fraction of its standard error.
 
-Run: python examples/gaussian_peaks.py [FOLDER for the picture, default: here] [--rows 250, for 100 000 spectra]
+Run: python examples/gaussian_peaks.py [FOLDER for the figure; default: the current one] [--rows 250]
+
+With --rows 250, the map has 100 000 spectra.
 """
 
 import argparse
@@ -25,12 +27,12 @@ from scipy.optimize import curve_fit
 
 from numbaopt import minimize_many
 
-NAMES = "height", "centre", "width", "offset", "slope"
+NAMES = "height", "center", "width", "offset", "slope"
 UNITS = "counts", "meV", "meV", "counts", "counts/meV"
-ENERGY = np.arange(48) - 23.5  # in meV, from the middle of the spectrometer's window
+ENERGY = np.arange(48) - 23.5  # in meV, relative to the center of the spectrum
 NOISE = 2.0  # standard deviation, in counts
-CLOSE = 3e-4  # from the minimum, in standard errors
-FAST = {"reassoc", "contract", "arcp", "nsz"}  # all but what forgets about NaN
+TOLERANCE = 3e-4  # in standard errors
+FAST = {"reassoc", "contract", "arcp", "nsz"}  # all flags that keep NaN and infinity
 
 
 # ---- the model, compiled: one spectrum at a time
@@ -38,9 +40,9 @@ FAST = {"reassoc", "contract", "arcp", "nsz"}  # all but what forgets about NaN
 
 @njit(error_model="numpy", fastmath=FAST)
 def bell(u):
-    """Return exp(-u**2 / 2) to 3e-14: exp(y) = exp(y / 256)**256.
+    """Return exp(-u**2 / 2) with an error below 3e-14, using exp(y) = exp(y / 256)**256.
 
-    np.exp is called once a sample; this is arithmetic, which LLVM does for four or eight samples at once.
+    LLVM does not vectorize calls of np.exp, but it does this arithmetic for four or eight samples at once.
     """
     y = max(u * u * (-0.5 / 256), -1.0)
     e = 1 + y * (1 + y / 2 * (1 + y / 3 * (1 + y / 4 * (1 + y / 5 * (1 + y / 6)))))
@@ -50,9 +52,9 @@ def bell(u):
 
 
 @njit(error_model="numpy", fastmath=FAST)
-def derivatives(energy, height, centre, width):
-    """Return the derivatives of ``height * bell(u) + offset + slope * energy`` by the first three, at one energy."""
-    u = (energy - centre) / width
+def derivatives(energy, height, center, width):
+    """Return the derivatives of the model with respect to height, center and width, at one energy."""
+    u = (energy - center) / width
     b = bell(u)
     shift = height / width * b * u
     return b, shift, shift * u
@@ -60,7 +62,7 @@ def derivatives(energy, height, centre, width):
 
 @njit(error_model="numpy", fastmath=FAST)
 def parameter(i, x, start, unit):
-    """Return an entry of start + unit @ x."""
+    """Return entry i of start + unit @ x."""
     p = start[i]
     for j in range(x.size):
         p += unit[i, j] * x[j]
@@ -69,12 +71,12 @@ def parameter(i, x, start, unit):
 
 @njit(error_model="numpy", fastmath=FAST)
 def misfit(x, grad, spectrum, start, unit, energy, noise):
-    """Return half of chi squared at the parameters start + unit @ x, and fill the gradient in x."""
-    height, centre, width = parameter(0, x, start, unit), parameter(1, x, start, unit), parameter(2, x, start, unit)
+    """Return half of chi squared at the parameters start + unit @ x, and write the gradient in x into grad."""
+    height, center, width = parameter(0, x, start, unit), parameter(1, x, start, unit), parameter(2, x, start, unit)
     offset, slope = parameter(3, x, start, unit), parameter(4, x, start, unit)
     total = g0 = g1 = g2 = g3 = g4 = 0.0
     for k in range(energy.size):
-        d0, d1, d2 = derivatives(energy[k], height, centre, width)
+        d0, d1, d2 = derivatives(energy[k], height, center, width)
         r = height * d0 + offset + slope * energy[k] - spectrum[k]
         total += r * r
         g0, g1, g2, g3, g4 = g0 + r * d0, g1 + r * d1, g2 + r * d2, g3 + r, g4 + r * energy[k]
@@ -87,7 +89,7 @@ def misfit(x, grad, spectrum, start, unit, energy, noise):
 
 @njit(error_model="numpy", fastmath=FAST)
 def guess(spectrum, energy, p):
-    """Put a start into p: the background from the ends, the centre at the top, the width from the area."""
+    """Estimate p: the background from both ends, height and center from the maximum, the width from the area."""
     last, spacing = energy.size - 1, energy[1] - energy[0]
     left = right = area = 0.0
     for k in range(4):
@@ -122,16 +124,16 @@ def information(p, energy, noise):
 
 
 @njit(error_model="numpy")
-def orthonormalise(metric, unit):
-    """Make unit, from zeros, upper triangular with unit' metric unit = 1: Gram and Schmidt's procedure."""
+def orthonormalize(metric, unit):
+    """Fill unit, initially zero, with the upper triangular matrix for which unit' metric unit = 1 (Gram-Schmidt)."""
     for j in range(len(unit)):
         unit[j, j] = 1.0
         for i in range(j):
-            along = 0.0
+            overlap = 0.0
             for k in range(i + 1):
-                along += unit[k, i] * metric[k, j]
+                overlap += unit[k, i] * metric[k, j]
             for k in range(i + 1):
-                unit[k, j] -= along * unit[k, i]
+                unit[k, j] -= overlap * unit[k, i]
         square = 0.0
         for k in range(j + 1):
             square += unit[k, j] * metric[k, j]
@@ -141,7 +143,7 @@ def orthonormalise(metric, unit):
 
 @njit(parallel=True)
 def starts(spectra, energy):
-    """Return a start for each spectrum."""
+    """Return a starting point for each spectrum."""
     p = np.empty((len(spectra), 5))
     for b in prange(len(spectra)):
         guess(spectra[b], energy, p[b])
@@ -150,14 +152,14 @@ def starts(spectra, energy):
 
 @njit(parallel=True)
 def units(p, energy, noise):
-    """Return for each row of p the U of inv(J'J / noise**2) = U U', which is the covariance of the parameters."""
+    """Return for each row of p the matrix U, for which U U' is the covariance of the parameters."""
     unit = np.zeros((len(p), 5, 5))
     for b in prange(len(p)):
-        orthonormalise(information(p[b], energy, noise), unit[b])
+        orthonormalize(information(p[b], energy, noise), unit[b])
     return unit
 
 
-# ---- all spectra at once, and one by one
+# ---- fitting all spectra at once, and one by one
 
 
 def fit(spectra):
@@ -171,7 +173,7 @@ def fit(spectra):
         data=(spectra, start, unit),
         method="lbfgs",
         jac="inplace",
-        tol=CLOSE,
+        tol=TOLERANCE,
         options={"history": 5},
     )
     found = start + np.einsum("bij,bj->bi", unit, result.x)
@@ -180,21 +182,21 @@ def fit(spectra):
     return found, errors, result
 
 
-def model(energy, height, centre, width, offset, slope):
-    """Return the spectrum, in NumPy."""
-    return height * np.exp(-0.5 * ((energy - centre) / width) ** 2) + offset + slope * energy
+def model(energy, height, center, width, offset, slope):
+    """Return a spectrum, computed with NumPy."""
+    return height * np.exp(-0.5 * ((energy - center) / width) ** 2) + offset + slope * energy
 
 
-def jacobian(energy, height, centre, width, offset, slope):
-    """Return the model's derivatives, shape (48, 5)."""
-    u = (energy - centre) / width
+def jacobian(energy, height, center, width, offset, slope):
+    """Return the derivatives of the model, shape (48, 5)."""
+    u = (energy - center) / width
     e = np.exp(-0.5 * u * u)
     shift = height / width * e * u
     return np.column_stack([e, shift, shift * u, np.ones_like(energy), energy])
 
 
 def one_by_one(spectra, start, **options):
-    """Fit in a loop over `scipy.optimize.curve_fit`; return parameters and standard errors."""
+    """Fit with `scipy.optimize.curve_fit` in a loop; return parameters and standard errors."""
     found, errors = np.empty((2, len(spectra), 5))
     noise = np.full(ENERGY.size, NOISE)
     for b, spectrum in enumerate(spectra):
@@ -203,8 +205,8 @@ def one_by_one(spectra, start, **options):
     return found, errors
 
 
-def apart(found, spectra, start):
-    """Return how far `found` is from where curve_fit converges to, in standard errors."""
+def deviation(found, spectra, start):
+    """Return the distance of `found` from the limit to which curve_fit converges, in standard errors."""
     exact, errors = one_by_one(spectra, start, jac=jacobian, ftol=1e-15, xtol=1e-15, gtol=1e-15)
     return abs(found - exact) / errors
 
@@ -213,38 +215,38 @@ def apart(found, spectra, start):
 
 
 def specimen(rows, columns, rng):
-    """Return the true parameters, shape (rows, columns, 5): islands an atom thicker or thinner, rough at their rims."""
+    """Return the true parameters, shape (rows, columns, 5): islands of different thickness with rough rims."""
     v, u = np.meshgrid(np.linspace(-1, 1, rows), np.linspace(-1.6, 1.6, columns), indexing="ij")
     seeds = rng.uniform((-1.7, -1.1), (1.7, 1.1), (70, 2))
     nearest = np.argmin((u[..., None] - seeds[:, 0]) ** 2 + (v[..., None] - seeds[:, 1]) ** 2, axis=-1)
     islands = gaussian_filter(rng.normal(0, 1.8, 70)[nearest], rows / 125)
     rims = np.hypot(*np.gradient(islands)) * rows / 250
     height = 75 * np.exp(-0.5 * ((u - 0.3) ** 2 + (v + 0.1) ** 2)) / (1 + 2 * rims) + 15
-    centre = islands + 1.5 * u - 1.5 * v**2
+    center = islands + 1.5 * u - 1.5 * v**2
     width = 2.6 + 1.4 * rims + 0.3 * np.sin(3 * u + 2 * v)
     offset = 20 + 4 * np.cos(u + 2 * v)
-    return np.stack([height, centre, width, offset, 0.1 * u], axis=-1)
+    return np.stack([height, center, width, offset, 0.1 * u], axis=-1)
 
 
 def measure(true, rng):
-    """Return noisy spectra; some pixels of the detector are dead and say NaN."""
+    """Return noisy spectra. Some spectra are NaN, as if pixels of the detector were broken."""
     spectra = model(ENERGY, *(p[:, None] for p in true.T)) + NOISE * rng.standard_normal((len(true), ENERGY.size))
     spectra[rng.integers(0, len(true), len(true) // 2000)] = np.nan
     return spectra
 
 
-# ---- what came out
+# ---- the results
 
 
 def draw(file, shape, spectra, found, errors, pulls):
-    """Draw maps of what was fitted, three of the spectra, and by how much the fits miss the truth."""
+    """Draw maps of the fitted parameters, three spectra with their fits, and histograms of the errors."""
     figure = plt.figure(figsize=(14, 6.6), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(2.6, 1))
     maps = [
         ("height, counts", found[:, 0], "magma"),
-        ("centre, meV", found[:, 1], "RdYlBu_r"),
+        ("center, meV", found[:, 1], "RdYlBu_r"),
         ("width, meV", found[:, 2], "viridis"),
-        ("standard error of the centre, meV", errors[:, 1], "cividis"),
+        ("standard error of the center, meV", errors[:, 1], "cividis"),
     ]
     spots = [(0.14, 0.32, "#3b6fb6"), (0.45, 0.53, "#d98324"), (0.67, 0.75, "#d1495b")]
     spots = [(int(v * shape[0]), int(u * shape[1]), color) for v, u, color in spots]
@@ -269,7 +271,7 @@ def draw(file, shape, spectra, found, errors, pulls):
         below.hist(values, sides, density=True, histtype="step", linewidth=1.2, label=name)
     below.plot(sides, np.exp(-(sides**2) / 2) / np.sqrt(2 * np.pi), color="0.2", linestyle="--", label="normal")
     below.set(xlabel="(fitted - true) / standard error", yticks=[], xlim=(-4, 4))
-    below.set_title("the errors are what they are said to be", loc="left")
+    below.set_title("errors of the fits", loc="left")
     below.legend(frameon=False, fontsize=8)
     for ax in (above, below):
         ax.spines[["top", "right"]].set_visible(False)
@@ -278,14 +280,14 @@ def draw(file, shape, spectra, found, errors, pulls):
 
 
 def seconds(function, *args, **kwargs):
-    """Return how long a call takes, and what it returns."""
+    """Return the duration of a call in seconds, and its return value."""
     clock = time.perf_counter()
     value = function(*args, **kwargs)
     return time.perf_counter() - clock, value
 
 
 def main(folder=".", rows=110, sample=1000):
-    """Fit, print how good and how fast that was, draw; return the figures printed."""
+    """Fit the spectra, print accuracy and speed, save the figure; return the printed numbers."""
     rng = np.random.default_rng(5)
     shape = rows, rows * 8 // 5
     true = specimen(*shape, rng).reshape(-1, 5)
@@ -298,29 +300,31 @@ def main(folder=".", rows=110, sample=1000):
     some = rng.choice(good, min(sample, len(good)), replace=False)
     start = starts(spectra[some], ENERGY)
     plain, with_jac = (seconds(one_by_one, spectra[some], start, jac=jac)[0] / len(some) for jac in (None, jacobian))
-    distance = apart(found[some], spectra[some], start)
+    distance = deviation(found[some], spectra[some], start)
 
     ours /= len(spectra)
     print(f"{len(spectra)} spectra, {ENERGY.size} channels and five parameters each. Fitted: {len(good)};", end=" ")
     print(f"not finite: {np.sum(result.status == 3)}.")
-    print(f"{'all of it, from counts to standard errors':44}{ours * 1e6:8.1f} us a fit", end="")
-    print(f", of {result.nfev[good].mean():.1f} evaluations")
+    print(f"{'numbaopt, including the standard errors':44}{ours * 1e6:8.1f} us per fit", end="")
+    print(f", {result.nfev[good].mean():.1f} evaluations")
     for name, theirs in (("scipy.optimize.curve_fit, from the same start", plain), ("with the Jacobian", with_jac)):
-        print(f"{name:44}{theirs * 1e6:8.1f} us a fit: {theirs / ours:.0f} times as long")
-    print(f"\n{'':8}{'standard error':>22}{'(fitted - true) / standard error':>38}{'from curve_fit, at most':>28}")
+        print(f"{name:44}{theirs * 1e6:8.1f} us per fit: {theirs / ours:.0f} times as long")
+    print(
+        f"\n{'':8}{'standard error':>22}{'(fitted - true) / standard error':>38}{'largest distance to curve_fit':>32}"
+    )
     for i, (name, unit) in enumerate(zip(NAMES, UNITS, strict=True)):
         print(f"{name:8}{np.median(errors[good, i]):11.4f} {unit:10}", end="")
         print(f"{pulls[:, i].mean():22.3f} +- {pulls[:, i].std():.3f}", end="")
-        print(f"{distance[:, i].max():19.1e} standard errors")
+        print(f"{distance[:, i].max():23.1e} standard errors")
     file = Path(folder) / "gaussian_peaks.png"
     draw(file, shape, spectra, found, errors, pulls)
-    print(f"\nThe picture is {file}")
-    return {"good": len(good), "pulls": pulls, "apart": distance.max(), "faster": plain / ours}
+    print(f"\nThe figure was saved as {file}")
+    return {"good": len(good), "pulls": pulls, "deviation": distance.max(), "faster": plain / ours}
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", nargs="?", default=".", help="where to put the picture")
+    parser.add_argument("folder", nargs="?", default=".", help="where to save the figure")
     parser.add_argument("--rows", type=int, default=110, help="rows of the map; it has 1.6 times as many columns")
     arguments = parser.parse_args()
     main(arguments.folder, arguments.rows)

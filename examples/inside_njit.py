@@ -1,8 +1,8 @@
-"""Minimise in compiled code: twenty thousand curve fits in one `@njit` function.
+"""Call `minimize` in compiled code: twenty thousand curve fits in one `@njit` function.
 
-A microscope that records how fluorescence fades gives a decay curve for each pixel: an amplitude, a lifetime
-and a background to fit, pixel by pixel. A Python loop would spend its time calling; here the loop, the model
-and the whole of `minimize` are one compiled function, which works in memory that it is given once.
+Fluorescence lifetime microscopy records a decay curve for each pixel, to which an amplitude, a lifetime and a
+background are fitted. In a Python loop, the calls would take most of the time. Here, the loop, the model and `minimize`
+are one compiled function, and all fits share a workspace that is allocated once.
 
 Run: python examples/inside_njit.py
 """
@@ -20,7 +20,7 @@ PIXELS, TIMES, STEPS = 20_000, 24, 200
 
 @njit
 def misfit(x, grad, times, curve):
-    """Return the mean square of ``exp(x[0] - exp(x[1]) * time) + x[2] - curve``; fill grad with its gradient."""
+    """Return the mean square of ``exp(x[0] - exp(x[1]) * time) + x[2] - curve``; write its gradient into grad."""
     error, rate = 0.0, np.exp(x[1])
     grad[:] = 0.0
     for i in range(times.size):
@@ -35,17 +35,17 @@ def misfit(x, grad, times, curve):
 
 @njit
 def fit_all(curves, times, workspace):
-    """Fit every row of `curves`; return the parameters, the errors and the number of steps."""
+    """Fit every row of `curves`; return the parameters, the errors and the total number of steps."""
     found, errors, steps = np.empty((len(curves), 3)), np.empty(len(curves)), 0
     for k in range(len(curves)):
-        given = times, curves[k]
-        best = minimize(misfit, START, given, "adam", "inplace", lr=0.08, maxiter=STEPS, workspace=workspace)
+        args = times, curves[k]
+        best = minimize(misfit, START, args, "adam", "inplace", lr=0.08, maxiter=STEPS, workspace=workspace)
         found[k], errors[k], steps = best.x, best.fun, steps + best.nit
     return found, errors, steps
 
 
 def main(pixels=PIXELS):
-    """Fit noisy decays whose lifetimes are known; print and return the median relative error."""
+    """Fit noisy decays with known lifetimes; print and return the median relative error of the lifetimes."""
     rng = np.random.default_rng(0)
     times = np.linspace(0, 4, TIMES)
     amplitude, lifetime = rng.uniform(0.5, 2, (pixels, 1)), rng.uniform(0.5, 2, (pixels, 1))
@@ -57,13 +57,13 @@ def main(pixels=PIXELS):
     found, errors, steps = fit_all(curves, times, workspace)
     seconds = time.perf_counter() - clock
 
-    off = np.abs(np.exp(-found[:, 1]) / lifetime[:, 0] - 1)
+    error = np.abs(np.exp(-found[:, 1]) / lifetime[:, 0] - 1)
     each = seconds / steps * 1e9
-    print(f"{pixels} fits in {steps} steps of Adam: {seconds:.2f} s, {each:.0f} ns a step,")
-    print(f"most of which go into the {TIMES} exponentials of a gradient.")
-    print(f"The residual is {np.sqrt(np.median(errors)):.4f}, the noise 0.01.")
-    print(f"Half of the lifetimes are within {np.median(off):.1%} of the truth.")
-    return float(np.median(off))
+    print(f"{pixels} fits in {steps} steps of Adam: {seconds:.2f} s, {each:.0f} ns per step,")
+    print(f"most of which is spent on the {TIMES} exponentials of a gradient.")
+    print(f"The median residual is {np.sqrt(np.median(errors)):.4f}, and the noise is 0.01.")
+    print(f"The median relative error of the lifetimes is {np.median(error):.1%}.")
+    return float(np.median(error))
 
 
 if __name__ == "__main__":

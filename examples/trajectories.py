@@ -1,11 +1,11 @@
-"""What each idea buys: gradient descent, momentum, RMSprop and Adam walk down the same ravine.
+"""Compare the paths of gradient descent, momentum, RMSprop and Adam in the same ravine.
 
-Above, forty steps of each; below, how high each still is above the minimum. Gradient descent's learning rate
-is as large as the steep walls allow, which along the floor is next to nothing. Momentum's and Adam's are the
-best of a hundred tried. RMSprop's steps keep their length however small the gradient: it arrives early and
-cannot stay, until its learning rate falls (see `numbaopt.schedules`).
+The upper part of the figure shows forty steps of each method, and the lower part the objective over all steps. The
+learning rate of gradient descent is as large as the steep direction allows, which is too small for the other direction.
+Those of momentum and Adam are the best of a hundred. The steps of RMSprop keep their length however small the gradient
+is, so it reaches the minimum early but does not converge until its learning rate decreases (see `numbaopt.schedules`).
 
-Run: python examples/trajectories.py [FOLDER for the picture, default: here]
+Run: python examples/trajectories.py [FOLDER for the figure; default: the current one]
 """
 
 import argparse
@@ -17,70 +17,70 @@ import numpy as np
 from numbaopt import adam, minimize, plot, rmsprop, sgd
 from numbaopt.problems import Problem
 
-# A hundred times steeper across than along, its floor tilted by 8 degrees, the minimum at the origin.
+# A quadratic with condition number 100, whose axes are rotated by 8 degrees, and its minimum at the origin.
 TILT = np.deg2rad(-8.0)
 AXES = np.array([[np.cos(TILT), -np.sin(TILT)], [np.sin(TILT), np.cos(TILT)]])
 HESSIAN = AXES @ np.diag([0.04, 4.0]) @ AXES.T
 STEPS, SHOWN = 150, 40
 
-WALKERS = {
-    "gradient descent": ("leaps across, creeps along", sgd(lr=0.47)),
-    "momentum": ("the leaps cancel, the creeping adds up", sgd(lr=0.09, momentum=0.9)),
-    "RMSprop": ("a pace for each axis: no leaps, never at rest", rmsprop(lr=0.25, alpha=0.9)),
-    "Adam": ("a pace for each axis, and momentum", adam(lr=0.6)),
+RULES = {
+    "gradient descent": ("oscillates across, slow along", sgd(lr=0.47)),
+    "momentum": ("oscillations cancel, progress adds up", sgd(lr=0.09, momentum=0.9)),
+    "RMSprop": ("a step size for each axis, no convergence", rmsprop(lr=0.25, alpha=0.9)),
+    "Adam": ("a step size for each axis, and momentum", adam(lr=0.6)),
 }
 COLORS = ["#8d6a9f", "#3b6fb6", "#d98324", "#d1495b"]
 
 
-def height(x, grad):
-    """Return the height at x, and write the slope into grad."""
+def objective(x, grad):
+    """Return the objective at x, and write its gradient into grad."""
     grad[:] = HESSIAN @ x
     return 0.5 * x @ grad
 
 
 RAVINE = Problem(
-    "ravine", height, np.array([-9.0, 3.2]), (np.zeros((1, 2)), 0.0), domain=((-11.5, 2.5), (-3.0, 4.2))
+    "ravine", objective, np.array([-9.0, 3.2]), (np.zeros((1, 2)), 0.0), domain=((-11.5, 2.5), (-3.0, 4.2))
 )
 
 
-def walk(rule, steps):
-    """Return the result of a walk, with every point that the rule visits."""
+def run(rule, steps):
+    """Return the result of a run, with the history of x."""
     options = {"maxiter": steps, "gtol": 0.0, "history": "x"}
-    return minimize(height, RAVINE.x0, method=rule, jac="inplace", options=options)
+    return minimize(objective, RAVINE.x0, method=rule, jac="inplace", options=options)
 
 
-def draw(file, walks):
-    """Draw the beginnings of the four walks over the contour lines, and the heights below."""
+def draw(file, results):
+    """Draw the first steps of the four methods over contour lines, and the objective over all steps."""
     figure = plt.figure(figsize=(10, 8.2), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=(2.1, 1))
-    for axes, (name, (gait, rule)), color in zip(above.subplots(2, 2).flat, WALKERS.items(), COLORS, strict=True):
-        plot.path(RAVINE, walk(rule, SHOWN), axes, colors=[color])
+    for axes, (name, (title, rule)), color in zip(above.subplots(2, 2).flat, RULES.items(), COLORS, strict=True):
+        plot.path(RAVINE, run(rule, SHOWN), axes, colors=[color])
         axes.set(xticks=[], yticks=[], xlabel="", ylabel="", aspect="equal", frame_on=False)
         axes.set_title(name, loc="left", color=color, fontweight="bold")
-        axes.set_title(gait, loc="right", fontsize=9.5)
-    axes = plot.convergence(walks, below.subplots(), minimum=0.0, colors=COLORS)
+        axes.set_title(title, loc="right", fontsize=9.5)
+    axes = plot.convergence(results, below.subplots(), minimum=0.0, colors=COLORS)
     axes.axvspan(0, SHOWN, color="0.94", zorder=0)
     axes.text(SHOWN / 2, 1e-7, "shown above", ha="center", color="0.4")
-    axes.set(xlabel="step", ylabel="height above the minimum", xlim=(0, STEPS + 1), ylim=(3e-8, 90))
+    axes.set(xlabel="step", ylabel="objective − minimum", xlim=(0, STEPS + 1), ylim=(3e-8, 90))
     axes.legend(frameon=False, loc="upper right", ncols=4)
     figure.savefig(file, dpi=100)
     plt.close(figure)
 
 
 def main(folder="."):
-    """Walk, print how far each rule comes, draw; return the last heights by name."""
-    walks = {name: walk(rule, STEPS) for name, (_, rule) in WALKERS.items()}
-    start = walks["Adam"].history.fun[0]
-    print(f"height above the minimum (start: {start:.3g})\n\n{'':18}{SHOWN} steps   {STEPS} steps")
-    for name, result in walks.items():
+    """Run the four methods, print their progress, save the figure; return the final values by name."""
+    results = {name: run(rule, STEPS) for name, (_, rule) in RULES.items()}
+    start = results["Adam"].history.fun[0]
+    print(f"objective minus minimum (at the start: {start:.3g})\n\n{'':18}{SHOWN} steps   {STEPS} steps")
+    for name, result in results.items():
         print(f"{name:18}{result.history.fun[SHOWN]:8.1e} {result.history.fun[-1]:11.1e}")
     file = Path(folder) / "trajectories.png"
-    draw(file, walks)
-    print(f"\nThe picture is {file}")
-    return {name: float(result.history.fun[-1]) for name, result in walks.items()}
+    draw(file, results)
+    print(f"\nThe figure was saved as {file}")
+    return {name: float(result.history.fun[-1]) for name, result in results.items()}
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", nargs="?", default=".", help="where to put the picture")
+    parser.add_argument("folder", nargs="?", default=".", help="where to save the figure")
     main(parser.parse_args().folder)

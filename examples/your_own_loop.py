@@ -1,7 +1,7 @@
-"""Own the loop: the same logistic regression, trained full-batch and by minibatches, around `step`.
+"""Write your own training loop around `step`: logistic regression with the full batch and with minibatches.
 
-A step costs a full-batch loop one pass over the data, a minibatch loop a small part of one. So the table
-compares them pass by pass: from the same data, minibatches make many steps where the full batch makes one.
+A step with the full batch takes one pass over the data, and a step with a minibatch takes a small part of a pass.
+Therefore the table compares the loss after the same number of passes, in which minibatches take many more steps.
 
 Run: python examples/your_own_loop.py
 """
@@ -15,13 +15,13 @@ PASSES, BATCH = 20, 32
 
 
 def load():
-    """Return 569 tumours, 30 standardised measurements each, and whether they are benign (1) or not (0)."""
+    """Return 30 standardized measurements of each of 569 tumors, and whether they are benign (1) or not (0)."""
     X, y = load_breast_cancer(return_X_y=True)
     return (X - X.mean(axis=0)) / X.std(axis=0), y.astype(float)
 
 
 def loss(w, X, y):
-    """Mean logistic loss with a small penalty, and its gradient."""
+    """Return the mean logistic loss with a small penalty, and its gradient."""
     z = X @ w
     p = 1 / (1 + np.exp(-z))
     f = np.mean(np.logaddexp(0, z) - y * z) + 0.5e-3 * w @ w
@@ -36,13 +36,13 @@ def full_batch(X, y):
     history = []
     for _ in range(PASSES):
         f, g = loss(w, X, y)
-        rule.step(w, g, state)  # w and state change in place
+        rule.step(w, g, state)  # modifies w and state in place
         history.append(f)
     return w, history
 
 
 def minibatches(X, y):
-    """Take a step for each batch; every pass sees the rows in a new order."""
+    """Take one step for each batch, with the rows in a new order in each pass."""
     w = np.zeros(X.shape[1])
     rule = adam(lr=0.02)
     state = rule.init(w)
@@ -59,9 +59,9 @@ def minibatches(X, y):
 
 
 def accumulated(X, y):
-    """Do the full-batch loop in the memory of one batch: gradients add up in the optimizer's buffer.
+    """Take the same steps as `full_batch`, but accumulate the gradient from batches in the buffer of `Optimizer`.
 
-    `Optimizer` takes an array, or a list or dict of arrays; `opt.grads` has the same structure.
+    `Optimizer` accepts an array, or a list or dict of arrays; `opt.grads` has the same structure.
     """
     params = {"w": np.zeros(X.shape[1])}
     opt = Optimizer(adam(lr=0.02), params)
@@ -76,14 +76,14 @@ def accumulated(X, y):
 
 
 def main():
-    """Print the loss after each pass over the data; return the last ones."""
+    """Print the loss after some passes over the data; return the final losses, and the accumulation error."""
     X, y = load()
     (w, full), (_, mini) = full_batch(X, y), minibatches(X, y)
     print(f"{'passes over the data':22} full batch   minibatches of {BATCH}")
     for k in (0, 1, 2, 5, 10, PASSES - 1):
         print(f"{k:22} {full[k]:10.4f} {mini[k]:16.4f}")
     gap = np.abs(accumulated(X, y) - w).max()
-    print(f"\nAccumulating the full-batch gradient in pieces ends at the same weights, within {gap:.0e}.")
+    print(f"\nWith the accumulated gradient, the final weights are the same within {gap:.0e}.")
     return full[-1], mini[-1], gap
 
 

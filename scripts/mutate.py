@@ -22,8 +22,8 @@ The kinds of mutations are: a comparison off by one (``<`` to ``<=``, ``==`` to 
 (``if ...: raise``), and a dropped statement.
 
 The tests of a module ``numbaopt/package/module.py`` are ``tests/package/test_module.py`` and those test files of
-``tests/package/`` that mention the names defined in the module most often. ``scripts/mutations.toml`` names others where these are the wrong ones.
-The examples in the module's docstrings are run as well.
+``tests/package/`` that mention the names defined in the module most often. ``scripts/mutations.toml`` names others
+where these are the wrong ones. The examples in the module's docstrings are run as well.
 
 A run takes minutes to hours, because changed kernels are compiled anew. It is therefore done by hand and not in CI.
 """
@@ -189,7 +189,7 @@ class Finder(ast.NodeVisitor):
     def visit_Assign(self, node):  # noqa: D102, N802
         if self.depth and all(isinstance(target, ast.Attribute | ast.Subscript) for target in node.targets):
             self.add(node, "statement", "pass")
-        self.visit(node.value)
+        self.generic_visit(node)
 
     def visit_Compare(self, node):  # noqa: D102, N802
         for left, operator, right in zip([node.left, *node.comparators], node.ops, node.comparators, strict=False):

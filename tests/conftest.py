@@ -29,7 +29,7 @@ settings.load_profile("numbaopt")
 
 
 LARGEST = 600_000_000  # bytes of a process of the test run, beyond which it gets no more tests
-SCHEDULER = pytest.StashKey()
+SCHEDULER, MEMORY = pytest.StashKey(), pytest.StashKey()
 collect_ignore = ["typing/usage.py"]  # for type checkers: it is not run
 
 
@@ -55,7 +55,9 @@ def shortened(ids):
 
 
 def pytest_addoption(parser):
-    parser.addoption("--all", action="store_true", help="run every test; without it, those that tests/selection.py names")
+    parser.addoption(
+        "--all", action="store_true", help="run every test; without it, those that tests/selection.py names"
+    )
 
 
 def pytest_collection_modifyitems(config, items):
@@ -68,8 +70,8 @@ def pytest_collection_modifyitems(config, items):
 
 
 # With pytest-xdist: the tests of one rule, or of one file, run in one process, so that nothing is compiled twice at
-# the same time; and a process that has grown is replaced by a new one, for LLVM does not return the memory of what it
-# has compiled.
+# the same time. A process that has grown gets no more tests, and another takes its place: LLVM does not return the
+# memory of what it has compiled.
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -83,15 +85,28 @@ def pytest_xdist_make_scheduler(config, log):
             return selection.group(nodeid)
 
         def _reschedule(self, node):
-            waiting = self.workqueue and self._pending_of(self.assigned_work[node]) <= 2
-            if waiting and not node.shutting_down and resident(node.workerinfo["pid"]) > LARGEST:
+            few = self._pending_of(self.assigned_work[node]) <= 2
+            if few and self.workqueue and not node.shutting_down and config.stash[MEMORY].get(node, 0) > LARGEST:
                 node.shutdown()
             else:
                 super()._reschedule(node)
 
     config.option.loadscopereorder = False
-    config.stash[SCHEDULER] = Scheduler(config, log)
+    config.stash[SCHEDULER], config.stash[MEMORY] = Scheduler(config, log), {}
     return config.stash[SCHEDULER]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """Let a report say how much memory its process has, in bytes."""
+    report = yield
+    report.resident = resident()
+    return report
+
+
+def pytest_runtest_logreport(report):
+    if hasattr(report, "node"):  # where reports of other processes arrive
+        report.node.config.stash[MEMORY][report.node] = report.resident
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -101,10 +116,17 @@ def pytest_testnodedown(node, error):
         node.config.pluginmanager.getplugin("dsession")._clone_node(node)
 
 
-def resident(pid):
-    """Return the bytes of memory of a process; 0 where the system does not tell."""
+def pytest_terminal_summary(terminalreporter, config):
+    memory = config.stash.get(MEMORY, {})
+    if memory:
+        most = max(memory.values()) / 1e6
+        terminalreporter.write_line(f"{len(memory)} processes had at most {most:.0f} MB each at the end of a test")
+
+
+def resident():
+    """Return the bytes of memory that this process has; 0 where the system does not tell."""
     try:
-        with open(f"/proc/{pid}/statm") as file:
+        with open("/proc/self/statm") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return 0

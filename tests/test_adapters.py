@@ -1,7 +1,7 @@
-"""Programs that take an optimizer from outside, the real ones: each is given a rule, and a solver.
+"""Libraries that accept an optimizer are tested with a rule and with a solver.
 
-The oracle is what the program finds with its own optimizer, or a closed form. What is not installed is skipped, but
-with NUMBAOPT_REQUIRE_CALLERS=1, as in CI: then it is missing. ``pip install "numbaopt[callers]"`` has all of them.
+The expected results are those of the library with its default optimizer, or closed forms. Libraries that are not
+installed are skipped, unless NUMBAOPT_REQUIRE_CALLERS=1 as in CI. ``pip install "numbaopt[callers]"`` installs all.
 """
 
 import functools
@@ -18,7 +18,7 @@ from scipy import optimize, stats
 import numbaopt
 from numbaopt import adam, barzilai_borwein, hooks, lbfgs, minimize
 
-# What the programs themselves do that their own versions of NumPy, pandas and SciPy will not like for ever.
+# Warnings that these libraries cause in NumPy, pandas and SciPy.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
 METHODS = {"rule": adam(lr=0.05), "solver": lbfgs}
@@ -27,8 +27,8 @@ methods = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 bounded = pytest.mark.parametrize("method", BOUNDED.values(), ids=BOUNDED)
 
 
-def program(name):
-    """Import a program, or skip the test where it is not installed and need not be."""
+def library(name):
+    """Import a library; skip the test if it is not installed and not required."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if os.environ.get("NUMBAOPT_REQUIRE_CALLERS") == "1":
@@ -48,7 +48,7 @@ def both(x):
     return bowl(x), slope(x)
 
 
-# SciPy's own.
+# SciPy.
 
 
 @methods
@@ -76,7 +76,7 @@ def test_differential_evolution(method, upper):
     assert "nfev" in result and (result.x <= upper).all()
 
 
-@pytest.mark.xfail(raises=AttributeError, strict=False, reason="shgo calls method.lower(): it takes names only")
+@pytest.mark.xfail(raises=AttributeError, strict=False, reason="shgo calls method.lower(), so it accepts only names")
 @methods
 def test_shgo(method):
     result = optimize.shgo(bowl, [(-5, 5)] * 2, minimizer_kwargs={"method": method})
@@ -84,21 +84,21 @@ def test_shgo(method):
 
 
 @methods
-@pytest.mark.parametrize("more", [{}, {"bracket": (0, 3)}, {"bounds": (0, 3)}], ids=["", "bracket", "bounds"])
-def test_minimize_scalar_has_no_x0(method, more):
+@pytest.mark.parametrize("keywords", [{}, {"bracket": (0, 3)}, {"bounds": (0, 3)}], ids=["", "bracket", "bounds"])
+def test_minimize_scalar_has_no_x0(method, keywords):
     with pytest.raises(TypeError, match="x0, which is missing; a method for minimize_scalar.*call minimize"):
-        optimize.minimize_scalar(lambda x: (x - 1) ** 2, method=method, **more)
+        optimize.minimize_scalar(lambda x: (x - 1) ** 2, method=method, **keywords)
 
 
 @methods
-def test_a_method_is_called_by_name_or_by_place(method):
-    by_place = method(bowl, [3.0, 2.0], (), jac=slope)
+def test_arguments_by_name_or_by_position(method):
+    by_position = method(bowl, [3.0, 2.0], (), jac=slope)
     by_name = method(fun=bowl, x0=[3.0, 2.0], jac=slope, bounds=None, constraints=[], tol=None, callback=None)
-    assert by_place.nfev == by_name.nfev and np.array_equal(by_place.x, by_name.x) and by_name.success
+    assert by_position.nfev == by_name.nfev and np.array_equal(by_position.x, by_name.x) and by_name.success
 
 
 @pytest.mark.parametrize("method", [lbfgs, numbaopt.nonlinear_cg], ids=lambda method: method.name)
-def test_bounds_that_a_method_cannot_heed(method):
+def test_bounds_that_a_method_does_not_support(method):
     def fit(bounds):
         return optimize.minimize(bowl, [0.0, 0.0], jac=slope, method=method, bounds=bounds)
 
@@ -129,7 +129,7 @@ def test_distributions():
 @bounded
 @pytest.mark.parametrize("kind", ["Regressor", "Classifier"])
 def test_gaussian_processes(method, kind):
-    gaussian_process = program("sklearn.gaussian_process")
+    gaussian_process = library("sklearn.gaussian_process")
     X = np.linspace(0, 3, 20)[:, None]
     y = np.sin(2 * X[:, 0]) if kind == "Regressor" else np.sin(2 * X[:, 0]) > 0
     noise = {"alpha": 1e-4} if kind == "Regressor" else {}
@@ -142,28 +142,28 @@ def test_gaussian_processes(method, kind):
     np.testing.assert_array_equal(again.predict(X), ours.predict(X))
 
 
-def network(kind, X, y, **more):
-    neural_network = program("sklearn.neural_network")
-    model = getattr(neural_network, kind)(hidden_layer_sizes=(8,), random_state=0, max_iter=12, **more)
+def network(kind, X, y, **keywords):
+    neural_network = library("sklearn.neural_network")
+    model = getattr(neural_network, kind)(hidden_layer_sizes=(8,), random_state=0, max_iter=12, **keywords)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the epochs are few
+        warnings.simplefilter("ignore")  # it does not converge in so few epochs
         return model.fit(X, y)
 
 
-PLACE = "sklearn.neural_network._multilayer_perceptron.AdamOptimizer"
+TARGET = "sklearn.neural_network._multilayer_perceptron.AdamOptimizer"
 
 
 @pytest.mark.parametrize("kind", ["MLPClassifier", "MLPRegressor"])
-def test_networks_train_as_with_their_own_adam(kind):
+def test_networks_train_as_with_the_adam_of_scikit_learn(kind):
     X = np.random.default_rng(0).normal(size=(120, 5))
     y = X[:, 0] * X[:, 1] > 0 if kind == "MLPClassifier" else X[:, 0]
     usual = network(kind, X, y)
-    with unittest.mock.patch(PLACE, hooks.neural_network(adam(lr=1e-3, eps_hat=True))):
+    with unittest.mock.patch(TARGET, hooks.neural_network(adam(lr=1e-3, eps_hat=True))):
         ours = network(kind, X, y)
     np.testing.assert_allclose(ours.loss_curve_, usual.loss_curve_, rtol=1e-12)
     for w, expected in zip(ours.coefs_, usual.coefs_, strict=True):
         np.testing.assert_allclose(w, expected, rtol=1e-9, atol=1e-12)
-    again = pickle.loads(pickle.dumps(ours))  # goes on with its moments, in arrays of its own
+    again = pickle.loads(pickle.dumps(ours))  # continues with its moments in separate arrays
     for model in (usual, ours, again):
         model.partial_fit(X, y)
     assert again.loss_ == ours.loss_ == pytest.approx(usual.loss_, rel=1e-12)
@@ -173,12 +173,12 @@ def test_networks_train_as_with_their_own_adam(kind):
 
 def test_a_network_that_stops(capsys):
     X = np.random.default_rng(0).normal(size=(60, 3))
-    with unittest.mock.patch(PLACE, hooks.neural_network("sgd")):
+    with unittest.mock.patch(TARGET, hooks.neural_network("sgd")):
         ours = network("MLPRegressor", X, X[:, 0], tol=1e9, n_iter_no_change=1, verbose=True)
     assert ours.n_iter_ < 12 and "Stopping." in capsys.readouterr().out
 
 
-# Others, in which a rule is an argument.
+# Other libraries.
 
 
 def counts(n=200):
@@ -190,7 +190,7 @@ def counts(n=200):
 @methods
 @pytest.mark.parametrize("way", ["min_method", "extra_fit_funcs", "basinhopping"])
 def test_statsmodels(method, way):
-    model = program("statsmodels.api").Poisson(*counts())
+    model = library("statsmodels.api").Poisson(*counts())
     usual = model.fit(disp=0)
     if way == "min_method":
         ours = model.fit(method="minimize", min_method=method, maxiter=5000, disp=0)
@@ -199,15 +199,15 @@ def test_statsmodels(method, way):
     else:
         known = {"ours": hooks.statsmodels(method)}
         ours = model.fit(method="ours", extra_fit_funcs=known, maxiter=5000, disp=0)
-        told = ours.mle_retvals
-        assert told["converged"] and told["fcalls"] >= told["iterations"] > 1
-        assert told["fopt"] == pytest.approx(usual.mle_retvals["fopt"])
+        info = ours.mle_retvals
+        assert info["converged"] and info["fcalls"] >= info["iterations"] > 1
+        assert info["fopt"] == pytest.approx(usual.mle_retvals["fopt"])
     np.testing.assert_allclose(ours.params, usual.params, atol=1e-5)
     np.testing.assert_allclose(ours.bse, usual.bse, atol=1e-5)
 
 
 def test_statsmodels_within_bounds(capsys):
-    model = program("statsmodels.api").Poisson(*counts())
+    model = library("statsmodels.api").Poisson(*counts())
     ours = {"ours": hooks.statsmodels(adam(lr=0.05))}
     bounds = [(0, 0.1)] * 3
     found = model.fit(method="ours", extra_fit_funcs=ours, bounds=bounds, tol=1e-7, disp=1, maxiter=5000)
@@ -218,19 +218,19 @@ def test_statsmodels_within_bounds(capsys):
         model.fit(method="ours", extra_fit_funcs=ours, maxitr=3, disp=0)
 
 
-def decay(lmfit, **more):
+def decay(lmfit, **keywords):
     x = np.linspace(0, 3, 30)
     parameters = lmfit.Parameters()
     parameters.add("a", 3, min=0, max=10)
     parameters.add("b", 0.5)
     parameters.add("c", 1.0, vary=False)
     y = 2 * np.exp(-x * 1.3) + 1
-    return lmfit.Minimizer(lambda p: p["a"] * np.exp(-x * p["b"]) + p["c"] - y, parameters, **more)
+    return lmfit.Minimizer(lambda p: p["a"] * np.exp(-x * p["b"]) + p["c"] - y, parameters, **keywords)
 
 
 @methods
 def test_lmfit(method):
-    lmfit = program("lmfit")
+    lmfit = library("lmfit")
     found = decay(lmfit).scalar_minimize(method=method)
     assert found.success and not found.aborted
     np.testing.assert_allclose([found.params["a"], found.params["b"]], [2, 1.3], atol=1e-4)
@@ -240,35 +240,37 @@ def test_lmfit(method):
 
 
 def test_autograd():
-    peers = program("autograd.misc.optimizers")
+    peers = library("autograd.misc.optimizers")
     x0 = {"w": np.ones((2, 3)), "b": [np.zeros(2), np.array(1.0)]}
-    seen = []
+    calls = []
 
     def grad(p, i):
         return {"w": 2 * p["w"] - i % 3, "b": [p["b"][0] - 1, 2 * p["b"][1]]}
 
     def callback(p, i, g):
-        seen.append((i, p["w"][0, 0], g["b"][1]))
+        calls.append((i, p["w"][0, 0], g["b"][1]))
 
-    for own, ours in [(peers.adam, adam), (functools.partial(peers.sgd, mass=0.0), numbaopt.sgd)]:
+    for theirs, ours in [(peers.adam, adam), (functools.partial(peers.sgd, mass=0.0), numbaopt.sgd)]:
         found = hooks.loop(ours)(grad, x0, callback, num_iters=40, step_size=0.01)
-        mine, seen = seen, []
-        expected = own(grad, x0, callback, num_iters=40, step_size=0.01)
-        np.testing.assert_allclose(mine, seen, rtol=1e-7)
-        seen = []
+        our_calls, calls = calls, []
+        expected = theirs(grad, x0, callback, num_iters=40, step_size=0.01)
+        np.testing.assert_allclose(our_calls, calls, rtol=1e-7)
+        calls = []
         np.testing.assert_allclose(found["w"], expected["w"], rtol=1e-7)
         np.testing.assert_allclose(found["b"][0], expected["b"][0], rtol=1e-7)
     assert np.array_equal(x0["w"], np.ones((2, 3)))
     with pytest.raises(TypeError, match="learning_rate.*lr"):
         hooks.loop("adam")(grad, x0, learning_rate=1.0)
     for hook in (hooks.loop, hooks.neural_network):
-        with pytest.raises(ValueError, match="lbfgs asks for the objective's value"):
+        with pytest.raises(
+            ValueError, match="lbfgs needs the value of the objective, but this adapter receives only gradients"
+        ):
             hook("lbfgs")
 
 
 @methods
 def test_iminuit(method):
-    iminuit = program("iminuit")
+    iminuit = library("iminuit")
 
     def cost(a, b):
         return (a - 1) ** 2 + 3 * (b - 2) ** 2
@@ -287,7 +289,7 @@ def test_iminuit(method):
 
 @bounded
 def test_pyhf(method):
-    pyhf = program("pyhf")
+    pyhf = library("pyhf")
     pyhf.set_backend("numpy", pyhf.optimize.scipy_optimizer(tolerance=1e-6))
     background = {"signal": [12.0, 11.0], "bkg": [50.0, 52.0], "bkg_uncertainty": [3.0, 7.0]}
     model = pyhf.simplemodels.uncorrelated_background(**background)
@@ -301,8 +303,8 @@ def test_pyhf(method):
 
 @bounded
 def test_lifelines(method):
-    lifelines = program("lifelines")
-    data = program("lifelines.datasets").load_waltons()
+    lifelines = library("lifelines")
+    data = library("lifelines.datasets").load_waltons()
     usual = lifelines.LogNormalFitter().fit(data["T"], data["E"])
     ours = lifelines.LogNormalFitter()
     ours._scipy_fit_method, ours._scipy_fit_options = method, {}
@@ -312,7 +314,7 @@ def test_lifelines(method):
 
 @methods
 def test_linearmodels(method):
-    iv = program("linearmodels.iv")
+    iv = library("linearmodels.iv")
     rng = np.random.default_rng(0)
     z, u = rng.normal(size=(300, 2)), rng.normal(size=300)
     x = z @ [1, 0.5] + u

@@ -1,4 +1,4 @@
-"""Every example runs and shows what it says it shows."""
+"""All examples run, and their results are as described."""
 
 import importlib.util
 
@@ -28,7 +28,7 @@ def test_quickstart(capsys):
     assert "success: True" in capsys.readouterr().out
 
 
-def beats_scikit_learn(example, folder):
+def check_accuracy(example, folder):
     accuracy = example.main(folder)
     assert list(accuracy) == ["softmax regression", "two-layer network"]
     for ours, theirs in accuracy.values():
@@ -39,19 +39,19 @@ def beats_scikit_learn(example, folder):
 def test_digits(tmp_path, monkeypatch, capsys):
     example = load("digits_minibatch")
     monkeypatch.setattr(example, "FASHION", tmp_path / "not installed")
-    beats_scikit_learn(example, tmp_path)
-    assert "1347 images" in capsys.readouterr().out
+    check_accuracy(example, tmp_path)
+    assert "1347 training images" in capsys.readouterr().out
 
 
 def test_fashion(tmp_path):
     example = load("digits_minibatch")
     if not example.FASHION.is_dir():
         pytest.skip("Debian's package dataset-fashion-mnist is not installed")
-    beats_scikit_learn(example, tmp_path)
+    check_accuracy(example, tmp_path)
 
 
 @pytest.mark.parametrize("model", ["softmax", "network"])
-def test_gradients_written_by_hand(model):
+def test_gradients_of_the_classifiers(model):
     example, np = load("digits_minibatch"), pytest.importorskip("numpy")
     loss, start = getattr(example, f"{model}_loss"), getattr(example, f"{model}_start")
     rng = np.random.default_rng(0)
@@ -64,16 +64,16 @@ def test_gradients_written_by_hand(model):
 
 
 def test_trajectories(tmp_path):
-    height = load("trajectories").main(tmp_path)
-    assert height["Adam"] < height["momentum"] < height["gradient descent"] < height["RMSprop"]
+    final = load("trajectories").main(tmp_path)
+    assert final["Adam"] < final["momentum"] < final["gradient descent"] < final["RMSprop"]
     assert is_png(tmp_path / "trajectories.png")
 
 
 def test_choose_a_method(tmp_path, capsys):
-    found = load("choose_a_method").main(tmp_path)
-    assert not found.errors and len(found) == 7
-    assert {"L-BFGS", "SciPy's BFGS", "Adam"} <= {label for label, result in found.items() if result.success}
-    assert not found["gradient descent"].success
+    comparison = load("choose_a_method").main(tmp_path)
+    assert not comparison.errors and len(comparison) == 7
+    assert {"L-BFGS", "SciPy's BFGS", "Adam"} <= {label for label, result in comparison.items() if result.success}
+    assert not comparison["gradient descent"].success
     assert "7 of 7 methods returned a result." in capsys.readouterr().out
     assert is_png(tmp_path / "choose_a_method.png")
 
@@ -108,9 +108,9 @@ def test_gaussian_peaks(tmp_path, capsys):
     example, np = load("gaussian_peaks"), pytest.importorskip("numpy")
     u = np.linspace(-40, 40, 4001)
     assert max(abs(example.bell(v) - np.exp(-(v**2) / 2)) for v in u) < 1e-13
-    seen = example.main(tmp_path, rows=50, sample=200)
-    assert seen["good"] == 4000 - 2 and "not finite: 2" in capsys.readouterr().out
-    assert seen["apart"] < 1e-3
-    assert np.all(abs(seen["pulls"].mean(axis=0)) < 5 / 4000**0.5)
-    assert np.all(abs(seen["pulls"].std(axis=0) - 1) < 5 / 8000**0.5)
+    printed = example.main(tmp_path, rows=50, sample=200)
+    assert printed["good"] == 4000 - 2 and "not finite: 2" in capsys.readouterr().out
+    assert printed["deviation"] < 1e-3
+    assert np.all(abs(printed["pulls"].mean(axis=0)) < 5 / 4000**0.5)
+    assert np.all(abs(printed["pulls"].std(axis=0) - 1) < 5 / 8000**0.5)
     assert is_png(tmp_path / "gaussian_peaks.png")

@@ -43,8 +43,25 @@ def as_scipy_method(
 ):
     """Minimize as SciPy asks a custom method to: options are keywords, and an unknown one is only a warning.
 
-    A Hessian is ignored without a warning, because some callers pass one to every method. They do the same with bounds,
-    which SciPy's own methods without bounds ignore with a warning; here a result outside them is no success, either.
+    Parameters
+    ----------
+    rule : Rule or Solver
+        The method.
+    fun, x0, args, jac, constraints, tol, callback
+        As in `numbaopt.minimize`.
+    hess, hessp : callable, optional
+        Ignored without a warning, because some callers pass them to every method.
+    bounds : optional
+        As in `numbaopt.minimize`. A method that takes no bounds ignores them with a warning, as SciPy's methods do; a
+        result outside the bounds is then no success.
+    data, batch_size, epochs, shuffle, seed, drop_last, checkpoint, checkpoint_every, resume
+        As in `numbaopt.minimize`.
+    **options
+        Hyperparameters and options, as in ``options`` of `numbaopt.minimize`.
+
+    Returns
+    -------
+    Result
     """
     owner = getattr(jac, "__self__", None)
     if owner is fun and type(fun).__name__ == "MemoizeJac" and type(fun).__module__.startswith("scipy."):

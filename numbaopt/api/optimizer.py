@@ -1,4 +1,4 @@
-"""Optimizer: a rule, the parameters it changes in place, and their state, for a loop of your own."""
+"""The class `Optimizer`: a rule, the parameters that it changes in place, and their state."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -18,32 +18,32 @@ if TYPE_CHECKING:
 
 
 class Optimizer:
-    """A rule at work on parameters that it changes in place.
+    """A rule together with the parameters that it changes in place.
 
     Parameters
     ----------
     rule : Rule or str
         The method: ``adam(lr=1e-3)`` or ``"adam"``.
     params : array, dict, list or tuple of arrays, or list of dicts with a key ``"params"``
-        float32 or float64, C-contiguous, writable: NumPy arrays, or device arrays that are then stepped where they
-        lie. NumPy arrays may be complex: they are stepped as their real and imaginary parts, and their gradients are
-        complex, too, dL/dRe + 1j dL/dIm, as in torch. A list of dicts makes groups, as in torch: the other keys are
-        that group's hyperparameters, or its ``"rule"``.
+        float32 or float64, C-contiguous and writable. They are NumPy arrays, or device arrays, which are stepped on
+        their device. NumPy arrays may be complex: they are stepped as their real and imaginary parts, and their
+        gradients are complex, too, dL/dRe + 1j dL/dIm, as in torch. A list of dicts makes groups, as in torch: the
+        other keys are the hyperparameters of the group, or its ``"rule"``.
 
     Attributes
     ----------
-    params : as given
-        The parameters.
-    grads : as params
-        Gradients in the structure of ``params`` (a list of such with groups): views of one flat buffer, to accumulate
-        into, which `step` reads where it is given nothing.
+    params : array, dict, list or tuple of arrays, or list of these
+        The parameters, as they were passed; with groups, a list of the parameters of each.
+    grads : the structure of ``params``
+        Gradients to accumulate into. They are views of one flat buffer, which `step` uses if it is called without
+        gradients.
     groups : list of Group
-        Rule, parameters and states of each group; one where ``params`` is no list of groups.
+        The rule, parameters and states of each group. There is one group unless ``params`` is a list of groups.
 
     Raises
     ------
     TypeError, ValueError
-        For parameters that cannot be changed in place, naming them.
+        If a parameter cannot be changed in place; the message names it.
 
     Examples
     --------
@@ -64,17 +64,17 @@ class Optimizer:
         self._grouped = isinstance(params, list) and bool(params) and all(_is_group(p) for p in params)
         self.groups = []
         for group in params if self._grouped else [{"params": params}]:
-            own = {key: value for key, value in group.items() if key not in ("params", "rule")}
-            self.groups.append(Group(get(group.get("rule", rule))(**own), group["params"]))
+            hyper = {key: value for key, value in group.items() if key not in ("params", "rule")}
+            self.groups.append(Group(get(group.get("rule", rule))(**hyper), group["params"]))
         leaves, names = [], []
         for i, group in enumerate(self.groups):
             leaves += group._leaves
             names += [f"params{path}" + f" of group {i}" * self._grouped for path in group.structure.paths]
-        _apart(leaves, names)
+        _check_memory(leaves, names)
 
     @property
     def params(self) -> Any:
-        """The parameters as they were given."""
+        """The parameters as they were passed."""
         return [g.params for g in self.groups] if self._grouped else self.groups[0].params
 
     @property
@@ -93,22 +93,22 @@ class Optimizer:
         Parameters
         ----------
         grads : the structure of ``params``, optional
-            Gradients; a parameter whose gradient is None is left alone. By default the buffer `grads`.
+            Gradients; a parameter whose gradient is None is not stepped. By default the buffer `grads` is used.
         f : float, optional
-            The objective's value, for rules that ask for it.
+            The objective's value, for rules that need it.
 
         Raises
         ------
         TypeError, ValueError
-            When a gradient does not fit its parameter. Nothing has changed then.
+            If a gradient does not fit its parameter. Nothing has changed then.
         """
         if grads is None:
             work = [(group, group.buffered()) for group in self.groups]
         else:
-            given = grads if self._grouped else [grads]
-            if not isinstance(given, (list, tuple)) or len(given) != len(self.groups):
+            each = grads if self._grouped else [grads]
+            if not isinstance(each, (list, tuple)) or len(each) != len(self.groups):
                 raise ValueError(f"grads is a list of {len(self.groups)}, one for each group, not {describe(grads)}")
-            work = [(group, group.gather(own)) for group, own in zip(self.groups, given, strict=True)]
+            work = [(group, group.gather(tree)) for group, tree in zip(self.groups, each, strict=True)]
         for group, _ in work:
             if group.rule.needs_value:
                 objective_value(group.rule, f)
@@ -118,13 +118,13 @@ class Optimizer:
     def reported(self) -> Any:
         """Return copies of the points to report, in the structure of ``params``.
 
-        They are the parameters themselves for most rules; an average of them where a rule or a stage of its chain
-        keeps one (`schedule_free_adamw`, `transforms.ema`).
+        For most rules they are the parameters themselves. If a rule or a stage of its chain keeps an average of them
+        (`schedule_free_adamw`, `transforms.ema`), they are that average.
 
         Returns
         -------
         array, dict, list or tuple of arrays
-            New arrays; with groups, a list of such.
+            New arrays; with groups, a list of these.
         """
         points = [group.reported() for group in self.groups]
         return points if self._grouped else points[0]
@@ -135,23 +135,24 @@ class Optimizer:
         Parameters
         ----------
         **hyper
-            By name; for one group, ``opt.groups[0].rule = ...``.
+            Values by name. For one group, use ``opt.groups[0].rule = ...``.
 
         Raises
         ------
         TypeError, ValueError
-            For what a group's rule does not take. Nothing has changed then.
+            If the rule of a group does not take a value. Nothing has changed then.
         """
         for group, rule in [(group, group.accepted(group.rule(**hyper))) for group in self.groups]:
             group.rule = rule
 
     def state_dict(self) -> dict[str, Any]:
-        """Return a copy of all that is needed to go on later: rules' names, hyperparameters, step numbers, slots.
+        """Return a copy of everything needed to resume: the rules' names, hyperparameters, step numbers and slots.
 
         Returns
         -------
         dict
-            Of lists, dicts, numbers, schedules and NumPy arrays, device arrays copied to the host: it pickles.
+            It consists of lists, dicts, numbers, schedules and NumPy arrays (also for device arrays), and can be
+            pickled.
         """
         return {
             "groups": [
@@ -167,17 +168,17 @@ class Optimizer:
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned. All of it is checked before anything changes.
+        """Resume from what `state_dict` returned. All of it is checked before anything changes.
 
         Parameters
         ----------
         saved : dict
-            From `state_dict` of an optimizer of the same methods, for parameters of the same shapes.
+            From `state_dict` of an optimizer with the same methods and parameters of the same shapes.
 
         Raises
         ------
         ValueError
-            When it was saved by another method, or for other parameters; the message says what differs.
+            If it was saved by another method, or for other parameters; the message says what differs.
         """
         try:
             groups = [
@@ -199,18 +200,18 @@ class Optimizer:
                 raise ValueError(f"{where}: {error}") from None
             if not len(t) == len(slots) == len(numbers) == len(group.saved):
                 raise ValueError(f"{where} is for {len(t)} parameters; here there are {len(group.saved)}")
-            for state, steps, own, carried in zip(group.saved, t, slots, numbers, strict=True):
-                shapes = {k: np.shape(v) for k, v in own.items()}
+            for state, steps, arrays, carried in zip(group.saved, t, slots, numbers, strict=True):
+                shapes = {k: np.shape(v) for k, v in arrays.items()}
                 here = {k: np.shape(v) for k, v in contents(state).items()}
                 if set(carried) != set(state.rule.numbers_of):
                     raise ValueError(f"{where} has the numbers {sorted(carried)}; here are {state.rule.numbers_of}")
                 if rule.slots_of != group.rule.slots_of or shapes != here:
                     raise ValueError(f"{where} has slots of shapes {shapes}; here they are {here}")
-                if any(np.asarray(values).dtype.kind != "f" for values in own.values()):
+                if any(np.asarray(values).dtype.kind != "f" for values in arrays.values()):
                     raise ValueError(f"{where} has slots that are not arrays of real numbers")
                 if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 0:
                     raise ValueError(f"{where} has the step number {steps!r}; it is an integer from 0")
-                values = [np.asarray(own[k]) for k in state.rule.slots_of]
+                values = [np.asarray(arrays[k]) for k in state.rule.slots_of]
                 flat = np.zeros(state.s.size, state.s.dtype)
                 filled = [flat[:0], *(value.reshape(-1) for value in values)]
                 flat[: sum(part.size for part in filled)] = np.concatenate(filled)
@@ -225,7 +226,7 @@ class Optimizer:
                 target.carry(content[1])
 
     def __getstate__(self):
-        # Views of the caller's arrays do not survive copying as views: make them anew.
+        # Copies of the views would not be views of the copied arrays: they are made anew.
         groups = [{"params": group.params, "rule": group.rule} for group in self.groups]
         return {"groups": groups, "grouped": self._grouped, "state": self.state_dict(), "grads": self.grads}
 
@@ -241,8 +242,8 @@ class Optimizer:
         return f"Optimizer({inner}; t={self.groups[0].states[0].t if self.groups[0].states else 0})"
 
 
-def _apart(leaves, names):
-    """Raise ValueError if two parameters share memory: it would be stepped twice."""
+def _check_memory(leaves, names):
+    """Raise ValueError if two parameters share memory, which would be stepped twice."""
     pairs = zip(leaves, names, strict=True)
     spans = sorted((*byte_bounds(leaf), name) for leaf, name in pairs if isinstance(leaf, np.ndarray) and leaf.size)
     for (_, end, name), (start, _, other) in pairwise(spans):

@@ -1,1 +1,1 @@
-"""Where steps run: the CPU and CUDA, behind one face; the only package that knows Numba's internals."""
+"""Where steps run: the CPU and CUDA behind one protocol, and how their code is compiled and cached."""

@@ -1,4 +1,4 @@
-"""Where compiled code is kept on disk, and under which key."""
+"""Where compiled code is cached on disk, and under which key."""
 
 import functools
 import hashlib
@@ -13,59 +13,64 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache
 
 from numbaopt.backends.cache_files import Files
 
-# The packages with code that is compiled, or that writes text that is, from the lowest floor to the highest. What is
-# compiled in one of them may contain code of that one and of those before it, and of no others.
+# The packages that contain compiled code, or write the text of it, from the lowest floor to the highest. The compiled
+# code of a package may contain code of this package and of those before it in the list, and of no others.
 COMPILED = "common", "lowering", "backends", "objectives", "data", "problems", "solvers", "drivers", "many", "embedded"
 
 
 @functools.cache
 def fingerprint(package="embedded"):
-    """Return a hash of all files that code compiled in a package may come from.
+    """Return a hash of all files that the compiled code of a package may come from.
 
-    Numba itself looks only at the file of the function that it compiles, and not at those of the functions that this
-    one calls.
+    Numba itself looks at the file of the function that it compiles, but not at the files of the functions that this
+    function calls.
     """
-    home, seen = Path(__file__).parents[1], hashlib.sha256()
+    home, digest = Path(__file__).parents[1], hashlib.sha256()
     for name in COMPILED[: COMPILED.index(package) + 1]:
         files = [home / f"{name}.py"] if (home / f"{name}.py").exists() else sorted((home / name).rglob("*.py"))
         for file in files:
-            seen.update(f"{file.relative_to(home)}\0".encode() + file.read_bytes())
-    return seen.hexdigest()
+            text = file.read_bytes()
+            digest.update(f"{file.relative_to(home).as_posix()}\0{len(text)}\0".encode() + text)
+    return digest.hexdigest()
 
 
 def home_of(function):
     """Return the highest package that the code of a function may come from.
 
-    That is its own package or, for a function of a generated text, the highest one that the text imports from.
+    That is the function's package or, for a function of a generated text, the highest one that the text imports from.
+    Any other function may call functions of every package.
     """
-    if function.__module__.startswith("numbaopt."):
-        return function.__module__.split(".")[1]
+    module = function.__module__ or ""
+    if module.startswith("numbaopt."):
+        return module.split(".")[1]
+    if not module.startswith("numbaopt_"):  # what `cpu.load` calls its modules
+        return COMPILED[-1]
     text = "".join(linecache.getlines(function.__code__.co_filename))
     found = {"backends", *re.findall(r"^\s*from numbaopt\.(\w+)", text, re.MULTILINE)}
-    return max(found.intersection(COMPILED), key=COMPILED.index)
+    return max(found, key=COMPILED.index)  # ValueError for a package that is not in the list
 
 
 def _homeless():
-    """Tell whether the user has no home: expanding ``~`` then gives a relative path of that name."""
+    """Return whether the user has no home directory; expanding ``~`` then gives a relative path of that name."""
     return not os.environ.get("XDG_CACHE_HOME") and os.path.expanduser("~").startswith("~")
 
 
 class _Places(CompileResultCacheImpl):
-    """Where Numba looks for a place to keep things, except in a home that there is not."""
+    """Where Numba looks for a cache directory, without the home directory if there is none."""
 
     if _homeless():
         _locator_classes = [c for c in CompileResultCacheImpl._locator_classes if "UserWide" not in c.__name__]
 
 
 class KernelCache(FunctionCache):
-    """Numba's cache, except that what cannot be read is compiled again and what cannot be written is let go.
+    """Numba's cache, except that unreadable files are compiled again and failed writes are ignored.
 
     Parameters
     ----------
     function : function
-        What is compiled.
+        The function to compile.
     options : dict
-        Options of the compilation. Numba's own key leaves them out.
+        The options of the compilation, which Numba leaves out of its key.
     """
 
     _impl_class = _Places
@@ -77,18 +82,18 @@ class KernelCache(FunctionCache):
         self._cache_file = Files(self._cache_path, self._impl.filename_base, self._impl.locator.get_source_stamp())
 
     def _index_key(self, sig, codegen):
-        made_by = fingerprint(home_of(self._function))
-        return (*super()._index_key(sig, codegen), made_by, self._options, bool(numba.config.BOUNDSCHECK))
+        sources = fingerprint(home_of(self._function))
+        return (*super()._index_key(sig, codegen), sources, self._options, bool(numba.config.BOUNDSCHECK))
 
     def load_overload(self, sig, target_context):
-        """Return what was compiled for a signature, or None."""
+        """Return the code that was cached for a signature, or None."""
         try:
             return super().load_overload(sig, target_context)
-        except Exception:  # a truncated or foreign pickle, or machine code, raises what it likes
+        except Exception:  # a truncated or foreign pickle may raise anything; the code is then compiled again
             return None
 
     def save_overload(self, sig, data):
-        """Keep what was compiled for a signature, where that can be."""
+        """Cache the code of a signature, if it can be written."""
         try:
             super().save_overload(sig, data)
         except OSError:
@@ -96,7 +101,7 @@ class KernelCache(FunctionCache):
 
 
 def directory():
-    """Return the directory where texts lie, beside which Numba puts what it made of them; None if there is none."""
+    """Return the directory of the generated texts, next to which Numba caches their code; None if there is none."""
     base = os.environ.get("NUMBA_CACHE_DIR")
     if not base:
         if _homeless():
@@ -111,7 +116,10 @@ def directory():
 
 
 def text_file(text, name):
-    """Keep the text in a file named after its hash: Numba's cache is keyed by that file."""
+    """Write a text to a file named after its hash, by which Numba finds its code; return the file name and a key.
+
+    If it cannot be written, the name is that of no file, and the code is not cached.
+    """
     key = f"{name}_{hashlib.sha256(f'{numba.__version__}{text}'.encode()).hexdigest()[:16]}"
     folder = directory()
     if folder is not None:
@@ -123,7 +131,7 @@ def text_file(text, name):
                     with os.fdopen(handle, "wb") as file:
                         file.write(text.encode())
                     os.replace(temporary, path)
-                except OSError:  # no room
+                except OSError:  # no space is left
                     os.unlink(temporary)
                     raise
             return str(path), key

@@ -1,8 +1,8 @@
-"""The files in which compiled code is kept: safe beside other processes, and against what becomes of files.
+"""The files of cached code, safe with several processes and against damage.
 
-Numba numbers the code of a function's signatures, and one index says which is which. Of two processes that write at
-once the later one's index is all that is left, and may lead to the other one's code; what a broken disk or half a copy
-has made of machine code is run as it is. Here each signature has an index and a file of its own, and a checksum.
+Numba numbers the code files of a function's signatures in one index. If two processes write at once, only the index of
+the later one is left, and it may point to code of the other one. Machine code that a broken disk or an incomplete copy
+has damaged is run as it is. Here each signature has an index and a code file of its own, with a checksum.
 """
 
 import hashlib
@@ -26,37 +26,37 @@ class _One(IndexDataCacheFile):
 
 
 class Files:
-    """What `numba.core.caching.Cache` asks for its files: ``load``, ``save`` and ``flush``."""
+    """The object through which `numba.core.caching.Cache` reads and writes: ``load``, ``save`` and ``flush``."""
 
     def __init__(self, path, base, stamp):
         self._path, self._base, self._stamp = path, base, stamp
 
     def _of(self, key):
-        # Of different keys of one name, which is possible, the index tells which it is.
+        # Two keys could share a hash: the index holds the whole key.
         mark = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
         return _One(self._path, f"{self._base}.{mark}", self._stamp)
 
     def load(self, key):
-        """Return what was kept, or None; raise whatever it is where that cannot be read."""
+        """Return the cached code, or None; damaged files may raise any exception."""
         return self._of(key).load(key)
 
     def save(self, key, data):
-        """Keep what was compiled, in the place of what may be there."""
+        """Write code, replacing what may be there."""
         one = self._of(key)
         try:
             one.save(key, data)
         except OSError:
             raise
-        except Exception:  # of an index that cannot be read, which raises what it likes
+        except Exception:  # an index that cannot be read may raise anything; it is written anew
             one.flush()
             one.save(key, data)
 
     def flush(self):
-        """Forget nothing: what is out of date has another key, and what cannot be read is written anew."""
+        """Do nothing: outdated code has another key, and unreadable files are written anew."""
 
 
 def checked(path):
-    """Return what a file of machine code holds; UnpicklingError where it is not what was written there."""
+    """Return the content of a code file; raise UnpicklingError if it is not what was written."""
     with open(path, "rb") as file:
         digest, data = file.read(DIGEST), file.read()
     if hashlib.sha256(data).digest() != digest:

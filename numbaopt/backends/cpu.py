@@ -1,4 +1,4 @@
-"""Text to compiled CPU steps, serial and parallel; the only module that names JIT options and the cache."""
+"""Compiling for the CPU: JIT options, the cache on disk, and texts that become functions."""
 
 import functools
 import linecache
@@ -15,35 +15,66 @@ from numbaopt.backends.cache import KernelCache, text_file
 from numbaopt.common.locking import forked, lock, once
 from numbaopt.common.signals import interrupts_deferred
 
-OPTIONS = {"nogil": True, "error_model": "numpy"}  # no fastmath: vector body, scalar tail, serial, parallel: same bits
-PARALLEL_FROM = 50_000  # entries; below, waking a second thread costs more than it brings
+# No fastmath: so the vectorized body of a loop, its scalar tail, the serial and the parallel step give the same bits.
+OPTIONS = {"nogil": True, "error_model": "numpy"}
+PARALLEL_FROM = 50_000  # entries; for fewer, starting a second thread costs more than it saves
 # What a compiled step raises for arguments that do not fit it: RuntimeError while it is compiled for another dtype.
 MISMATCH_ERRORS = (TypeError, ValueError, AttributeError, RuntimeError, numba.core.errors.NumbaError)
 
 
+
+
+
+
+
+
+
+
 def uncached(function, **options):
-    """Compile with the options shared by every kernel here, at the first call; for each process anew."""
+    """Return a function that is compiled at its first call with the options of all kernels, anew in each process."""
     return njit(**(OPTIONS | options))(function)
 
 
 def jit(function=None, *, cached=True, **options):
-    """Compile as `uncached` does; kept on disk where that can be."""
+    """Return a function that is compiled as by `uncached`, and cached on disk if there is a writable place."""
     if function is None:
         return functools.partial(jit, cached=cached, **options)
     dispatcher = uncached(function, **options)
     if dispatcher is function:  # under NUMBA_DISABLE_JIT
-        return np.errstate(all="ignore")(function)  # what is compiled does not warn
+        return np.errstate(all="ignore")(function)  # compiled code does not warn either
     if cached:
         try:
             dispatcher._cache = KernelCache(function, OPTIONS | options)
-        except (RuntimeError, OSError):  # no writable place, or a file that is gone
+        except (RuntimeError, OSError):  # no writable place, or the source file is gone
             pass
     return dispatcher
 
 
-def kept(dispatcher):
-    """Tell whether what a dispatcher compiles is kept on disk."""
+def is_cached(dispatcher):
+    """Return whether the code of a compiled function is cached on disk."""
     return isinstance(getattr(dispatcher, "_cache", None), FunctionCache)
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
 
 
 @once
@@ -90,7 +121,7 @@ def kernel(step, dtype, slot_dtype=None, kinds=None):
 
 
 def only(function, kinds):
-    """Compile a jitted function for these types, and for no others at a later call."""
+    """Compile a jitted function for these types now, and for no other types at a later call."""
     with lock:
         with interrupts_deferred():  # after half a refresh nothing would compile any more in this process
             cpu_target.typing_context.refresh()
@@ -105,13 +136,19 @@ def only(function, kinds):
 
 
 def parallel_pays(n):
-    """Tell whether to step ``n`` entries on several threads: enough work, a thread-safe layer, not a forked child."""
+    """Return whether to step ``n`` entries on several threads.
+
+    That needs enough work, a thread-safe threading layer, and a process that is not a forked child.
+    """
     return n >= PARALLEL_FROM and not forked() and numba.get_num_threads() > 1 and threading_layer() in ("omp", "tbb")
 
 
 @functools.cache
 def threading_layer():
-    """Return Numba's threading layer; under workqueue two threads entering at once would abort the process."""
+    """Return the name of Numba's threading layer, or "none".
+
+    Under "workqueue", two threads that run parallel code at once abort the process.
+    """
     try:
         numba.np.ufunc.parallel._launch_threads()
         return numba.threading_layer()

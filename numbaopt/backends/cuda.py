@@ -32,7 +32,7 @@ CHUNK = 2048  # entries to a block where a sum is taken: fixed, so that sums do 
 
 @functools.cache
 def load(text, name, dtype):
-    """Run a text for the host and, its loops made exact, for the device; return ``step``, which sees both."""
+    """Run a text for the host and, with its loops made exact, for the device; return ``step``, which uses both."""
     cuda, kernels = toolkit(), {}
     filename, key = cache.text_file(text, name)
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
@@ -60,7 +60,7 @@ def load(text, name, dtype):
 
 @functools.cache
 def toolkit():
-    """Import numba.cuda, here alone: numba-cuda's where that is installed, else what Numba still brings."""
+    """Import numba.cuda: that of numba-cuda if it is installed, or else the one in Numba."""
     from numba import cuda
     from numba.cuda import libdevice  # noqa: F401
 
@@ -76,7 +76,7 @@ def quiet():
 
 
 class Step:
-    """A rule's step at work on one x: what its launches need, prepared once."""
+    """The step of a rule for x of one shape, with everything that its launches need."""
 
     def __init__(self, rule, shape, dtype):
         cuda, n, sweeps = toolkit(), int(np.prod(shape)), passes.passes(rule.program)
@@ -93,16 +93,16 @@ class Step:
         self.seen, self.configured, self.h = {}, {}, (None, None)
 
     def __call__(self, t, x, g, s, h):
-        """Queue one step, after all checks."""
+        """Check the arguments and queue one step."""
         x, g = self.view(x, "x"), self.view(g, "g")
         self.number, other = (self.seen[name][0].get("stream") or 0 for name in "xg")
         self.stream = toolkit().external_stream(self.number) if self.number else 0
-        if other not in (0, self.number):  # g is made on a stream of its own
+        if other not in (0, self.number):  # g is computed on another stream
             toolkit().external_stream(other).synchronize()
         self.step(t, x, g, s, h, self)
 
     def view(self, array, name):
-        """Return x or g as Numba's array, flat; made anew only when its interface has changed."""
+        """Return x or g as a flat array of Numba's, made anew only if its interface has changed."""
         interface = getattr(array, "__cuda_array_interface__", None)
         if interface is None:
             raise TypeError(f"the state lies on a CUDA device, and so must {name}: {type(array).__name__} does not")
@@ -116,7 +116,7 @@ class Step:
         return view
 
     def run(self, kernel, blocks):
-        """Return a kernel configured for its launch."""
+        """Return a kernel that is configured for its launch."""
         key = kernel, blocks, self.number
         if key not in self.configured:
             with quiet():
@@ -132,7 +132,7 @@ class Step:
         return self.h[1]
 
     def fetch(self, h):
-        """Bring back the numbers that the device has carried on."""
+        """Copy the carried numbers back from the device."""
         if self.carries and h is self.h[0]:
             value = h[-1]
             self.h[1].copy_to_host(h, stream=self.stream)
@@ -143,16 +143,16 @@ class Step:
 
 
 class Hosted(Step):
-    """The step of a rule whose linear algebra or sorting stays on the host, for arrays that lie on a device."""
+    """The step for device arrays of a rule whose linear algebra or sorting runs on the host."""
 
     def __init__(self, rule, shape, dtype):
         self.shape, self.dtype, self.seen, self.carries = shape, dtype, {}, False
         self.kernel = rule.kernel(np.empty(int(np.prod(shape)), dtype))
 
     def __call__(self, t, x, g, s, h):
-        """Do one step: there and back again."""
+        """Copy x and g to the host, do one step there, and copy x back."""
         x, g = self.view(x, "x"), self.view(g, "g")
-        toolkit().synchronize()  # whatever stream they are made on
+        toolkit().synchronize()  # x and g may be computed on any stream
         flat = x.copy_to_host()
         self.kernel(t, flat, g.copy_to_host(), s, h)
         x.copy_to_device(flat)
@@ -223,7 +223,7 @@ def _interface(array):
 
 
 def flat(array, name="x", sync=True):
-    """Return a device array as Numba's own, flat, a view; raise where that cannot be stepped in place."""
+    """Return a device array as a flat view of Numba's; raise an error if it cannot be stepped in place."""
     cuda, interface = toolkit(), array.__cuda_array_interface__
     if not cuda.is_available():
         raise RuntimeError(f"{name} claims to lie on a CUDA device; Numba finds none: {cuda.cuda_error()}")

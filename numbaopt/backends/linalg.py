@@ -1,4 +1,4 @@
-"""What rules that see x as a matrix call: compiled, for compiled steps and NumPy arrays alike."""
+"""The functions of matrices that rules may call; they are compiled, and take NumPy arrays in plain Python as well."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from numbaopt.backends.cpu import jit
 
 @jit
 def added(a):
-    """Return the sum of all entries, in float64."""
+    """Return the sum of all entries, computed in float64."""
     z = 0.0
     for row in range(a.shape[0]):
         for column in range(a.shape[1]):
@@ -17,19 +17,19 @@ def added(a):
 
 @jit
 def averaged(a):
-    """Return the mean of all entries, taken in float64."""
+    """Return the mean of all entries, computed in float64."""
     return added(a) / a.size
 
 
 @jit
 def filled(like, number):
-    """Return a matrix of one's shape and dtype that holds one number."""
+    """Return a matrix of the same shape and dtype with all entries equal to a number."""
     return np.full(like.shape, number, like.dtype)
 
 
 @jit
 def transpose(a):
-    """Return the transposed matrix, C-contiguous; a factor beside ``@`` is read as it lies instead."""
+    """Return a C-contiguous copy of the transposed matrix; a factor of ``@`` is not copied but read transposed."""
     return np.ascontiguousarray(a.T)
 
 
@@ -83,15 +83,15 @@ def columnmax(a):
 
 @jit
 def orthogonal(a, c1, c3, c5, steps, eps):
-    """Return nearly the orthogonal factor U V' of a = U S V', by Newton and Schulz's iteration of fifth order.
+    """Return an approximation of the orthogonal factor U V' of a = U S V' by a Newton-Schulz iteration of order five.
 
-    Each step makes every singular value s of ``a / max(|a|, eps)`` to ``c1 s + c3 s**3 + c5 s**5``. Jordan's
-    coefficients (2024, "Muon") raise small ones fastest, and leave all of them between 0.7 and 1.2.
+    Each step maps every singular value s of ``a / max(|a|, eps)`` to ``c1 s + c3 s**3 + c5 s**5``. The coefficients of
+    Jordan (2024, "Muon") increase small singular values fastest, and take all of them to between 0.7 and 1.2.
     """
     T = a.dtype.type
     tall = a.shape[0] > a.shape[1]
     y = np.ascontiguousarray(a.T) if tall else a.copy()
-    y = y / T(max(np.sqrt(added(y * y)), eps))  # a new array: without the compiler y may be a itself
+    y = y / T(max(np.sqrt(added(y * y)), eps))  # a new array, since uncompiled y may be a itself
     n = y.shape[0]
     product, square, other = np.empty((n, n), y.dtype), np.empty((n, n), y.dtype), np.empty_like(y)
     for _ in range(int(steps)):
@@ -108,10 +108,10 @@ def orthogonal(a, c1, c3, c5, steps, eps):
 
 @jit
 def inverse_root(a, p, eps):
-    """Return ``a ** (-1 / p)`` of a symmetric positive matrix, its eigenvalues not taken below eps.
+    """Return ``a ** (-1 / p)`` of a symmetric positive semidefinite matrix, with eigenvalues below eps replaced by eps.
 
-    It is computed in float64, for the small eigenvalues are the large ones of the answer. Those that are zero, where
-    eps is zero too, stay zero.
+    It is computed in float64, since small eigenvalues become the largest ones of the result. If eps is zero,
+    eigenvalues that are zero stay zero.
     """
     values, vectors = np.linalg.eigh(a.astype(np.float64))
     for k in range(values.size):
@@ -122,19 +122,19 @@ def inverse_root(a, p, eps):
 
 @jit
 def eigenvectors(a):
-    """Return the eigenvectors of a symmetric matrix as columns, the largest eigenvalue's first; found in float64."""
+    """Return the eigenvectors of a symmetric matrix as columns, by descending eigenvalue, computed in float64."""
     return np.ascontiguousarray(np.linalg.eigh(a.astype(np.float64))[1][:, ::-1].astype(a.dtype))
 
 
 @jit
 def orthonormal(a):
-    """Return an orthonormal basis, the first k columns of which span the first k of a square matrix, for each k."""
+    """Return an orthonormal matrix whose first k columns span those of a square matrix, for each k."""
     return np.ascontiguousarray(np.linalg.qr(a)[0])
 
 
 @jit
 def descending(a):
-    """Return the permutation, as a matrix, with which ``a @ permutation`` puts one row in descending order."""
+    """Return the permutation matrix for which ``a @ permutation`` is the row a in descending order."""
     out = np.zeros((a.size, a.size), a.dtype)
     order = np.argsort(-a.ravel(), kind="mergesort")
     for k in range(a.size):

@@ -1,7 +1,7 @@
-"""Arrays from addresses, in compiled code.
+"""Arrays that compiled code makes from addresses.
 
-A table of int64 describes an array by its address and the lengths of its axes. What is made of it here is a
-view of borrowed memory: no reference is counted, so whoever fills the table keeps what it points into alive.
+A table of int64 describes an array by its address and the lengths of its axes. The arrays made from it are views
+without a reference to their memory, so the code that fills the table must keep that memory alive.
 """
 
 import functools
@@ -66,7 +66,7 @@ def leaf_at(kind, at, copy):
 
 @intrinsic
 def shown(typing, array):
-    """Return an array as a function of the user's is to see it: read-only, and borrowed."""
+    """Return a read-only view of an array for a function of the user's, without a reference to the memory."""
 
     def generate(context, builder, signature, args):
         view = make_array(signature.return_type)(context, builder)
@@ -94,7 +94,7 @@ def copy(typing, to, source, nbytes):
 
 @intrinsic
 def prefetch(typing, address):
-    """Ask for the cache line of an address, in the second level: the first has too few misses under way at a time."""
+    """Prefetch the cache line of an address to the second level, as the first level allows too few pending misses."""
     from llvmlite import ir
 
     def generate(context, builder, signature, args):

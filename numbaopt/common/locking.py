@@ -1,7 +1,7 @@
-"""One lock for all that compiles, things that are made once however many threads ask for them, and life after a fork.
+"""The lock around compiling, values that are computed once for all threads, and what to know after a fork.
 
-The lock is Numba's own. With another one beside it, a thread that holds ours and is about to compile would wait for a
-thread that compiles code of the user's and comes across something of ours, and that one for the first, for ever.
+The lock is Numba's own. With a second lock there could be a deadlock: a thread that holds the second lock and wants to
+compile would wait for a thread that is compiling code of the user's, and that thread would wait for the second lock.
 """
 
 import functools
@@ -13,35 +13,36 @@ _forked = False
 
 
 def once(function=None, *, most=None):
-    """Keep what a function returns, by its arguments, as `functools.lru_cache` does; no two threads make the same.
+    """Cache the results of a function, as `functools.lru_cache` does, but never compute one in two threads at once.
 
-    What is there already is had without waiting for the lock. Of more than ``most`` things the oldest is let go.
+    A cached result is returned without waiting for the lock. If there are more than ``most``, the oldest is dropped.
     """
     if function is None:
         return functools.partial(once, most=most)
-    made = {}
+    results = {}
 
     @functools.wraps(function)
-    def kept(*given):
+    def cached(*arguments):
         try:
-            return made[given]
+            return results[arguments]
         except KeyError:
             pass
         with lock:
-            if given not in made:
-                made[given] = function(*given)
-                if most is not None and len(made) > most:
-                    del made[next(iter(made))]
-            return made[given]
+            if arguments not in results:
+                results[arguments] = function(*arguments)
+                if most is not None and len(results) > most:
+                    del results[next(iter(results))]
+            return results[arguments]
 
-    kept.cache_clear = made.clear
-    return kept
+    cached.cache_clear = results.clear
+    return cached
 
 
 class lazy:  # noqa: N801
-    """A value that is computed when it is first asked for; `functools.cached_property` without a lock.
+    """A property that is computed when it is first read: `functools.cached_property` without a lock.
 
-    Up to Python 3.11 that one has a lock for all objects of a class, which a child forked meanwhile never gets.
+    Up to Python 3.11, `functools.cached_property` has one lock for all objects of a class. A child that is forked while
+    another thread holds it waits for ever.
     """
 
     def __init__(self, function):
@@ -58,7 +59,7 @@ class lazy:  # noqa: N801
 
 
 def forked():
-    """Tell whether this process is a forked child, in which a parallel kernel may die."""
+    """Return whether this process is a forked child, in which a parallel kernel may abort."""
     return _forked
 
 
@@ -69,5 +70,5 @@ def _in_child():
 
 
 if hasattr(os, "register_at_fork"):
-    # No fork while another thread compiles: the child would have a compiler that stands still half way, and locked.
+    # A fork waits until no other thread is compiling: in the child that compilation would never end, nor free the lock.
     os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=_in_child)

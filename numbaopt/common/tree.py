@@ -1,11 +1,11 @@
-"""Structured parameters: how an array, or a dict, list or tuple of arrays, lies in one flat buffer.
+"""Structured parameters: an array, or a dict, list or tuple of arrays, stored in one flat buffer.
 
-Every kernel works on one flat array; every user thinks in `{"w": w, "b": b}`. A `Structure` is the map
-between the two. It hands out views of a flat buffer, and reads another tree of the same structure, a
-gradient, into one. What is wrong with that, and in which leaf, it says before anything is written.
+Kernels work on one flat array, while users work with structures such as ``{"w": w, "b": b}``. A `Structure` converts
+between the two: it returns views of a flat buffer, and copies another tree of the same structure, such as a gradient,
+into a buffer. Before it writes anything it checks all leaves, and its error messages name the leaf.
 
-The buffer is real. A complex array lies in it as NumPy keeps it, real and imaginary parts in turn, each a coordinate
-of its own to every rule.
+The buffer is real. A complex array is stored as in NumPy, with real and imaginary parts in turn, which are separate
+coordinates to every rule.
 """
 
 import math
@@ -18,50 +18,50 @@ from numbaopt.common.validation import COMPLEXES, FLOATS, describe, real_array
 
 
 class Structure:
-    """The shapes of a tree of arrays, and their places in a flat buffer.
+    """The shapes of a tree of arrays, and their positions in a flat buffer.
 
     Parameters
     ----------
-    tree : array_like, or dict, list or tuple of array_like, nested at will
+    tree : array_like, or dict, list or tuple of array_like, nested to any depth
         A list or tuple of plain numbers, or of lists of them, is one array, as in NumPy.
     name : str
-        What to call it in error messages.
+        Its name in error messages.
 
     Attributes
     ----------
     size : int
-        Entries of the flat buffer.
+        The number of entries of the flat buffer.
     dtype : numpy.dtype
-        float32 or float64: that of the widest floating leaf, or of the parts of a complex one. Integers, bools and
-        Python numbers do not count, unless there is nothing else: then it is float64.
+        float32 or float64: that of the widest floating-point leaf, or of the parts of a complex one. Integers, bools
+        and Python numbers are ignored; if there is nothing else, it is float64.
     shapes : list of tuple
         The shape of each leaf, in the order of the tree.
     complexes : list of bool
-        Whether a leaf is complex.
+        Whether each leaf is complex.
     real : bool
-        Whether none is.
+        Whether no leaf is complex.
     segments : list of (int, int)
-        Where each leaf lies: ``flat[lo:hi]``.
+        The position of each leaf: ``flat[lo:hi]``.
     paths : list of str
-        How to reach each leaf: ``"['w']"``, ``"[0][1]"``; empty for a single array.
+        The path to each leaf: ``"['w']"``, ``"[0][1]"``; empty for a single array.
     tree : object
-        The tree with each leaf replaced by its number, an int.
+        The tree, with each leaf replaced by its number, an int.
 
     Raises
     ------
     TypeError, ValueError
-        For a leaf that is not an array of numbers.
+        If a leaf is not an array of numbers.
     """
 
     __slots__ = ("complexes", "dtype", "paths", "real", "segments", "shapes", "size", "tree")
 
     def __init__(self, tree, name="x0"):
         self.paths = []
-        self.tree = self._plant(tree, "")
+        self.tree = self._numbered(tree, "")
         leaves = self.leaves(tree, name)
         arrays = [real_array(leaf, name + path, True) for path, leaf in zip(self.paths, leaves, strict=True)]
         if self.tree == 0:
-            arrays = [np.atleast_1d(arrays[0])]  # as SciPy has it, x is never 0-d
+            arrays = [np.atleast_1d(arrays[0])]  # as in SciPy, x is never 0-d
         self.shapes = [a.shape for a in arrays]
         self.complexes = [a.dtype.kind == "c" for a in arrays]
         self.real = not any(self.complexes)
@@ -72,25 +72,26 @@ class Structure:
         ends = np.cumsum([0, *sizes]).tolist()
         self.segments, self.size = list(pairwise(ends)), ends[-1]
 
-    def _plant(self, node, path):
+    def _numbered(self, node, path):
+        """Return a tree with leaves replaced by their numbers; collect their paths."""
         if isinstance(node, Mapping):
-            return {key: self._plant(child, f"{path}[{key!r}]") for key, child in node.items()}
+            return {key: self._numbered(child, f"{path}[{key!r}]") for key, child in node.items()}
         if isinstance(node, (list, tuple)) and not _is_array(node):
-            return _like(node, [self._plant(child, f"{path}[{i}]") for i, child in enumerate(node)])
+            return _like(node, [self._numbered(child, f"{path}[{i}]") for i, child in enumerate(node)])
         self.paths.append(path)
         return len(self.paths) - 1
 
     @property
     def real_shapes(self):
-        """The shape of each leaf as rules see it: a complex one with twice as many columns, as NumPy views it."""
+        """The shape of each leaf as rules see it: a complex leaf has twice as many columns, as in ``x.view(float)``."""
         return [_doubled(shape) if c else shape for shape, c in zip(self.shapes, self.complexes, strict=True)]
 
     def views(self, flat):
-        """Hand out a tree of this structure whose leaves are views of `flat`."""
+        """Return a tree of this structure whose leaves are views of `flat`."""
         return self.grow(self.parts(flat))
 
     def parts(self, flat):
-        """List the leaves of `views`."""
+        """Return the leaves of `views` as a list."""
         parts = [flat[lo:hi] for lo, hi in self.segments]
         if not self.real:
             both = zip(parts, self.complexes, strict=True)
@@ -102,32 +103,32 @@ class Structure:
         return _grow(self.tree, leaves)
 
     def where(self, at):
-        """Return how to reach an entry of the flat buffer: ``"['w'][3, 2]"``, for complex leaves also the part."""
+        """Return the path to an entry of the flat buffer: ``"['w'][3, 2]"``; for complex leaves, also which part."""
         i = next(i for i, (lo, hi) in enumerate(self.segments) if lo <= at < hi)
         at, part = divmod(at - self.segments[i][0], 1 + self.complexes[i])
         index = ", ".join(map(str, np.unravel_index(at, self.shapes[i])))
         return self.paths[i] + f"[{index}]" * bool(index) + (".real", ".imag")[part] * self.complexes[i]
 
     def leaves(self, tree, name):
-        """List the leaves of a tree, unread; raise where its keys or lengths differ from these."""
+        """Return the leaves of a tree as they are; raise if its keys or lengths differ from those of this structure."""
         found = []
         _collect(self.tree, tree, name, found)
         return found
 
     def convert(self, i, leaf, name):
-        """Return a leaf as an array of this dtype, if it has the shape of leaf number `i`; else raise."""
+        """Return a leaf as an array of this dtype; raise if it has not the shape of leaf number `i`."""
         double = self.complexes[i]
         array, shape = real_array(leaf, name, double), self.shapes[i]
-        if array.ndim == 0 and shape == (1,):  # of a scalar x0, shown as one entry
+        if array.ndim == 0 and shape == (1,):  # a scalar x0 is passed to fun as one entry
             array = array.reshape(1)
         if array.shape == shape:
-            with np.errstate(over="ignore"):  # what is beyond float32 is inf: the drivers report that
+            with np.errstate(over="ignore"):  # a number too large for float32 becomes inf, which the drivers report
                 return array.astype(self._kind(i), copy=False)
         hint = f"; .reshape({shape}) may be all it needs" if array.size == math.prod(shape) else ""
         raise ValueError(f"{name} has shape {array.shape}, but its parameter has shape {shape}{hint}.")
 
     def write(self, tree, flat, name):
-        """Copy a tree of this structure into `flat`, checking all of it before writing any of it."""
+        """Copy a tree of this structure into `flat`; all of it is checked before any of it is written."""
         leaves = self.leaves(tree, name)
         for i, leaf in enumerate(leaves):
             if type(leaf) is not np.ndarray or leaf.dtype is not self._kind(i) or leaf.shape != self.shapes[i]:
@@ -141,7 +142,7 @@ class Structure:
 
 
 def flatten(tree, name="x0"):
-    """Lay a starting point out in a private flat buffer.
+    """Copy a starting point into a new flat buffer.
 
     Parameters
     ----------
@@ -157,9 +158,9 @@ def flatten(tree, name="x0"):
     Raises
     ------
     TypeError
-        For what is not an array of numbers.
+        If a leaf is not an array of numbers.
     ValueError
-        For an empty tree, a masked entry, NaN or infinity.
+        If the tree is empty, or has a masked entry, NaN or infinity.
 
     Examples
     --------
@@ -172,7 +173,7 @@ def flatten(tree, name="x0"):
     """
     structure = Structure(tree, name)
     if not structure.size:
-        raise ValueError(f"{name} is empty: there is nothing to optimise.")
+        raise ValueError(f"{name} is empty: there is nothing to optimize.")
     flat = np.empty(structure.size, structure.dtype)
     structure.write(tree, flat, name)
     wrong = np.flatnonzero(~np.isfinite(flat))
@@ -183,7 +184,7 @@ def flatten(tree, name="x0"):
 
 
 def _is_typed(array, leaf):
-    """Tell floats of a chosen dtype from Python's, and from integers."""
+    """Return whether a leaf has a floating-point dtype that the user chose, unlike Python's numbers and integers."""
     chosen = _part(array) == 4 or hasattr(leaf, "dtype") or not isinstance(leaf, (float, complex, list, tuple))
     return array.dtype.kind in "fc" and chosen
 
@@ -194,12 +195,12 @@ def _doubled(shape):
 
 
 def _part(array):
-    """Return the bytes of a real number, or of each part of a complex one."""
+    """Return the bytes of a real number, or of each part of a complex number."""
     return array.dtype.itemsize // (1 + (array.dtype.kind == "c"))
 
 
 def _is_array(node):
-    """Tell a list of numbers, or of lists of numbers, which is one array, from a list of arrays."""
+    """Return whether a node is one array: a list of numbers, or of lists of numbers, and not a list of arrays."""
     if isinstance(node, (list, tuple)):
         return not hasattr(node, "_fields") and all(map(_is_array, node))
     if isinstance(node, np.ndarray):

@@ -1,4 +1,4 @@
-"""What a user gave, as what is needed; or an error that says what is needed, and what was given."""
+"""Validation: convert an argument to the type that is needed, or raise an error that describes both."""
 
 import math
 import numbers
@@ -11,7 +11,7 @@ COMPLEXES = (np.dtype(np.complex64), np.dtype(np.complex128))
 
 
 def describe(value):
-    """Say in a few words what a value is."""
+    """Describe a value in a few words, for an error message."""
     if value is None:
         return "None"
     shape = getattr(value, "shape", ())
@@ -35,12 +35,12 @@ def whole(number, name, least, otherwise=""):
 
 
 def is_real(value):
-    """Tell whether a value is one real number; NumPy counts a timedelta64 among the integers."""
+    """Return whether a value is one real number. A timedelta64, which is an integer to NumPy, is not."""
     return isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_, np.timedelta64))
 
 
 def rounded(number):
-    """Return a real number as a float; one that is beyond all floats is infinite."""
+    """Return a real number as a float; a number too large for a float becomes infinite."""
     try:
         return float(number)
     except OverflowError:
@@ -48,7 +48,7 @@ def rounded(number):
 
 
 def real_array(value, name, complexes=False):
-    """Return a value as an array of real numbers (or of complex ones), without a copy where it is one."""
+    """Return a value as an array of real (or also complex) numbers, without a copy if it is such an array."""
     try:
         array = np.asarray(value)
     except (TypeError, ValueError) as error:  # a ragged list, or one of dates and numbers
@@ -69,8 +69,8 @@ def real_array(value, name, complexes=False):
 
 
 def as_float(f):
-    """Return what an objective returned as a float."""
-    if isinstance(f, float):  # np.float64 is one, and what most return
+    """Return the value of an objective as a float."""
+    if isinstance(f, float):  # np.float64, which most objectives return, is a float
         return float(f)
     if isinstance(f, tuple):
         raise TypeError(f"fun must return a number, not {len(f)} things; if (f, gradient), say jac=True.")
@@ -79,12 +79,12 @@ def as_float(f):
     number = _scalar(f, "fiub", "a real number")
     try:
         return rounded(number)
-    except (TypeError, ValueError) as error:  # of an object that only says that it is one
+    except (TypeError, ValueError) as error:  # raised by an object that only claims to be a number
         raise TypeError(f"fun must return a real number, not {describe(f)}: {error}") from None
 
 
 def as_complex(f):
-    """Return what an objective returned at a complex point."""
+    """Return the value of an objective at a complex point."""
     return complex(_scalar(f, "c", "a complex number where x is complex, as jac='cs' makes it"))
 
 
@@ -97,7 +97,7 @@ def _scalar(f, kinds, wanted):
         raise ValueError(f"fun must return {wanted}, not {describe(f)}.")
     number = array.item()
     fraction = array.dtype.kind == "O" and "f" in kinds and hasattr(number, "__float__")
-    fraction = fraction and not isinstance(number, np.complexfloating)  # which NumPy would cut
+    fraction = fraction and not isinstance(number, np.complexfloating)  # NumPy would drop the imaginary part
     if array.dtype.kind not in kinds and not fraction:
         hint = "; see .real, where that is all there is to it" if array.dtype.kind == "c" else ""
         raise TypeError(f"fun must return {wanted}, not {describe(f)}{hint}.")

@@ -1,95 +1,177 @@
-"""A compiled driver's text: its loop, with the rule's step and `observe` spliced in where they are called.
+"""The text of a compiled driver: its source, with the step and the stopping test in the place of their calls.
 
-Between functions an array travels with its reference count, which costs more than a step of two coordinates. The driver
-in `loop` is still the one to read, and the one that runs where a rule takes several passes: there the step is a call.
+Handing an array from one function to another changes its reference count, which takes longer than a step of two
+coordinates. So calls of `INLINED` functions, and of the step where it is a single pass, are replaced by what these do.
 """
 
+import ast
+import builtins
+import functools
 import inspect
-import re
+import itertools
 import textwrap
 
-from numbaopt.drivers import double_buffer, stopping, termination
+from numbaopt.drivers import flags, stopping, termination, trace
 from numbaopt.lowering import emit_cpu, runtime_text
 
-# Of lines that are for some methods only, and of those for runs of which a history is kept.
-MARKS = {"valued", "rule", "solver", "forgiving", "history forgiving"}
-MARKS |= {"history", "history rule", "history solver", "history x rule", "history x solver", "history numbers"}
-TRACE = ", trace, points, first"  # the parameters of a driver that are for these
-# With the mark "apart" steps go from row to row (see `numbaopt.drivers.double_buffer`): further parameters, what is said at the
-# beginning, a step, and what `observe` keeps in the place of a point, which stays where it is.
-ROWS = ", spare, place, kept"
-ROOM = "xs, gs = (x, block[BEST_X], spare), (g, block[BEST_G])", "flag, one = kept[:1], kept[1]"
-STEP = "step(t, x, xs[place[NEXT]], g, s, h)", "turn(place, kept)", "x, g = xs[place[POINT]], gs[place[SLOPE]]"
-KEEP = {"x": "one", "best": "flag"}
-NAME = r"\b[^\W\d]\w*"
+INLINED = (stopping.check, stopping.largest_entry, stopping.largest_projected, stopping.keep_if)
+INLINED += (trace.write_entry,)
+PROVIDED = {"np", "jit", "step", *dir(builtins)}  # names that need no import
 
 
-def marks(rule, forgiving=False):
-    """Return the marks of the lines that are needed.
-
-    They are those of methods that ask for the objective's value, those of rules or of solvers, and those of runs that
-    do not stop at what is not finite.
-    """
-    kind = "solver" if hasattr(rule, "iterations") else "rule"
-    return ("valued",) * rule.needs_value + (kind,) + ("forgiving",) * forgiving
-
-
-def splice(function, program, marked, more="", last=None):
-    """Return the text of a driver with the step of a lowered rule inside, and not among its arguments.
+@functools.cache
+def assemble(functions, program, on, more="", last=None, inlined=(), provided=()):
+    """Return the text of a driver.
 
     Parameters
     ----------
-    function : function, or sequence of functions
-        The last is the driver; those before it are what it calls, and what calls the step.
+    functions : tuple of functions
+        The last is the driver, and those before it are what it calls.
     program : Lowering or None
-        Where it is None the step stays a call.
-    marked : tuple of str
-        Of the lines that end in a mark, those stay that are marked so; "apart" makes steps go from row to row.
+        The rule whose step stands inside; None where the step is an argument.
+    on : frozenset of str
+        The `numbaopt.drivers.flags` that are set.
     more : str
         Text of further functions that these call.
     last : str
-        Text of the driver, where none of the functions is.
+        Text of the driver, where it is none of the functions.
+    inlined : tuple of functions, or of their texts
+        Further functions that are inlined, or that are inlined in the place of those of the same name.
+    provided : tuple of str
+        Names that need no import.
     """
-    functions = function if isinstance(function, tuple) else (function,)
-    texts = [_spliced(part, program, marked) for part in functions]
-    texts += [last] * (last is not None)
-    text = "\n\n".join([more, *texts])
-    used = set(re.findall(NAME, text)) - {"np", "jit", "step", "observe"}  # these are, or are given
-    used -= set(re.findall(r"^def (\w+)", text, re.MULTILINE))
-    imports = ["import numpy as np\n"]
-    known = set()
-    homes = stopping, termination, double_buffer, *map(inspect.getmodule, functions)  # of what a driver calls
-    for module in dict.fromkeys(homes):
-        names = sorted(name for name in used - known if name in vars(module))
-        known.update(names)
-        imports += [f"from {module.__name__} import {', '.join(names)}"] * bool(names)
-    jitted = [more] * bool(more) + ["@jit\n" + part for part in texts[:-1]]
-    return runtime_text.assemble("a driver", program, "numpy", ["\n".join(imports), *jitted, "@step\n" + texts[-1]])
+    trees = {tree.name: tree for tree in map(_parsed, (*INLINED, *inlined))}
+    lines = None if program is None else emit_cpu.inline(program)
+    if lines is not None:
+        trees["step"] = ast.parse("\n    ".join(["def step(t, x, g, s, h):", *lines])).body[0]
+    inliner = Inliner(trees, dict.fromkeys(flags.NAMES, False) | dict.fromkeys(on, True))
+    parts = [ast.unparse(inliner.visit(_parsed(function))) for function in functions]
+    parts += [last] * (last is not None)
+    spaces = [vars(stopping), vars(termination), *(f.__globals__ for f in functions)]
+    head = "\n".join(["import numpy as np\n", *_imports("\n".join([more, *parts]), spaces, provided)])
+    jitted = [more] * bool(more) + ["@jit\n" + part for part in parts[:-1]]
+    return runtime_text.assemble("a driver", program, "numpy", [head, *jitted, "@step\n" + parts[-1]])
 
 
-def _spliced(function, program, marked):
-    step, rows = None if program is None else emit_cpu.inline(program), "apart" in marked
-    out, lines = [], iter(textwrap.dedent(inspect.getsource(function)).splitlines())
-    for line in lines:
-        indent = line[: len(line) - len(line.lstrip())]
-        mark = line.rpartition("  # ")[2]
-        if mark in MARKS and mark not in marked:
-            continue
-        if (rows or step is not None) and line.strip() == "step(t, x, g, s, h)":
-            out += [indent + row for row in step or STEP]
-        elif line.strip() == "if verdict := observe(f, x, g, best, box, record):":
-            next(lines)  # return verdict: the body has returns of its own
-            out += [indent + (re.sub(NAME, lambda word: KEEP.get(word[0], word[0]), row) if rows else row) for row in _body(stopping.observe)]
-        else:
-            out.append(line)
-            out += [indent + row for row in ROOM if rows and line.strip().startswith("x, g, best, box = ")]
-    text = "\n".join(out).replace(TRACE * ("history" not in marked), "").replace("):", ROWS * rows + "):", 1)
-    if "observe(" in text or (step is not None and "step(t" in text):
-        raise AssertionError(f"a line of {function.__name__} that is to be spliced does not stand as it is looked for")
-    return text.replace("fun, step, ", "fun, ") if step is not None else text
+@functools.cache
+def _source(function):
+    return textwrap.dedent(inspect.getsource(getattr(function, "py_func", function)))
 
 
-def _body(function):
-    """Return the statements of a function, to stand in a loop: what returns GO_ON goes on instead."""
-    source = textwrap.dedent(inspect.getsource(getattr(function, "py_func", function)))
-    return textwrap.dedent(source.split('"""')[2]).replace("return GO_ON", "pass").strip("\n").splitlines()
+def _parsed(function):
+    """Return the syntax tree of a function, or of its text, without decorators and docstring."""
+    (tree,) = ast.parse(function if isinstance(function, str) else _source(function)).body
+    tree.decorator_list = []
+    if ast.get_docstring(tree) is not None:
+        del tree.body[0]
+    return tree
+
+
+def _imports(text, spaces, provided):
+    """Return lines that import what a text uses and does not define, each name from the module that has it."""
+    nodes = list(ast.walk(ast.parse(text)))
+    defined = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    defined |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+    defined |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    used = {node.id for node in nodes if isinstance(node, ast.Name)} - defined - PROVIDED - set(provided)
+    lines = []
+    for space in {space["__name__"]: space for space in spaces}.values():
+        names = sorted(used.intersection(space))
+        used.difference_update(names)
+        lines += [f"from {space['__name__']} import {', '.join(names)}"] * bool(names)
+    return lines
+
+
+class Inliner(ast.NodeTransformer):
+    """Replaces calls of known functions by their bodies, and conditions on flags by the branch that is taken.
+
+    A call stands alone in a statement, ``f(...)``, ``a = f(...)`` or ``return f(...)``. A function returns at its end
+    only, and assigns to none of its parameters. Its local variables get another name where the caller has one of that
+    name; so does a parameter whose argument is neither a name nor a constant.
+
+    Parameters
+    ----------
+    functions : dict
+        Syntax trees by name.
+    flags : dict
+        Truth values by name.
+    """
+
+    def __init__(self, functions, flags):
+        self.functions, self.flags, self.taken = functions, flags, set()
+
+    def visit_FunctionDef(self, node):
+        """Inline in a whole function; a parameter ``step`` stays, and goes unused where the step is inside."""
+        self.taken = _names(node)
+        return self.generic_visit(node)
+
+    def visit_If(self, node):
+        """Leave the branch that flags decide for."""
+        on = self._decided(node.test)
+        return self.generic_visit(node) if on is None else self._all(node.body if on else node.orelse)
+
+    def visit_IfExp(self, node):
+        """Leave the expression that flags decide for."""
+        on = self._decided(node.test)
+        return self.generic_visit(node) if on is None else self.visit(node.body if on else node.orelse)
+
+    def _decided(self, test):
+        """Return what a condition on flags comes to; None for any other condition."""
+        names = _names(test)
+        if not names or not names <= self.flags.keys():
+            return None
+        return eval(compile(ast.Expression(test), "flags", "eval"), dict(self.flags))
+
+    def _statement(self, node):
+        call = getattr(node, "value", None)
+        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in self.functions):
+            return self.generic_visit(node)
+        function = self.functions[call.func.id]
+        node = self.generic_visit(node)
+        call = node.value
+        given = dict(zip([parameter.arg for parameter in function.args.args], call.args, strict=True))
+        local = {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        local |= {name for name, argument in given.items() if not isinstance(argument, (ast.Name, ast.Constant))}
+        new = {name: ast.Name(_free(name, self.taken)) for name in sorted(local)}
+        self.taken |= {name.id for name in new.values()}
+        head = [ast.Assign([new[name]], given[name], lineno=0) for name in given if name in new]
+        given |= new
+        function = ast.parse(ast.unparse(function)).body[0]  # a copy
+        *body, end = [_Substitution(given).visit(statement) for statement in function.body]
+        if not isinstance(end, ast.Return):
+            body, end = [*body, end], None
+        if end is not None:
+            node.value = end.value
+            body.append(node)
+        return head + self._all(body)
+
+    visit_Expr = visit_Assign = visit_Return = _statement
+
+    def _all(self, statements):
+        out = []
+        for statement in statements:
+            new = self.visit(statement)
+            out += new if isinstance(new, list) else [new]
+        return out
+
+
+class _Substitution(ast.NodeTransformer):
+    """Puts expressions in the place of names."""
+
+    def __init__(self, given):
+        self.given = given
+
+    def visit_Name(self, node):
+        """Replace one name."""
+        return self.given.get(node.id, node)
+
+
+def _names(tree):
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} | {
+        node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)
+    }
+
+
+def _free(name, taken):
+    """Return a name that is not taken: this one, or with a number behind it."""
+    return next(new for k in itertools.count(1) if (new := name + str(k) * (k > 1)) not in taken)

@@ -35,12 +35,12 @@ from numbaopt.drivers.stopping import (
     NFEV,
     NIT,
     NONFINITE,
+    NONFINITE_COUNT,
     PREVIOUS,
-    SPOILED,
     STALLED,
     VALUE,
-    iterated,
-    look,
+    check_from_python,
+    check_iteration,
 )
 
 EVERY = 30.0  # seconds
@@ -164,14 +164,14 @@ class Keeper:
         now = perf_counter()
         due = now - self._written >= self.every
         if due or now - self._copied >= self._pause:
-            self._copy(run, t, t + (run.batches is None and 1 + int(run.record[SPOILED])), GO_ON)
+            self._copy(run, t, t + (run.batches is None and 1 + int(run.record[NONFINITE_COUNT])), GO_ON)
             self._copied = perf_counter()
             self._pause = max(PAUSE, SHARE * (self._copied - now))
         if due:
             self._write()
 
     def drive(self, run, callback=None):
-        """Minimise as `numbaopt.drivers.drive.drive` does; write how it ended, or how it stood when it was broken off."""
+        """Minimize as `numbaopt.drivers.drive.drive` does; write the end, or the state at which it was interrupted."""
         try:
             verdict = drive(run, callback)
             if self.path is not None:
@@ -239,10 +239,10 @@ def _judged(run, verdict, ftol):
     if run.batches is not None:
         return GO_ON
     record[FTOL], own = -1.0, record[FTOL]  # the value before this one is not known any more
-    again = look(record[PREVIOUS], block, record)
+    again = check_from_python(record[PREVIOUS], block, record)
     record[FTOL] = own
     if again == GO_ON and run.iterations is not None:
-        again = iterated(run.h, record)
+        again = check_iteration(run.h, record)
     return FTOL_MET if again == GO_ON and verdict == FTOL_MET and run.ftol >= ftol else again
 
 

@@ -1,30 +1,20 @@
-"""The two drivers: plain, for objectives in Python, and compiled, for jitted ones; full-batch and minibatch.
+"""The two drivers: one in Python, for objectives in Python, and a compiled one, for jitted objectives.
 
-An iteration is a step and an evaluation. The plain driver adds to the objective's own time two calls of
-compiled code: the step and `look`. The compiled driver takes step and objective as first-class functions, so
-it is compiled once for all objectives, and cached. Some twenty times a second it comes back to Python, for
-Ctrl-C and the clock.
+An iteration is a step and an evaluation. The driver in Python adds to the objective's own time two calls of compiled
+code: the step and `check_from_python`. The compiled driver returns to Python some twenty times a second, for Ctrl-C and
+the clock.
 """
-
 
 import numpy as np
 
-from numbaopt.drivers.compiled_loop import jitted, jitted_batches
-from numbaopt.drivers.python_loop import plain, plain_batches
+from numbaopt.drivers.compiled_loop import minimize_batches, minimize_full_batch
+from numbaopt.drivers.python_loop import iterate, iterate_batches
 from numbaopt.drivers.recorder import Slices, Steps
-from numbaopt.drivers.stopping import (
-    BAD_FUN,
-    BAD_JAC,
-    BAD_X,
-    BEST_X,
-    NIT,
-    G,
-    X,
-)
+from numbaopt.drivers.stopping import BAD_FUN, BAD_JAC, BAD_X, BEST_X, NIT, G, X
 
 
 def drive(run, callback=None):
-    """Minimise with the driver that suits; return the verdict.
+    """Minimize with the driver that suits the objective; return why the run stopped.
 
     A callback is Python at every step, and so are steps of several leaves.
     """
@@ -35,33 +25,16 @@ def drive(run, callback=None):
     if run.wanted:
         run.recorder = (Steps if compiled is None else Slices)(run)
     try:
-        if batches is None:
-            verdict = plain(run, callback) if compiled is None else jitted(run, compiled)
+        if compiled is None:
+            stop = iterate(run, callback) if batches is None else iterate_batches(run, callback)
         else:
-            verdict = plain_batches(run, callback) if compiled is None else jitted_batches(run, compiled)
+            stop = minimize_full_batch(run, compiled) if batches is None else minimize_batches(run, compiled)
     finally:
-        run.recorder.close()
-    if verdict == BAD_JAC and compiled is not None and run.objective.jac == "inplace" and run.record[NIT] == 0:
+        if run.recorder is not None:
+            run.recorder.close()
+    if stop == BAD_JAC and compiled is not None and run.objective.jac == "inplace" and run.record[NIT] == 0:
         run.objective.check_filled(0.0, run.block[G])
     x = run.block[BEST_X if batches is None else X]
-    if verdict not in (BAD_FUN, BAD_JAC) and not np.isfinite(x).all():
-        return BAD_X  # the objective had nothing against it, or was not asked any more
-    return verdict
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
+    if stop not in (BAD_FUN, BAD_JAC) and not np.isfinite(x).all():
+        return BAD_X  # the objective accepted it, or was not called any more
+    return stop

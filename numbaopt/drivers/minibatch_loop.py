@@ -4,6 +4,7 @@ import numpy as np
 
 from numbaopt.data.gather import gather
 from numbaopt.data.shuffle import draw
+from numbaopt.drivers.flags import HISTORY, NEEDS_VALUE, SKIPS_NONFINITE
 from numbaopt.drivers.stopping import (
     BEST_X,
     EPOCH,
@@ -13,28 +14,29 @@ from numbaopt.drivers.stopping import (
     MORE,
     NFEV,
     NIT,
+    NONFINITE_COUNT,
     NORM,
-    SPOILED,
     SUM,
     WEIGHT,
     G,
     X,
-    observe,
-    spoiled,
+    check,
+    skip_nonfinite,
 )
+from numbaopt.drivers.trace import write_entry
 
 
-def run_on_batches(
-    fun, step, block, s, h, record, data, args, plan, order, key, end, size, stop, maxfev, trace, points, first
-):
-    """Take batches of ``size`` rows, of ``end`` an epoch, until there were ``stop`` of them; return the verdict.
+def run_on_batches(fun, step, block, s, h, record, data, args, plan, order, key, end, size, last, maxfev, history):
+    """Take batches of ``size`` rows, of ``end`` an epoch, until there were ``last`` of them; return why it stopped.
 
     How many there were says where in which epoch to go on.
     """
     x, g, best, box = block[X], block[G], block[BEST_X:LOWER], block[LOWER:]
+    if HISTORY:
+        trace, points, first = history
     t = int(record[NIT])
     batches = (end + size - 1) // size
-    while t < stop and record[NFEV] < maxfev:
+    while t < last and record[NFEV] < maxfev:
         epoch, lo = t // batches, t % batches * size
         hi = min(lo + size, end)
         if lo == 0:
@@ -46,28 +48,26 @@ def run_on_batches(
         record[NFEV] += 1
         f = fun(x, g, 0, hi - lo, data, args)
         record[NFEV] += record[MORE] if abs(f) < np.inf else record[LESS]
-        if spoiled(f, x, g, best, record):  # forgiving
-            trace[0, t], trace[1, t] = f, np.nan  # history forgiving
-            for j in range(2, trace.shape[0]):  # history forgiving
-                trace[j, t] = h[first + j - 2]  # history forgiving
-            if points.shape[0] > t:  # history forgiving
-                points[t, :] = x  # history forgiving
-            t += 1  # forgiving
-            record[NIT] = t  # forgiving
-            continue  # forgiving
-        if verdict := observe(f, x, g, best, box, record):
-            return verdict
+        if SKIPS_NONFINITE:
+            if skip_nonfinite(f, x, g, best, record):
+                if HISTORY:
+                    write_entry(t, f, np.nan, x, h, trace, points, first)
+                t += 1
+                record[NIT] = t
+                continue
+        stop = check(f, x, g, best, box, record)
+        if stop != GO_ON:
+            return stop
+        record[NIT] = t + 1
+        if NEEDS_VALUE:
+            h[-1] = f
+        k = t + 1  # the number of the step: batches that were skipped had none
+        if SKIPS_NONFINITE:
+            k -= int(record[NONFINITE_COUNT])
+        step(k, x, g, s, h)
+        if HISTORY:
+            write_entry(t, f, record[NORM], x, h, trace, points, first)
         t += 1
-        record[NIT] = t
-        t -= int(record[SPOILED])  # forgiving
-        h[-1] = f  # valued
-        step(t, x, g, s, h)
-        t = int(record[NIT])  # forgiving
-        trace[0, t - 1], trace[1, t - 1] = f, record[NORM]  # history
-        for j in range(2, trace.shape[0]):  # history numbers
-            trace[j, t - 1] = h[first + j - 2]  # history numbers
-        for i in range(x.size):  # history x rule
-            points[t - 1, i] = x[i]  # history x rule
         if abs(f) < np.inf:
             record[SUM] += f * (hi - lo)
             record[WEIGHT] += hi - lo

@@ -20,9 +20,9 @@ from numbaopt.drivers.stopping import (
     MAXFEV,
     MAXITER,
     MAXTIME,
+    NONFINITE_COUNT,
     NORM,
     PREVIOUS,
-    SPOILED,
     STALLED,
     STOPPED,
     SUM,
@@ -35,35 +35,37 @@ from numbaopt.results.result import Result
 FIXED = "All independent variables were fixed by bounds."
 OUTSIDE = 8  # the status of an answer outside of bounds that the method could not heed
 OVERSHOT = " But that is at the last iterate, and a better point, x, was met on the way: the steps may be too long."
-# In Python these are quicker than loaded from a cache.
-_answer, _iterations, _status = (getattr(f, "py_func", f) for f in (termination.answer, termination.iterations, termination.status))
+# In Python these are faster than loaded from a cache.
+_answer, _iterations, _status = (
+    getattr(f, "py_func", f) for f in (termination.answer, termination.iterations_of, termination.status_of)
+)
 BAD = (BAD_FUN, BAD_JAC, BAD_X)
 
 
-def outcome(run, verdict, message=None):
-    """Return the result of a run that ended with ``verdict``, or that was broken off (GO_ON)."""
+def outcome(run, stop, message=None):
+    """Return the result of a run that ended with ``stop``, or that was broken off (GO_ON)."""
     minibatch = run.batches is not None
-    x, f, g = _mean(run, verdict) if minibatch else _best(run)
+    x, f, g = _mean(run, stop) if minibatch else _best(run)
     g = g.copy()
     if run.limits is not None and run.objective.jac in (None, "2-point", "3-point"):
         g[run.limits[0] == run.limits[1]] = np.nan  # not evaluated there
-    status = termination.STATUS[verdict] if minibatch else _status(verdict, f, run.record)
+    status = termination.STATUS[stop] if minibatch else _status(stop, f, run.record)
     restore = run.objective.restore
     result = Result(
-        message=(message or _sentence(run, verdict)) + OVERSHOT * (status == termination.OVERSHOT),
+        message=(message or _sentence(run, stop)) + OVERSHOT * (status == termination.OVERSHOT),
         success=status == 0,
         status=status,
         fun=f,
         x=restore(x.copy()),
-        nit=_iterations(verdict, run.h, run.record),
+        nit=_iterations(stop, run.h, run.record),
         jac=restore(g),
         nfev=run.objective.nfev + run.objective.spent[0],
         njev=run.objective.njev + run.objective.spent[1],
     )
     if run.skips_nonfinite:
-        result.nonfinite = int(run.record[SPOILED])
+        result.nonfinite = int(run.record[NONFINITE_COUNT])
     if run.wanted:
-        result.history = run.recorder.history(verdict)
+        result.history = run.recorder.history(stop)
     return result
 
 
@@ -73,33 +75,33 @@ def _best(run):
     return run.block[BEST_X], float(fun), run.block[gradient]
 
 
-def _mean(run, verdict):
+def _mean(run, stop):
     """Return the last iterate, the mean loss of the epoch, and the last batch's gradient."""
     total, weight = run.record[SUM], run.record[WEIGHT]
     mean = float(total / weight) if weight else float(run.record[PREVIOUS])
-    return run.block[BEST_X if verdict in BAD else X], mean, run.block[G]
+    return run.block[BEST_X if stop in BAD else X], mean, run.block[G]
 
 
-def _sentence(run, verdict):
+def _sentence(run, stop):
     record, g = run.record, run.block[G]
     bad = int(np.argmin(np.isfinite(g)))
-    nit = _iterations(verdict, run.h, record)
-    text = sentence(verdict, nit, record[PREVIOUS], record[NORM], (bad, g[bad]), run)
+    nit = _iterations(stop, run.h, record)
+    text = sentence(stop, nit, record[PREVIOUS], record[NORM], (bad, g[bad]), run)
     if run.batches is not None:
         text += f" x is the {'point that the method reports' if run.has_reported_point else 'last iterate'}"
-        text += " with a finite loss" if verdict in BAD else ""
+        text += " with a finite loss" if stop in BAD else ""
         partly = f"epoch {int(record[EPOCH]) + 1}, as far as it went"
-        epoch = "the last epoch" if verdict == EPOCHS_DONE else partly
+        epoch = "the last epoch" if stop == EPOCHS_DONE else partly
         text += f"; fun is the mean of the batch losses over {epoch}, weighted by batch size."
     return text
 
 
-def sentence(verdict, nit, latest, norm, entry, run):
+def sentence(stop, nit, latest, norm, entry, run):
     """Say why a run ended.
 
     Parameters
     ----------
-    verdict : int
+    stop : int
     nit : int
         Steps, or a solver's iterations.
     latest, norm : float
@@ -110,29 +112,29 @@ def sentence(verdict, nit, latest, norm, entry, run):
         What its limits were.
     """
     after = f"after {nit} step{'s' * (nit != 1)}"
-    if verdict == GTOL_MET:
+    if stop == GTOL_MET:
         largest = "The projected gradient's" if run.limits is not None else "The gradient's"
         return f"{largest} largest entry is {norm:.3g}, within gtol={run.record[GTOL]:.3g}."
-    if verdict == FTOL_MET:
+    if stop == FTOL_MET:
         return f"The last step changed the objective, relative to its size, by less than ftol={run.ftol:.3g}."
-    if verdict == EPOCHS_DONE:
+    if stop == EPOCHS_DONE:
         epochs = max(run.batches.epochs, int(run.record[EPOCH]) + 1)  # a checkpoint may have had more
         return "The epoch is done." if epochs == 1 else f"All {epochs} epochs are done."
-    if verdict == MAXITER:
+    if stop == MAXITER:
         return f"Maximum number of iterations has been exceeded (maxiter={run.maxiter:g})."
-    if verdict == MAXFEV:
+    if stop == MAXFEV:
         return f"Maximum number of function evaluations has been exceeded (maxfev={run.maxfev:g})."
-    if verdict == MAXTIME:
+    if stop == MAXTIME:
         return f"The time is over (maxtime={run.maxtime:g} s)."
-    if verdict == BAD_FUN:
+    if stop == BAD_FUN:
         return f"The objective is {latest} {after}{_again(run)}; no step was taken from there."
-    if verdict == BAD_JAC:
+    if stop == BAD_JAC:
         return f"The gradient's entry {entry[0]} is {entry[1]} {after}{_again(run)}; no step was taken from there."
-    if verdict == BAD_X:
+    if stop == BAD_X:
         return f"x is not finite {after}, though objective and gradient were."
-    if verdict == STALLED:
+    if stop == STALLED:
         return f"No lower point was found along the last direction, {after}: as low as working precision allows."
-    return "`callback` raised `StopIteration`." if verdict == STOPPED else f"Broken off {after}."
+    return "`callback` raised `StopIteration`." if stop == STOPPED else f"Broken off {after}."
 
 
 def unbounded(result, limits):

@@ -5,7 +5,7 @@ import sys
 from math import isfinite, isnan
 from time import perf_counter
 
-from numbaopt.drivers.recorder import rate
+from numbaopt.drivers.learning_rate import rate
 from numbaopt.drivers.stopping import EPOCH, NIT, NORM, PREVIOUS
 
 PERIOD = 0.2  # seconds from one drawing to the next

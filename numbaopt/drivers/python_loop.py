@@ -1,7 +1,7 @@
 """The loops for objectives in Python: full-batch and minibatch."""
 
 from itertools import islice
-from math import isfinite
+from math import inf, isfinite
 
 from numbaopt.drivers.stopping import (
     BEST,
@@ -11,71 +11,76 @@ from numbaopt.drivers.stopping import (
     GTOL_MET,
     NFEV,
     NIT,
+    NONFINITE_COUNT,
     PREVIOUS,
-    SPOILED,
     STALLED,
     STOPPED,
     SUM,
     WEIGHT,
     G,
     X,
-    forgive,
-    iterated,
+    begin_trials,
+    check_from_python,
+    check_iteration,
+    skip_nonfinite_from_python,
 )
 
 
-def plain(run, callback=None):
-    """Minimise a full-batch objective in Python; return the verdict."""
+def iterate(run, callback=None):
+    """Minimize a full-batch objective in Python; return why it stopped."""
     objective, block, record, step, s, h = run.objective, run.block, run.record, run.step, run.s, run.h
-    maxiter, limited, valued, iterations = run.maxiter, run.limited, run.rule.needs_value, run.iterations
-    x, g, forgiving = block[X], block[G], run.skips_nonfinite
-    look, seen = run.recorder.look, run.recorder.seen
-    t, f, verdict = int(record[NIT]), float(record[PREVIOUS]), run.opening
+    maxiter, limited, needs_value, iterations = run.maxiter, run.limited, run.rule.needs_value, run.iterations
+    x, g, skips = block[X], block[G], run.skips_nonfinite
+    recorder = run.recorder
+    check = check_from_python if recorder is None else recorder.check
+    t, f, stop = int(record[NIT]), float(record[PREVIOUS]), run.opening
     told, due = run.done(t), t
     try:
-        if verdict is None:
-            verdict = look(f := objective(x, g), block, record)
-            run.begin()
-        while not verdict:
+        if stop is None:
+            stop = check(f := objective(x, g), block, record)
+            if iterations is not None:
+                begin_trials(f, record)
+        while not stop:
             if t >= due:
-                later = seen(t)
+                later = inf if recorder is None else recorder.seen(t)
                 due = t if limited else min(maxiter, later)
-                if (limited or t >= maxiter) and (verdict := run.over(t)):
+                if (limited or t >= maxiter) and (stop := run.over(t)):
                     break
             t += 1
-            if valued:
+            if needs_value:
                 h[-1] = f
             step(t, x, g, s, h)
-            if valued and not isfinite(h[-1]):
+            if needs_value and not isfinite(h[-1]):
                 return STALLED
             f = objective(x, g)
-            while forgiving and objective.nfev < run.maxfev and forgive(f, block, record):
+            while skips and objective.nfev < run.maxfev and skip_nonfinite_from_python(f, block, record):
                 f = objective(x, g)
-            verdict = look(f, block, record)
+            stop = check(f, block, record)
             if callback is not None:
                 if iterations is not None:  # evaluations are trials: tell of the iterates, of which the last may be two
-                    done = iterations(h) + (verdict == GTOL_MET)
+                    done = iterations(h) + (stop == GTOL_MET)
                     for nit in range(told + 1, done + 1):
                         if callback(block[BEST_X], float(record[BEST]), nit):
                             return STOPPED
                     told = done
                 elif callback(x, f, t):
                     return STOPPED
-            if iterations is not None and not verdict:
+            if iterations is not None and not stop:
                 record[NFEV] = objective.nfev
-                verdict = iterated(h, record)
-        return verdict
+                stop = check_iteration(h, record)
+        return stop
     finally:  # also on the way out of an exception
         record[NIT] = t
 
 
-def plain_batches(run, callback=None):
-    """Minimise a minibatch objective in Python; return the verdict."""
+def iterate_batches(run, callback=None):
+    """Minimize a minibatch objective in Python; return why it stopped."""
     objective, block, record, step, s, h = run.objective, run.block, run.record, run.step, run.s, run.h
-    x, g, valued, forgiving = block[X], block[G], run.rule.needs_value, run.skips_nonfinite
-    look, seen = run.recorder.look, run.recorder.seen
+    x, g, needs_value, skips = block[X], block[G], run.rule.needs_value, run.skips_nonfinite
+    recorder = run.recorder
+    check = check_from_python if recorder is None else recorder.check
     t, (begun, done) = int(record[NIT]), run.place
-    due, lost = t, int(record[SPOILED])
+    due, lost = t, int(record[NONFINITE_COUNT])
     total, weight = float(record[SUM]), float(record[WEIGHT])
     try:
         if run.opening:
@@ -85,25 +90,26 @@ def plain_batches(run, callback=None):
             taken = (item for item in batches for _ in range(run.gradients_per_step))
             for k, (batch, rows) in enumerate(islice(taken, done % run.gradients_per_step, None), done):
                 if t >= due:
-                    due = seen(t)
-                if verdict := run.over(t):
-                    return verdict
+                    due = inf if recorder is None else recorder.seen(t)
+                if stop := run.over(t):
+                    return stop
                 if k == 0:
                     total = weight = 0.0
                     record[EPOCH], record[SUM], record[WEIGHT] = epoch, 0.0, 0.0
                 f = objective(x, g, *batch)
-                passed = forgiving and forgive(f, block, record)
-                if passed:
-                    run.recorder.pass_over(f)
+                skipped = skips and skip_nonfinite_from_python(f, block, record)
+                if skipped:
+                    if recorder is not None:
+                        recorder.pass_over(f)
                     lost += 1
-                elif verdict := look(f, block, record):
-                    return verdict
+                elif stop := check(f, block, record):
+                    return stop
                 t += 1
-                if not passed:
-                    if valued:
+                if not skipped:
+                    if needs_value:
                         h[-1] = f
                     step(t - lost, x, g, s, h)
-                if isfinite(f) and not passed:
+                if isfinite(f) and not skipped:
                     total += f * rows
                     weight += rows
                     record[SUM], record[WEIGHT] = total, weight

@@ -8,14 +8,12 @@ run, and each millisecond of a plain one; steps in between are taken to have bee
 from time import perf_counter
 
 import numpy as np
-from numba import from_dtype, types
 
-from numbaopt.backends import cpu
 from numbaopt.backends.cpu import jit
+from numbaopt.drivers.learning_rate import constant_or_schedule, factors_of, filler
 from numbaopt.drivers.stopping import (
     BAD_FUN,
     BAD_JAC,
-    BEST,
     BEST_X,
     DONE,
     GTOL_MET,
@@ -28,69 +26,28 @@ from numbaopt.drivers.stopping import (
     VALUE,
     G,
     X,
-    look,
-    observe,
+    check,
+    gradient_norm,
 )
-from numbaopt.lowering import runtime_text
 from numbaopt.methods.hyperparameters import is_schedule
 from numbaopt.results.history import History
 
 X0, G0 = range(2)  # rows of every solver's s: the latest iterate, and the gradient there
-REACTIVE = {"plateau": "scale", "prodigy": "d", "dadapt_adamw": "d"}  # by what a method multiplies its lr
 LEAST = 4096  # entries that there is room for at first
 RING = 256  # entries that a plain driver writes before Python looks...
 TICK = 1e-3  # ...or as many as take these seconds
 COUNT = SIZE  # where in the record of a plain run they are counted
 
 
-
-
 @jit
-def largest(s, block, record):
-    """Return the largest entry of the gradient, or of what bounds leave of it, at a solver's latest iterate."""
-    scratch = np.zeros(record.size)
-    scratch[BEST] = -np.inf
-    observe(0.0, s[X0], s[G0], block[:0], block[LOWER:], scratch)
-    return scratch[NORM]
-
-
-@jit
-def look_and_keep(f, block, record):
-    """`look`, and write value and norm behind the record proper: into a ring, after the count of what was written."""
-    verdict = observe(f, block[X], block[G], block[BEST_X:LOWER], block[LOWER:], record)
+def check_and_keep(f, block, record):
+    """`check`, and write value and norm behind the record proper: into a ring, after the count of entries."""
+    stop = check(f, block[X], block[G], block[BEST_X:LOWER], block[LOWER:], record)
     k = int(record[COUNT])
     at = COUNT + 1 + 2 * (k % RING)
     record[at], record[at + 1] = f, record[NORM]
     record[COUNT] = k + 1
-    return verdict
-
-
-class Unrecorded:
-    """What stands for the record of a run of which nothing is kept."""
-
-    marks: tuple = ()
-    kinds: tuple = ()
-    look = staticmethod(look)
-
-    def seen(self, t):
-        """See `Steps.seen`."""
-        return np.inf
-
-    def open(self):
-        """See `Slices.open`."""
-
-    def room(self, steps):
-        """See `Slices.room`."""
-        return ()
-
-    def passed(self):
-        """See `Slices.passed`."""
-
-    def pass_over(self, f):
-        """See `Steps.pass_over`."""
-
-    def close(self):
-        """See `Steps.close`."""
+    return stop
 
 
 class Recorder:
@@ -113,7 +70,7 @@ class Recorder:
     def __init__(self, run):
         self.run, self.pointed = run, run.wanted == "x"
         self.solver, self.first = run.iterations is not None, 0 if run.batches is None else 1
-        places = [] if self.solver else _reactive(run.rule)
+        places = [] if self.solver else factors_of(run.rule)
         self.at = min(places, default=0)
         self.numbers = run.h[self.at : max(places, default=-1) + 1]  # a view of what steps change
         self.before, self.places = self.numbers.copy(), [k - self.at for k in places]
@@ -153,7 +110,7 @@ class Recorder:
     def iterate(self):
         """Return value, norm and point of a solver's latest iterate."""
         run = self.run
-        return run.h[int(run.record[VALUE])], largest(run.s, run.block, run.record), run.s[X0]
+        return run.h[int(run.record[VALUE])], gradient_norm(run.s[X0], run.s[G0], run.block[LOWER:]), run.s[X0]
 
     def history(self, verdict):
         """Return what there is of it, of a run that ended so, or is broken off (GO_ON)."""
@@ -196,11 +153,11 @@ class Recorder:
     def _lr(self, norm, numbers):
         """Return the learning rate of each step; ``numbers`` are what the step after it is made with."""
         lr = np.full(norm.size, np.nan)
-        value = None if self.solver else _rate(self.run.rule)
+        value = None if self.solver else constant_or_schedule(self.run.rule)
         made = ~np.isnan(norm) if self.first and self.run.skips_nonfinite else slice(1 - self.first, None)
         steps = lr[made]  # without the start, and batches that were passed over
         if is_schedule(value):
-            _filler(value)(steps, np.array(value.values, float), self.made)
+            filler(value)(steps, np.array(value.values, float), self.made)
         elif isinstance(value, float):
             steps[:] = value
         lr[made] = steps
@@ -210,13 +167,12 @@ class Recorder:
 
 
 class Steps(Recorder):
-    """The record of a plain run, whose driver calls `look`, and `seen` as often as that asks for.
+    """The record of a plain run, whose driver calls `check`, and `seen` as often as that asks for.
 
     So a step costs no call from Python more than it does without.
     """
 
-    marks: tuple = ()
-    look = staticmethod(look_and_keep)
+    check = staticmethod(check_and_keep)
 
     def __init__(self, run):
         super().__init__(run)
@@ -267,22 +223,10 @@ class Steps(Recorder):
 
 
 class Slices(Recorder):
-    """The record of a compiled run, whose lines marked "history" write into what `room` returns.
-
-    Attributes
-    ----------
-    marks : tuple of str
-        Of these lines.
-    kinds : tuple of numba types
-        Of what `room` returns.
-    """
+    """The record of a compiled run, whose driver writes into the arrays that `room` returns."""
 
     def __init__(self, run):
         super().__init__(run)
-        kind = "solver" if self.solver else "rule"
-        self.marks = "history", f"history {kind}"
-        self.marks += (f"history x {kind}",) * self.pointed + ("history numbers",) * bool(self.places)
-        self.kinds = types.float64[:, ::1], from_dtype(run.block.dtype)[:, ::1], types.int64
         self._began = None
 
     @property
@@ -299,7 +243,7 @@ class Slices(Recorder):
 
     def room(self, steps):
         """Return what a compiled driver takes beside the rest to do so many steps."""
-        steps = steps if self.solver else min(steps, self.run.maxiter - self.run.record[NIT])
+        steps = steps if self.solver else max(0, min(steps, self.run.maxiter - self.run.record[NIT]))
         self.make_room(self.size + int(steps) + 2)
         self._began = self.size, perf_counter()
         return self.trace, self.points, self.at
@@ -327,33 +271,3 @@ def _grown(old, axis, room, base):
     written = (slice(None),) * axis + (slice(base, old.shape[axis]),)
     new[written] = old[written]
     return new
-
-
-def _rate(rule):
-    """Return the learning rate among a rule's hyperparameters; None where it has none."""
-    own = {author: whole for math, pairs in rule._stages if math.role == "rule" for author, whole in pairs}
-    return rule.hyper.get(own.get("lr"))
-
-
-def _reactive(rule):
-    """Return where in h the numbers lie that the learning rate is multiplied by."""
-    named = [whole for math, pairs in rule._stages for own, whole in pairs if REACTIVE.get(math.name) == own]
-    return [rule.place(name) for name in named if name in rule.numbers_of]
-
-
-def rate(run, t):
-    """Return the learning rate of the step after t steps; None where a method has none, or many."""
-    value = None if run.iterations is not None else _rate(run.rule)
-    if is_schedule(value):
-        value = value(run.steps(t))
-    if not isinstance(value, float):
-        return None
-    return value * float(np.prod(run.h[_reactive(run.rule)]))
-
-
-def _filler(value):
-    """Return a compiled function ``fill(lr, values, at)`` that puts a schedule's values at ``at``, ... into lr."""
-    functions = [f"@jit\n{text}" for text in value.texts().values()]
-    lines = ["@step", "def fill(lr, h, at):", "    for i in range(lr.size):", "        k = at + i"]
-    lines.append(f"        lr[i] = {value.text('k', 0)}")
-    return cpu.load(runtime_text.assemble("a schedule", None, "numpy", [*functions, "\n".join(lines)]), "schedule")

@@ -7,36 +7,28 @@ import numpy as np
 from numbaopt.backends.cpu import parallel_pays
 from numbaopt.common.locking import lazy
 from numbaopt.common.per_coordinate import PerCoordinate
-from numbaopt.drivers.assemble import marks
+from numbaopt.drivers.flags import flags_of
 from numbaopt.drivers.options import NONFINITE as POLICIES
-from numbaopt.drivers.recorder import Unrecorded
 from numbaopt.drivers.stopping import (
-    BEST,
-    BEST_G,
-    BEST_X,
-    DONE,
     DONE_FTOL,
-    DONE_VALUE,
     GO_ON,
     ITERATIONS,
-    LATEST,
     MAXTIME,
     MOST_NFEV,
     MOST_NIT,
     NFEV,
     NIT,
     NONFINITE,
-    PREVIOUS,
+    NONFINITE_COUNT,
     SIZE,
-    SPOILED,
     STOP,
-    TOLERANT,
     VALUE,
     G,
     X,
+    check_limits,
     new_record,
-    over,
 )
+from numbaopt.drivers.termination import keep_reported
 from numbaopt.objectives.objective import blank
 
 COMPILING = 10.0  # seconds that a run must have left to spend some of them on compiling
@@ -104,7 +96,7 @@ class Run:
         self.maxiter, self.maxtime = options["maxiter"], options["maxtime"]
         self.maxfev = np.inf if options["maxfev"] is None else options["maxfev"]
         self.record[MOST_NIT], self.record[MOST_NFEV] = self.maxiter, self.maxfev
-        self.began, self.wanted, self.recorder = perf_counter(), options["history"], Unrecorded()
+        self.began, self.wanted, self.recorder = perf_counter(), options["history"], None
         self.deadline = None if self.maxtime is None else self.began + self.maxtime
         self.watchers = tuple(watchers)
         self.opening, self.place = None, (0, 0)
@@ -133,10 +125,13 @@ class Run:
         return rule, x, self.block[G, part], rule.slots(x, **fixed), rule.h
 
     @property
-    def marks(self):
-        """The marks of the lines that a compiled driver needs: see `numbaopt.drivers.assemble`."""
-        own = marks(self.rule, self.skips_nonfinite) + self.recorder.marks
-        return own + ("history forgiving",) * ("history" in own and "forgiving" in own)
+    def flags(self):
+        """The flags that a compiled driver is made for: see `numbaopt.drivers.flags`."""
+        flags, recorder = flags_of(self.rule, self.skips_nonfinite), self.recorder
+        if recorder is None:
+            return flags
+        named = {"HISTORY": True, "HISTORY_X": recorder.pointed, "HISTORY_NUMBERS": bool(recorder.places)}
+        return flags.union(name for name, on in named.items() if on)
 
     @lazy
     def step(self):
@@ -199,9 +194,7 @@ class Run:
         g = np.empty_like(point)
         blank(g)
         f = self.objective(point, g)
-        if f < self.record[BEST] or (self.record[LATEST] and np.isfinite(f)):
-            self.block[BEST_X], self.block[BEST_G], self.record[BEST] = point, g, f
-            self.record[PREVIOUS] = min(self.record[PREVIOUS], f)
+        keep_reported(f, point, g, self.block, self.record)
 
     @property
     def skips_nonfinite(self):
@@ -210,7 +203,7 @@ class Run:
 
     def steps(self, t):
         """Return the steps that the method has made after ``t``: of batches that were passed over it knows nothing."""
-        return t if self.batches is None else t - int(self.record[SPOILED])
+        return t if self.batches is None else t - int(self.record[NONFINITE_COUNT])
 
     def done(self, t):
         """Return the iterations done after ``t`` steps."""
@@ -221,16 +214,11 @@ class Run:
         """Whether there is time to compile something."""
         return self.deadline is None or self.deadline - perf_counter() > COMPILING
 
-    def begin(self):
-        """Take note of the start: of trials after it, a solver looks after what is not finite."""
-        if self.iterations is not None:
-            self.record[TOLERANT], self.record[DONE], self.record[DONE_VALUE] = 1.0, 0.0, self.record[PREVIOUS]
-
     def over(self, t):
         """Return why to stop after ``t`` steps, if a limit is reached; let the watchers see."""
         self.record[NFEV] = self.objective.nfev
         for watch in self.watchers:
             watch(self, t)
-        if verdict := over(self.done(t), self.record):
-            return verdict
+        if stop := check_limits(self.done(t), self.record):
+            return stop
         return MAXTIME if self.deadline is not None and perf_counter() >= self.deadline else GO_ON

@@ -1,6 +1,9 @@
-"""What a driver looks at after each evaluation, in one compiled pass: whether it is finite, best, enough.
+"""The stopping test: one compiled pass after each evaluation, and the limits on iterations and evaluations.
 
-Both drivers call this, so they stop at the same step, with the same bits.
+Every driver calls `check`, so all of them stop at the same step, with the same bits. SIMD lanes, too: `check` and
+`projected` contain no branch that depends on a value, so their text compiles for numbers and for lanes alike. What has
+to be written differently for lanes is in `numbaopt.many.simd_loop`: `select`, `largest_entry`, `largest_projected` and
+`keep_if`.
 """
 
 from typing import Any
@@ -14,30 +17,31 @@ from numbaopt.backends.cpu import jit
 # Rows of the block that a run works in.
 X, G, BEST_X, BEST_G, LOWER, UPPER = range(6)
 
-# Entries of the record that a run keeps, a float64 array. NIT counts steps; MOST_NIT and MOST_NFEV are limits; MORE is
-# how many evaluations one with gradient takes beside the first, LESS the same where the value is not finite. Of a
-# solver: where in h its iterations and the latest iterate's value lie, what both were when last looked at, and the
-# tolerance on the change of that value. Then what is done about what is not finite, how many evaluations were so, and
-# how many of them in a row.
+# Entries of the record of a run, a float64 array.
+#
+# The best value, the latest value, and the largest entry of the latest gradient; gtol and ftol; whether the latest
+# point is the answer; the counts of steps and evaluations; the epoch, and the sum and the weight of its losses;
+# whether values that are not finite are left to the method.
 BEST, PREVIOUS, NORM, GTOL, FTOL, LATEST, NIT, NFEV, EPOCH, SUM, WEIGHT, TOLERANT = range(12)
+# Limits on both counts; the evaluations that one with a gradient takes beside the first, and the same where its value
+# is not finite. Of a solver: where in h its iterations and the value at its latest iterate lie, what both were when
+# they were last checked, and the tolerance on the change of that value.
 MOST_NIT, MOST_NFEV, MORE, LESS, ITERATIONS, VALUE, DONE, DONE_VALUE, DONE_FTOL = range(12, 21)
-NONFINITE, SPOILED, IN_A_ROW = range(21, 24)
+# The policy for evaluations that are not finite, how many there were, and how many of these in a row.
+NONFINITE, NONFINITE_COUNT, IN_A_ROW = range(21, 24)
 SIZE = 24
 
-# What to do about an evaluation that is not finite, and how many in a row are enough.
+# Policies for an evaluation that is not finite, and how many in a row end a run.
 STOP, SKIP, SHRINK = range(3)
 ENOUGH = 50
 
-# Verdicts.
+# Why a run stops.
 GO_ON, GTOL_MET, FTOL_MET, BAD_FUN, BAD_JAC, BAD_X, MAXITER, MAXFEV, MAXTIME, STOPPED, EPOCHS_DONE, STALLED = range(12)
-RAISED = 12  # what the objective did, of many problems one
+RAISED = 12  # the objective raised an exception: one problem of many
 
 
 def new_record(gtol=-1.0, ftol=-1.0, latest=False, tolerant=False, nonfinite=STOP):
-    """Return the record of a run that has not begun; a negative tolerance is never met.
-
-    With ``tolerant`` what is not finite is left to the rule.
-    """
+    """Return the record of a run that has not begun; a negative tolerance is never met."""
     record = np.zeros(SIZE)
     record[TOLERANT], record[DONE_FTOL] = tolerant, -1.0
     record[MOST_NIT], record[MOST_NFEV] = np.inf, np.inf
@@ -47,68 +51,130 @@ def new_record(gtol=-1.0, ftol=-1.0, latest=False, tolerant=False, nonfinite=STO
 
 
 def _to_bits(context, a):
-    """Read a float as the integer of the same bits: without a sign they are ordered alike, NaN at the top."""
+    """Type `to_bits`: floats without a sign are ordered as the integers of the same bits, with NaN at the top."""
     integer = types.int32 if a == types.float32 else types.int64
     return integer(a), lambda cg, builder, sig, args: builder.bitcast(args[0], cg.get_value_type(integer))
 
 
-def _to_real(context, b):
-    """Undo `_to_bits`."""
+def _to_float(context, b):
+    """Type `to_float`, the inverse of `to_bits`."""
     real = types.float32 if b == types.int32 else types.float64
     return real(b), lambda cg, builder, sig, args: builder.bitcast(args[0], cg.get_value_type(real))
 
 
-_bits: Any
-_real: Any
-if vars(config)["DISABLE_JIT"]:  # all in Python, to see what tests cover
-    _bits, _real = (lambda a: a.view(f"i{a.itemsize}")), (lambda b: b.view(f"f{b.itemsize}"))
+to_bits: Any
+to_float: Any
+if vars(config)["DISABLE_JIT"]:  # everything runs in Python, to measure what the tests cover
+    to_bits, to_float = (lambda a: a.view(f"i{a.itemsize}")), (lambda b: b.view(f"f{b.itemsize}"))
 else:
-    _bits, _real = intrinsic(_to_bits), intrinsic(_to_real)
+    to_bits, to_float = intrinsic(_to_bits), intrinsic(_to_float)
 
 
-@jit(inline="always")
-def observe(f, x, g, best, box, record):
-    """Judge the evaluation ``f, g`` at ``x`` and keep it if it is the best (or if the latest is wanted).
+@jit
+def select(condition, a, b):
+    """Return `a` if a condition holds and `b` otherwise."""
+    return a if condition else b
 
-    Inlined, and no function is called with an array: that would cost an atomic increment of a reference
-    count. The gradient's largest entry is found in integers: that vectorises, and a maximum of floats that
-    lets no NaN slip does not.
+
+@jit
+def largest_entry(g):
+    """Return the largest absolute value in g; NaN if one is NaN.
+
+    It is found among integers: that loop is vectorized, and a maximum of floats that propagates NaN is not.
     """
-    top = _bits(g.dtype.type(0))
+    top = to_bits(g.dtype.type(0))
     for i in range(g.size):
-        b = _bits(abs(g[i]))
-        if b > top:
-            top = b
-    norm = np.float64(_real(top))
-    previous = record[PREVIOUS]
-    record[PREVIOUS] = f
-    finite = abs(f) < np.inf and norm < np.inf
-    if not finite and record[TOLERANT] == 0.0:
-        return BAD_FUN if not abs(f) < np.inf else BAD_JAC
-    if finite and (f < record[BEST] or record[LATEST] != 0.0):
+        size = to_bits(abs(g[i]))
+        if size > top:
+            top = size
+    return np.float64(to_float(top))
+
+
+@jit
+def projected(x, g, lower, upper):
+    """Return one entry of the projected gradient: what a step along it can change x by without leaving the bounds."""
+    down, up = x - upper, x - lower
+    return select(g < 0.0, select(g <= down, down, g), select(g >= up, up, g))
+
+
+@jit
+def largest_projected(x, g, box):
+    """Return the largest absolute value in the projected gradient; NaN if one is NaN."""
+    top = to_bits(g.dtype.type(0))
+    for i in range(g.size):
+        size = to_bits(abs(projected(x[i], g[i], box[0, i], box[1, i])))
+        if size > top:
+            top = size
+    return np.float64(to_float(top))
+
+
+@jit
+def keep_if(better, f, x, g, best, record):
+    """Keep a point if it is better; its gradient, too, where there is a row for it."""
+    if better:
         record[BEST] = f
         for i in range(x.size):
             best[0, i] = x[i]
         if best.shape[0] > 1:
             for i in range(x.size):
                 best[1, i] = g[i]
-    if box.shape[0] > 0:  # of the gradient, what the bounds leave
-        norm = 0.0
-        for i in range(g.size):
-            p = g[i]
-            p = max(p, x[i] - box[1, i]) if p < 0 else min(p, x[i] - box[0, i])
-            norm = max(norm, np.float64(abs(p)))
-    record[NORM] = norm
-    if norm <= record[GTOL]:
-        return GTOL_MET
-    if abs(f - previous) <= record[FTOL] * max(abs(f), max(abs(previous), 1.0)):
-        return FTOL_MET
-    return GO_ON
 
 
 @jit
-def over(done, record):
-    """Return which limit ends a run after so many steps, or iterations of a solver."""
+def check(f, x, g, best, box, record):
+    """Judge the evaluation ``f, g`` at ``x``; keep the point if it is the best, or if the latest is wanted.
+
+    Parameters
+    ----------
+    f : float
+    x, g : ndarray, shape (n,)
+    best : ndarray, shape (1 or 2, n)
+        Where the best point is kept, and its gradient.
+    box : ndarray, shape (0 or 2, n)
+        The bounds, if there are any.
+    record : ndarray
+
+    Returns
+    -------
+    int
+        `GO_ON`, or why to stop.
+    """
+    norm = largest_entry(g)
+    finite = (abs(f) < np.inf) & (norm < np.inf)
+    keep_if(finite & ((f < record[BEST]) | (record[LATEST] != 0.0)), f, x, g, best, record)
+    if box.shape[0] > 0:
+        norm = largest_projected(x, g, box)
+    previous = record[PREVIOUS]
+    record[PREVIOUS], record[NORM] = f, norm
+    scale = select(abs(previous) > 1.0, abs(previous), 1.0)
+    scale = select(abs(f) > scale, abs(f), scale)
+    met = select(abs(f - previous) <= record[FTOL] * scale, FTOL_MET, GO_ON)
+    met = select(norm <= record[GTOL], GTOL_MET, met)
+    bad = select(abs(f) < np.inf, BAD_JAC, BAD_FUN)
+    return select(finite, met, select(record[TOLERANT] == 0.0, bad, GO_ON))
+
+
+@jit
+def check_from_python(f, block, record):
+    """`check` for callers in Python, for whom each further argument costs 50 ns."""
+    return check(f, block[X], block[G], block[BEST_X:LOWER], block[LOWER:], record)
+
+
+@jit
+def gradient_norm(x, g, box):
+    """Return the largest absolute value in the gradient, projected if there are bounds."""
+    return largest_projected(x, g, box) if box.shape[0] > 0 else largest_entry(g)
+
+
+@jit
+def begin_trials(f, record):
+    """Take note of a solver's start: from then on evaluations are trials, also those that are not finite."""
+    record[TOLERANT], record[DONE], record[DONE_VALUE] = 1.0, 0.0, f
+
+
+@jit
+def check_limits(done, record):
+    """Return which limit ends a run after so many steps, or iterations of a solver; `GO_ON` if none."""
     if done >= record[MOST_NIT]:
         return MAXITER
     if record[NFEV] >= record[MOST_NFEV]:
@@ -117,20 +183,23 @@ def over(done, record):
 
 
 @jit
-def iterated(h, record):
-    """Judge a solver's latest iteration once it is done; evaluations in between are trials."""
+def check_iteration(h, record):
+    """Judge a solver's latest iteration once it is done; the evaluations in between are trials."""
     done, new, old = h[int(record[ITERATIONS])], h[int(record[VALUE])], record[DONE_VALUE]
     if done == record[DONE]:
         return GO_ON
     record[DONE], record[DONE_VALUE] = done, new
     if abs(new - old) <= record[DONE_FTOL] * max(abs(new), max(abs(old), 1.0)):
         return FTOL_MET
-    return over(done, record)
+    return check_limits(done, record)
 
 
 @jit
-def spoiled(f, x, g, best, record):
-    """Tell whether the evaluation ``f, g`` at ``x`` is not finite and forgiven; go half way back, if that is wanted."""
+def skip_nonfinite(f, x, g, best, record):
+    """Return whether the evaluation ``f, g`` at ``x`` is not finite and is to be skipped.
+
+    With the policy "shrink" x moves half way back to the best point.
+    """
     finite = abs(f) < np.inf
     for i in range(g.size):
         finite &= abs(g[i]) < np.inf
@@ -140,7 +209,7 @@ def spoiled(f, x, g, best, record):
     if record[IN_A_ROW] >= ENOUGH:
         return False
     record[IN_A_ROW] += 1.0
-    record[SPOILED] += 1.0
+    record[NONFINITE_COUNT] += 1.0
     if record[NONFINITE] == SHRINK:
         for i in range(x.size):
             x[i] = best[0, i] + (x[i] - best[0, i]) / 2
@@ -150,12 +219,6 @@ def spoiled(f, x, g, best, record):
 
 
 @jit
-def forgive(f, block, record):
-    """`spoiled` for callers in Python."""
-    return spoiled(f, block[X], block[G], block[BEST_X:LOWER], record)
-
-
-@jit
-def look(f, block, record):
-    """`observe` for callers in Python, for whom each further argument costs 50 ns."""
-    return observe(f, block[X], block[G], block[BEST_X:LOWER], block[LOWER:], record)
+def skip_nonfinite_from_python(f, block, record):
+    """`skip_nonfinite` for callers in Python."""
+    return skip_nonfinite(f, block[X], block[G], block[BEST_X:LOWER], record)

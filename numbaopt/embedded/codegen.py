@@ -10,9 +10,12 @@ from numbaopt.api.minimize import bounded, find
 from numbaopt.backends.cpu import jit, load
 from numbaopt.common.per_coordinate import PerCoordinate
 from numbaopt.common.suggest import nearest
-from numbaopt.drivers.assemble import marks, splice
-from numbaopt.drivers.compiled_loop import open_problem, run_full_batch
-from numbaopt.drivers.stopping import BEST, BEST_G, BEST_X, LATEST, LESS, MORE, NFEV, PREVIOUS, G, X, new_record
+from numbaopt.drivers.assemble import assemble
+from numbaopt.drivers.beginning import clip, evaluate_start, prepare
+from numbaopt.drivers.compiled_loop import run_full_batch
+from numbaopt.drivers.flags import flags_of
+from numbaopt.drivers.options import DEFAULTS
+from numbaopt.drivers.stopping import new_record
 from numbaopt.embedded.objective import Evaluation, scratch
 from numbaopt.embedded.signature import POSITIONAL
 from numbaopt.lowering import emit_init
@@ -21,7 +24,8 @@ from numbaopt.methods.hyperparameters import interval
 from numbaopt.methods.rule import Rule
 from numbaopt.solvers.vectors import copy
 
-OPTIONS = {"maxiter": 20_000.0, "gtol": 1e-5, "ftol": -1.0, "maxfev": np.inf}
+OFF = {"ftol": -1.0, "maxfev": np.inf}  # what None stands for
+OPTIONS = {name: OFF.get(name) if DEFAULTS[name] is None else DEFAULTS[name] for name in ("maxiter", "gtol", *OFF)}
 GENERAL = (*OPTIONS, "tol", "best", "bounds", "workspace")
 NOT_HERE = {
     **dict.fromkeys(["hess", "hessp", "constraints", "callback", "maxtime", "disp", "nonfinite"], ""),
@@ -99,27 +103,23 @@ class Entry:
         if program is None:
             self.names["stepped"] = rule.jit
         begin = "@jit\n" + emit_init.emit(rule, self.bounded)
-        stepped = "stepped, " * (program is None)
+        step = "stepped" if program is None else "None"
         entry = [
             f"def entry({', '.join([*self.parameters, 'tag_=TAG'])}):",  # what tells calls of the same types apart
             *self._memory(),
             *self._numbers(),
             *self._record(),
             *self._start(),
-            "verdict = open_problem(evaluate, block, h, record, pack)",
-            "if verdict == GO_ON:",
-            f"    verdict = run_full_batch(evaluate, {stepped}block, s, h, record, pack, 2**62)",
-            "verdict = judged(verdict, block)",
+            f"stop = run_full_batch(evaluate, {step}, block, s, h, record, pack, 2**62, None, None)",
+            "stop = check_x(stop, block)",
             *self._reported(),
-            "fun_, row = answer(record)",
-            "code = status(verdict, fun_, record)",
-            "nit = iterations(verdict, h, record)",
+            "fun_, row, code, nit = summary(stop, h, record)",
             *self._unevaluated(),
             f"best_, slope = block[BEST_X]{self._copied}, block[row]{self._copied}",
             "return Minimum(best_, fun_, nit, code, int(record[NFEV]), slope, code == 0)",
         ]
-        own = "\n    ".join(entry)
-        return splice((run_full_batch, open_problem), program, marks(rule), f"{begin}\n\n\n{self.objective.text}", own)
+        more, functions = f"{begin}\n\n\n{self.objective.text}", (evaluate_start, run_full_batch)
+        return assemble(functions, program, flags_of(rule), more, "\n    ".join(entry), provided=tuple(self.names))
 
     @property
     def _copied(self):
@@ -188,7 +188,7 @@ class Entry:
         lines += ["if not finite(x):", '    raise ValueError("x0 is not finite")']
         if self.bounded:
             lines += self._bounds()
-        lines += ["into(x, box)", "blank(block)"]
+        lines += ["prepare(block)"]
         given = {name: self.rule.hyper.get(name) for name in self.rule.slots_of}
         own = {name: value.values.reshape(-1) for name, value in given.items() if isinstance(value, PerCoordinate)}
         for name, values in own.items():
@@ -239,8 +239,10 @@ class Entry:
             "if finite(x) and record[NFEV] < record[MOST_NFEV]:",
             "    t_ = int(record[NIT])",
             f"    copy(spare[0], report_({', '.join(seen)}))",
-            "    into(spare[0], box)",
-            "    settle(evaluate(spare[0], spare[1], pack), spare, block, record)",
+            "    clip(spare[0], box)",
+            "    f_ = evaluate(spare[0], spare[1], pack)",
+            "    record[NFEV] += evaluations(f_, record)",
+            "    keep_reported(f_, spare[0], spare[1], block, record)",
         ]
         return lines
 
@@ -342,24 +344,6 @@ def finite(x):
 
 
 @jit
-def into(x, box):
-    """Move x to the bounds, if there are any; NaN stays."""
-    if box.shape[0] > 0:
-        for i in range(x.size):
-            if x[i] < box[0, i]:
-                x[i] = box[0, i]
-            if x[i] > box[1, i]:
-                x[i] = box[1, i]
-
-
-@jit
-def blank(block):
-    """Prepare the rows for the gradient and the best point."""
-    for i in range(block.shape[1]):
-        block[G, i], block[BEST_X, i], block[BEST_G, i] = np.nan, block[X, i], np.nan
-
-
-@jit
 def unseen(g, box):
     """Say NaN in a gradient from differences where bounds are equal: nothing was evaluated there."""
     for i in range(g.size):
@@ -381,18 +365,6 @@ def inward(box, i, low, high):
 
 
 @jit
-def settle(f, spare, block, record):
-    """Keep a reported point, its gradient and value ``f``: it is the answer, unless a better one was met."""
-    record[NFEV] += 1.0 + (record[MORE] if abs(f) < np.inf else record[LESS])
-    if f < record[BEST] or (record[LATEST] != 0.0 and abs(f) < np.inf):
-        record[BEST] = f
-        for i in range(block.shape[1]):
-            block[BEST_X, i], block[BEST_G, i] = spare[0, i], spare[1, i]
-        if f < record[PREVIOUS]:
-            record[PREVIOUS] = f
-
-
-@jit
 def fill_powers(h, at, b):
     """Write the table of powers of b into h: see `numbaopt.lowering.layout.powers`."""
     place = 1.0
@@ -404,6 +376,5 @@ def fill_powers(h, at, b):
 
 
 _HELPERS = {
-    function.__name__: function
-    for function in (rows, copy, finite, into, blank, unseen, inward, settle, fill_powers)
+    function.__name__: function for function in (rows, copy, finite, unseen, inward, fill_powers, clip, prepare)
 }

@@ -1,4 +1,4 @@
-"""Where a problem starts, in compiled code: x, slots, numbers and record of a method's run."""
+"""The text of a function that sets the slots of a method to their start."""
 
 import ast
 

@@ -1,7 +1,6 @@
-"""What sees x as a matrix, written out: whole-array expressions, statement by statement.
+"""The text of the CPU step of a rule that takes x as a matrix: expressions of whole arrays, statement by statement.
 
-Where a rule has no use for a matrix, `passes` arranges it; here nothing is arranged. Slots lie one after another in s,
-each of its own shape.
+Here statements are not arranged in passes. Slots lie one after another in s, each with its own shape.
 """
 
 import ast
@@ -18,7 +17,7 @@ OWN = {"added", "averaged", "filled", *MATRICES}
 
 
 class Arrays(ast.NodeTransformer):
-    """Expressions of coordinates as expressions of arrays, every number among them cast to x's dtype."""
+    """Rewrite expressions of coordinates as expressions of arrays, with every number cast to x's dtype."""
 
     def __init__(self, numbers):
         self.numbers = numbers
@@ -48,7 +47,7 @@ class Arrays(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def factor(self, node):
-        """Return a factor of a product of matrices: a transposed one is not made, BLAS reads it as it lies."""
+        """Return a factor of a product of matrices; a transposed one is not copied, since BLAS can read it as it is."""
         match node:
             case ast.Call(func=ast.Name(id="transpose"), args=[a]):
                 return ast.Attribute(self.visit(a), "T")
@@ -56,7 +55,7 @@ class Arrays(ast.NodeTransformer):
 
 
 def shape(start):
-    """Return the shape of a slot, as texts, by the expression that it starts from."""
+    """Return the two sides of a slot, as texts, from the expression of its start."""
     for node in ast.walk(ast.parse(start or "0", mode="eval")):
         match node:
             case ast.Call(func=ast.Name(id="zeros"), args=[a, b]):

@@ -83,7 +83,7 @@ def rebuild(node, f):
 
 
 def literal(value):
-    """Return a number as it is parsed: with its minus as an operator, so that ``(-0.5) ** 2`` keeps its brackets."""
+    """Return a number as a syntax tree, its minus as an operator, so that ``(-0.5) ** 2`` keeps its parentheses."""
     return ast.parse(ast.unparse(ast.Constant(float(value))), mode="eval").body
 
 

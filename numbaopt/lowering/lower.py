@@ -17,16 +17,16 @@ from numbaopt.lowering.grammar import PER_COORDINATE, RESERVED, Assign, If, Item
 
 @dataclass(eq=False)
 class Lowering(Expressions):
-    """The program of a chain of stages (mostly one, the rule) for one setting of its switches.
+    """The program of a chain of stages (usually one, the rule) for one setting of its switches.
 
-    A hyperparameter that is tested bare (``if nesterov:``) is a switch: it is decided here, and the branch not taken
-    leaves no trace, nor does a slot that only it would touch. One that is given for each coordinate is a slot that
-    never changes. A stage that says ``g if test else skip`` is a gate: where the test fails, what comes after it in
-    the chain leaves x, slots and numbers alone, and does not count the step.
+    A hyperparameter whose truth is tested (``if nesterov:``) is a switch: the test is decided here, and the other
+    branch and slots that only it uses are left out. A hyperparameter with a value for each coordinate is a slot that
+    never changes. A stage that returns ``g if test else skip`` is a gate: when the test fails, the stages after it
+    change neither x nor slots nor numbers, and do not count the step.
     """
 
-    stages: tuple  # (Math, pairs of the author's name and the name in the whole), first to last
-    hyper: dict  # name in the whole -> is it on (its truth), the schedule it follows, or PER_COORDINATE
+    stages: tuple  # (Math, pairs of the author's name and the name in the chain), first to last
+    hyper: dict  # name in the chain -> its truth, the schedule that it follows, or PER_COORDINATE
     matrix: bool = False  # whether x is seen as a matrix
     items: list = field(default_factory=list)
     kind: dict = field(default_factory=dict)  # name -> "vector", "number" or "test"
@@ -92,7 +92,7 @@ class Lowering(Expressions):
         self.carried = {name: end for name, end in self.carried.items() if end != name or name in used}
 
     def gated(self, steps, gate):
-        """Begin to count the steps that pass a gate; return the names of their number and of the gate."""
+        """Carry the number of steps that pass a gate; return the names of this number and of the gate."""
         test, counted = self.shut, self.fresh("counted")
         if gate:
             test = self.scalar(ast.BoolOp(ast.And(), [ast.Name(gate), ast.Name(test)]), self.items, "test").id
@@ -103,7 +103,7 @@ class Lowering(Expressions):
         return number, test
 
     def flagged(self, gate):
-        """Carry on whether the gate is open; return the names of that number and of the number of steps."""
+        """Carry whether the gate is open; return the names of that number and of the number of steps."""
         flag, counted = self.fresh("open"), list(self.carried)[-1]
         self.kind[flag], self.starts[flag] = "number", None
         one = ast.IfExp(ast.Name("gate"), ast.Constant(1), ast.Constant(0))
@@ -133,9 +133,9 @@ class Lowering(Expressions):
                     raise self.math.error(node, "a rule is assignments to names, `if`, and one return at the end")
 
     def returned(self, name, node, env, ends, old, gate):
-        """Return the name that holds a returned value: a coordinate, and no other value's name.
+        """Return the name of a returned value, which is a coordinate and has a name of its own.
 
-        Where a gate stands before, it is the old value that is returned unless the gate is open.
+        After a gate, the old value is returned unless the gate is open.
         """
         match node:
             case ast.IfExp(test=test, body=body, orelse=ast.Name(id="skip")) if "g" in self.math.changes:
@@ -148,11 +148,11 @@ class Lowering(Expressions):
             expr = ast.IfExp(ast.Name(gate), expr, ast.Name(old))
         if not isinstance(expr, ast.Name) or self.kind[expr.id] != "vector":
             return self.assign(name, expr, self.items, "vector")
-        elsewhere = expr.id in self.inputs and expr.id != env[name]  # memory that may be overwritten by then
+        elsewhere = expr.id in self.inputs and expr.id != env[name]  # an array that may have been overwritten by then
         return self.assign(name, expr, self.items, "vector") if elsewhere or expr.id in ends else expr.id
 
     def number(self, name, node, env, gate):
-        """Return the name that holds the new value of a carried number."""
+        """Return the name of the new value of a carried number."""
         expr = self.resolve(node, env, self.items)
         if not self.is_scalar(expr):
             raise self.math.error(node, f"{name} is a number (it stands after t): no coordinate enters it but by a sum")
@@ -161,7 +161,7 @@ class Lowering(Expressions):
         return expr.id if isinstance(expr, ast.Name) else self.scalar(expr, self.items).id
 
     def branch(self, node, env, out):
-        """Lower an ``if`` that is decided once a step into one for the scalars and one inside the loop."""
+        """Lower an ``if`` to one for the scalars and one inside the loop."""
         test = self.resolve(node.test, env, out)
         if not self.is_scalar(test):
             raise self.math.error(node.test, "an `if` decides on scalars; on coordinates use where(test, a, b)")
@@ -176,7 +176,7 @@ class Lowering(Expressions):
         self.join(node, test, [items for _, items in arms], out)
 
     def merge(self, name, env, arms):
-        """Give a name that both arms of an ``if`` assign one version after it."""
+        """Merge the versions of a name that both arms of an ``if`` assign."""
         kinds = {self.kind[inner[name]] for inner, _ in arms}
         level = max(self.level.get(inner[name], 0) for inner, _ in arms)
         env[name] = self.fresh(name)

@@ -17,8 +17,8 @@ from numbaopt.drivers.progress import Bar
 from numbaopt.drivers.run import Run
 from numbaopt.drivers.stopping import BAD_X, MAXTIME, RAISED, STOPPED
 from numbaopt.many.inputs import read_bounds_of_each, read_rows, read_starts, read_values, start_numbers
-from numbaopt.many.result import Ends, ManyResult
-from numbaopt.many.workers import Crowd
+from numbaopt.many.result import ManyResult, ResultTable
+from numbaopt.many.workers import ThreadPool
 from numbaopt.objectives.problem import Problem, is_spsa
 from numbaopt.results.result import OptimizationInterrupted, Result
 
@@ -162,7 +162,7 @@ class _Many:
         self.problem = problem
         self.objective = problem.objective(self.settings.options["finite_diff_rel_step"])
         self.bounded_rule = self.rule if self.bounds is None else bounded(self.rule)
-        self.table = Ends(self.starts.reshape(self.total, -1))
+        self.table = ResultTable(self.starts.reshape(self.total, -1))
 
     def begin(self):
         """Start the clock, and allocate the memory of a run."""
@@ -188,7 +188,7 @@ class _Many:
         if not self.rule.has_reported_point and same_cost and self.objective.compiled(each=self.rows) is not None:
             numbers = start_numbers(self.run.rule, self.values, self.total)
             bounds = np.zeros((2, 1, 0), self.starts.dtype) if self.bounds is None else self.bounds
-            Crowd(self.run, self.table, bounds, numbers, self.rows, watch).solve(threads)
+            ThreadPool(self.run, self.table, bounds, numbers, self.rows, watch).solve(threads)
         else:
             self._solve_in_python(watch)
 

@@ -10,16 +10,17 @@ from numbaopt.drivers.outcome import OVERSHOT as OVERSHOT_TEXT
 from numbaopt.drivers.stopping import BAD_X, GO_ON, GTOL_MET, NONFINITE, RAISED, STOP
 from numbaopt.drivers.termination import (
     CODE,
+    COLUMNS,
     EVALUATIONS,
     FUN,
     GRADIENTS,
     LARGEST,
+    LATEST_VALUE,
     OVERSHOT,
-    PASSED,
-    SEEN,
+    REASON,
+    SKIPPED,
     STATUS,
     STEPS,
-    VERDICT,
 )
 from numbaopt.objectives.objective import blank
 from numbaopt.results.result import Result
@@ -37,26 +38,26 @@ ENDED = {
 }
 
 
-class Ends:
-    """What becomes of many problems, while they are solved.
+class ResultTable:
+    """The results of many problems while they are solved.
 
     Attributes
     ----------
     points, slopes : ndarray, shape (B, n)
-        Answers, the starts until there are better ones; gradients.
+        Best points, at first the starts; gradients.
     table : ndarray, shape (B, 9)
-        What else there is to tell of each: columns by the names in `numbaopt.drivers.termination`.
+        The rest of each result: columns by the names in `numbaopt.drivers.termination`.
     errors : dict
         What the objective raised, by the number of the problem.
     messages : dict
-        Sentences that are written already.
+        Messages that are known already.
     """
 
     def __init__(self, starts):
         self.points, self.slopes = starts.copy(), np.empty_like(starts)
         blank(self.slopes)
-        self.table = np.zeros((len(starts), 9))
-        self.table[:, [FUN, SEEN, LARGEST]], self.table[:, CODE] = np.nan, STATUS[GO_ON]
+        self.table = np.zeros((len(starts), COLUMNS))
+        self.table[:, [FUN, LATEST_VALUE, LARGEST]], self.table[:, CODE] = np.nan, STATUS[GO_ON]
         self.errors, self.messages = {}, {}
 
     def take(self, b, result):
@@ -65,12 +66,12 @@ class Ends:
         row = self.table[b]
         row[FUN], row[CODE], row[STEPS] = result.fun, result.status, result.nit
         row[EVALUATIONS], row[GRADIENTS] = result.nfev, result.njev
-        row[PASSED] = result.get("nonfinite", 0)
+        row[SKIPPED] = result.get("nonfinite", 0)
         self.messages[b] = result.message
 
-    def mark(self, b, verdict):
+    def mark(self, b, stop):
         """Keep why a problem, or a slice of them, ended before it began."""
-        self.table[b, VERDICT], self.table[b, CODE] = verdict, STATUS[verdict]
+        self.table[b, REASON], self.table[b, CODE] = stop, STATUS[stop]
 
     def result(self, shape, run, box):
         """Return the `ManyResult`; ``run`` is of a problem like these, ``box`` has the bounds of all, or is None."""
@@ -95,7 +96,7 @@ class Ends:
             errors=dict(sorted(self.errors.items())),
         )
         if run.record[NONFINITE] != STOP:
-            whole.nonfinite = self.table[:, PASSED].astype(int)
+            whole.nonfinite = self.table[:, SKIPPED].astype(int)
         object.__setattr__(whole, "_told", (self.table, self.messages, limits, boxed, fixed))
         return whole
 
@@ -160,19 +161,19 @@ class ManyResult(Result):
         table, messages, limits, boxed, fixed = self._told
         if b in messages:
             return messages[b]
-        verdict, seen, largest = int(table[b, VERDICT]), table[b, SEEN], table[b, LARGEST]
-        if verdict == RAISED:
+        stop, seen, largest = int(table[b, REASON]), table[b, LATEST_VALUE], table[b, LARGEST]
+        if stop == RAISED:
             error = self["errors"][b]
             return f"The objective raised {type(error).__name__}: {error}"
-        if verdict == GO_ON:
+        if stop == GO_ON:
             return "Not begun, or broken off."
-        if verdict == BAD_X and not table[b, EVALUATIONS]:
+        if stop == BAD_X and not table[b, EVALUATIONS]:
             return "The start is not finite: nothing was evaluated."
-        if verdict == GTOL_MET and fixed[b % len(fixed)]:
+        if stop == GTOL_MET and fixed[b % len(fixed)]:
             return FIXED
         entry = int(largest) if np.isfinite(largest) else 0, seen
         like = SimpleNamespace(limits=True if boxed[b % len(boxed)] else None, **limits)
-        text = sentence(verdict, int(table[b, STEPS]), seen, largest, entry, like)
+        text = sentence(stop, int(table[b, STEPS]), seen, largest, entry, like)
         return text + OVERSHOT_TEXT * bool(table[b, CODE] == OVERSHOT)
 
     def __reduce__(self):

@@ -1,4 +1,4 @@
-"""Whether problems can be solved side by side, and what that takes: the compiled loop, and the memory of a thread."""
+"""Whether problems can be solved in SIMD lanes, and what that takes: the compiled loop, and the memory of a thread."""
 
 import re
 import warnings
@@ -11,12 +11,13 @@ from numba.extending import is_jitted
 
 from numbaopt.backends.cpu import load, only
 from numbaopt.backends.lane_errors import no_lanes
-from numbaopt.backends.pointers import shown
+from numbaopt.backends.pointers import shown as readonly
 from numbaopt.common.locking import once
 from numbaopt.common.per_coordinate import PerCoordinate
-from numbaopt.drivers.assemble import marks, splice
-from numbaopt.drivers.compiled_loop import memory as kinds
-from numbaopt.drivers.stopping import BEST, BEST_G, BEST_X, LATEST, NFEV, NIT, NORM, PREVIOUS, G, X
+from numbaopt.drivers.assemble import assemble
+from numbaopt.drivers.compiled_loop import array_types
+from numbaopt.drivers.flags import flags_of
+from numbaopt.drivers.stopping import BEST_G, BEST_X, NFEV, NIT, SIZE, G, X, projected
 from numbaopt.drivers.termination import finish
 from numbaopt.lowering import emit_init
 from numbaopt.many import simd_loop
@@ -29,10 +30,10 @@ LARGEST = 512  # problems of a pool
 MOST = 64  # coordinates; with more of them a problem fills vectors by itself
 
 
-def swimmer(run, rows, args):
-    """Return the compiled loop for problems side by side, or None where they are to be solved one after another.
+def simd_driver(run, rows, args):
+    """Return the compiled loop for problems in SIMD lanes, or None where they are to be solved one after another.
 
-    That an objective has the same bits in other surroundings is for the caller to know.
+    The caller has to know that the objective has the same bits in other surroundings.
 
     Parameters
     ----------
@@ -44,7 +45,13 @@ def swimmer(run, rows, args):
         What all have.
     """
     rule, objective, jac = run.rule, run.objective, run.objective.jac
-    if run.program is None or rule.needs_value or rule.handles_nonfinite or rule.needs_global_sum or objective.x0.size > MOST:
+    if (
+        run.program is None
+        or rule.needs_value
+        or rule.handles_nonfinite
+        or rule.needs_global_sum
+        or objective.x0.size > MOST
+    ):
         return None  # the problems' steps are not alike, or one fills a vector by itself
     if any(isinstance(rule.hyper.get(name), PerCoordinate) for name in rule.slots_of):
         return None
@@ -75,19 +82,21 @@ def _compile(fun, jac, rule, bounded, kind):
 
     real, n, shapes, seen = kind
     width = LANES // real.bitwidth * 8
-    parts = (simd_loop._load, simd_loop._end, simd_loop._close_up, simd_loop._swim)
-    *own, evaluation = _texts(jac, shapes)
-    text = splice(parts, rule.program, marks(rule), "\n\n\n".join(["@jit\n" + emit_init.emit(rule, bounded), *own]))
-    text = re.sub(r"( *)evaluate\(a\)\n", lambda at: "".join(f"{at[1]}{line}\n" for line in evaluation), text)
-    names = {"W": width, "N": n, "view": viewer(width), "shown": shown, "any_": any_, "select": select}
+    parts = simd_loop.load, simd_loop.unload, simd_loop.end, simd_loop.close_up, simd_loop.run_simd
+    *functions, evaluation = _texts(jac, shapes)
+    more = "\n\n\n".join(["@jit\n" + emit_init.emit(rule, bounded), *functions])
+    inlined = simd_loop.largest_entry, simd_loop.largest_projected, simd_loop.keep_if, projected, evaluation
+    names = {"W": width, "N": n, "view": viewer(width), "readonly": readonly, "any_": any_, "select": select}
     names |= {"fun_": _again(fun), "jac_": _again(jac)}
-    swim = load.__wrapped__(text, "pool", cached=False, **names)
+    text = assemble(parts, rule.program, flags_of(rule), more, inlined=inlined, provided=tuple(names))
+    driver = load.__wrapped__(text, "simd", cached=False, **names)
     f8, i8 = types.float64, types.int64
-    block, s, h, record = kinds(np.dtype(real.name))
+    block, s, h, record = array_types(np.dtype(real.name))
     data, held = (types.Tuple([view(dtype) for dtype, _ in shapes]) for view in (lambda d: d[:, ::1], lambda d: d[::1]))
-    lanes = [*[real[::1]] * 4, block, s, h, *[f8[::1]] * 6, *[i8[::1]] * 3, held, block, record]
-    problems = real[:, ::1], real[:, :, ::1], f8[:, ::1], f8[::1], data, seen, types.NamedTuple(lanes, Pool)
-    return only(swim, (*problems, real[:, ::1], real[:, ::1], f8[:, ::1], i8[::1], i8))
+    flat = real[::1]
+    pool = [flat, flat, flat, f8[::1], block, s, h, *[f8[::1]] * 3, *[i8[::1]] * 3, held, block, record]
+    problems = real[:, ::1], real[:, :, ::1], f8[:, ::1], f8[::1], data, seen, types.NamedTuple(pool, Pool)
+    return only(driver, (*problems, real[:, ::1], real[:, ::1], f8[:, ::1], i8[::1], i8))
 
 
 def _again(fun):
@@ -110,7 +119,7 @@ def _texts(jac, shapes):
             f"held[{k}][(last // W) * {size} * W + last % W + i * W]",
         ]
         row = f"view(held[{k}], a * {size} * W, {shape if len(shape) > 1 else size})"
-        rows.append(f"shown({row})" if shape else f"{row}[0]")
+        rows.append(f"readonly({row})" if shape else f"{row}[0]")
     given = "".join(f", {row}" for row in rows)
     if jac == "inplace":
         lines = [f"value[0] = fun_(point, grad{given}, *args)"]
@@ -122,7 +131,7 @@ def _texts(jac, shapes):
         lines = [f"value[0], returned = {both}", *store]
     heads = {"hold(held, data, b, j)": hold, "shift(held, j, last)": shift}
     texts = ["\n    ".join([f"@jit\ndef {head}:", *(body or ["pass"])]) for head, body in heads.items()]
-    return *texts, lines
+    return *texts, "\n    ".join(["def evaluate(point, grad, value, held, args, a):", *lines])
 
 
 class Pool(NamedTuple):
@@ -130,34 +139,34 @@ class Pool(NamedTuple):
 
     Attributes
     ----------
-    xs, gs, bx, bg : ndarray, shape (n * size,)
-        Iterates, gradients, and both at the best points.
+    xs, gs : ndarray, shape (n * size,)
+        Iterates and gradients.
+    bests : ndarray, shape (2 * n * size,)
+        The best points and the gradients there, of each group after another.
+    records : ndarray, shape (SIZE * size,)
     box : ndarray, shape (2 or 0, n * size)
     s, h : ndarray
         Slots; numbers, which are the same for all.
-    fs, best, before, norms, flags, alive, ids : ndarray, shape (size,)
-        Values, the gradients' largest entries, why a problem ends, whether it goes on, which one it is.
+    fs, flags, alive, ids : ndarray, shape (size,)
+        Values, why a problem ends, whether it goes on, which one it is.
     again : ndarray
-        Problems to be done over.
+        Problems to be solved again, alone.
     state : ndarray of int64
         See `numbaopt.many.simd_loop`.
     held : tuple of ndarray
-        What each problem has of its own.
+        The data of each problem.
     block, record
         Scratch.
     """
 
     xs: Any
     gs: Any
-    bx: Any
-    bg: Any
+    bests: Any
+    records: Any
     box: Any
     s: Any
     h: Any
     fs: Any
-    best: Any
-    before: Any
-    norms: Any
     flags: Any
     alive: Any
     ids: Any
@@ -172,30 +181,27 @@ class Pool(NamedTuple):
         """Make a pool for as many problems, or for fewer if that is a lot of memory."""
         return cls(*_arrays(run, rows, count))
 
-    def keep(self, j, verdict, template, ends):
-        """Keep how far the problem in lane j had come when it was broken off."""
-        n, width = self.block.shape[1], LANES // self.xs.itemsize
-        column = slice(j // width * n * width + j % width, (j // width + 1) * n * width, width)
-        latest = template[LATEST] != 0
-        for row, array in ((X, self.xs), (G, self.gs), (BEST_X, self.xs if latest else self.bx)):
-            self.block[row] = array[column]
-        self.block[BEST_G] = self.gs[column] if latest else self.bg[column]
-        self.record[:] = template
-        self.record[[BEST, PREVIOUS, NORM]] = self.fs[j] if latest else self.best[j], self.fs[j], self.norms[j]
+    def keep(self, j, stop, ends):
+        """Keep how far the problem in lane j had come when it was interrupted."""
+        width, n = LANES // self.xs.itemsize, self.block.shape[1]
+        group, lane = divmod(j, width)
+        arrays = (self.xs, n), (self.gs, n), (self.bests, 2 * n), (self.records, SIZE)
+        x, g, best, record = (flat.reshape(-1, rows, width)[group, :, lane] for flat, rows in arrays)
+        self.block[X], self.block[G], self.block[BEST_X : BEST_G + 1], self.record[:] = x, g, best.reshape(2, n), record
         self.record[[NIT, NFEV]] = self.state[STEP], self.state[STEP] + 1
-        finish(verdict, self.ids[j], self.block, self.h, self.record, ends.points, ends.slopes, ends.table)
+        finish(stop, self.ids[j], self.block, self.h, self.record, ends.points, ends.slopes, ends.table)
 
 
 def _arrays(run, rows, count):
     x = run.block[0]
     n, dtype, width = x.size, x.dtype, LANES // x.dtype.itemsize
     each = (4 + len(run.s) + 2 * (run.limits is not None)) * n * dtype.itemsize
-    each += 48 + sum(array[0].nbytes for array in rows)
+    each += 8 * (SIZE + 4) + sum(array[0].nbytes for array in rows)
     groups = min(max(2, CACHED // (each * width)), LARGEST // width, -(-count // width))
     size = groups * width
-    flat = [_aligned(n * size, dtype) for _ in range(4)]
+    flat = [*(_aligned(k * size, dtype) for k in (n, n, 2 * n)), _aligned(SIZE * size, np.dtype(float))]
     box = np.zeros((0 if run.limits is None else 2, n * size), dtype)
-    floats = [np.zeros(size) for _ in range(6)]
+    floats = [np.zeros(size) for _ in range(3)]
     whole = [np.zeros(size, np.int64) for _ in range(2)]
     held = tuple(_aligned(array[0].size * size, array.dtype) for array in rows)
     s = np.zeros((len(run.s), n * size), dtype)

@@ -1,49 +1,77 @@
-"""Many small problems side by side in one thread: lanes of a vector, all at the same step, each with an end of its own.
+"""Many small problems side by side in one thread: SIMD lanes, all at the same step, each of which ends by itself.
 
-Coordinates of `W` problems lie side by side: a group. One call of the objective evaluates a group (see `lanes`), and a
-rule that is element-wise steps all groups at once, as if they were one long x. A problem that has ended leaves its
-lane; when a group's worth of lanes is empty, the last problems move up. What cannot be told here (an exception, a start
-or a value that is not finite) is to be done over alone, and so comes out as it does alone.
+The coordinates of `W` problems lie side by side: a group. One call of the objective evaluates a group (see
+`numbaopt.backends.simd`), and an element-wise rule steps all groups at once, as if they were one long x. A problem that
+has ended leaves its lane; when as many lanes as a group has are empty, the last problems move up. What cannot be done
+in lanes (an exception, a start or a value that is not finite) is done again alone, and so comes out as it does alone.
+
+Every lane has a record like that of a run alone, and the stopping test is `numbaopt.drivers.stopping.check`. The four
+functions that it calls are written here once more, for lanes.
 """
 
 import numpy as np
 
 from numbaopt.drivers.stopping import (
+    BAD_FUN,
+    BAD_JAC,
     BEST,
     BEST_G,
     BEST_X,
-    FTOL,
-    FTOL_MET,
     GO_ON,
-    GTOL,
-    GTOL_MET,
-    LATEST,
     MAXFEV,
     MAXITER,
     MOST_NFEV,
     MOST_NIT,
     NFEV,
     NIT,
-    NORM,
-    PREVIOUS,
+    SIZE,
     G,
     X,
+    check,
+    projected,
 )
 from numbaopt.drivers.termination import AT, END, finish
 
-# Injected: W, the lanes of a group, and N, the coordinates of a problem, as constants; `begin`, `hold`, `shift` and the
-# lines of `evaluate` are written for the problem at hand. What a pool is, `numbaopt.many.simd.Pool` says.
+# Names that `numbaopt.many.simd` puts into the text: W, the lanes of a group, and N, the coordinates of a problem, as
+# constants; `view`, `readonly`, `any_` and `select`; `begin`, `hold`, `shift` and `evaluate`, which are written for the
+# problem at hand. `numbaopt.many.simd.Pool` describes a pool.
 ALIVE, GROUPS, STEP, OVER = range(4)  # entries of its state: problems alive, groups in use, the step, how many to redo
-SMALL, STILL, STRANGE = 1.0, 2.0, 3.0  # flags: the gradient is small, the value changed little, something is not finite
 
 
-def _load(starts, limits, numbers, data, pool, cursor):
+def largest_entry(g):
+    """Return the largest absolute value in each lane; NaN if one is NaN."""
+    norm = abs(g[0])
+    for i in range(1, N):
+        size = abs(g[i])
+        norm = select((size > norm) | (size != size), size, norm)
+    return norm
+
+
+def largest_projected(x, g, box):
+    """Return the largest absolute value in the projected gradient, whose bounds begin at ``at`` in the rows of box."""
+    lower, upper = view(box, at, N), view(box, box.shape[1] + at, N)
+    norm = abs(g[0]) * 0.0
+    for i in range(N):
+        p = projected(x[i], g[i], lower[i], upper[i])
+        size = abs(p)
+        norm = select((size > norm) | (size != size), size, norm)
+    return norm
+
+
+def keep_if(better, f, x, g, best, record):
+    """Keep the points in the lanes where they are better, and their gradients."""
+    record[BEST] = select(better, f, record[BEST])
+    for i in range(N):
+        best[0, i], best[1, i] = select(better, x[i], best[0, i]), select(better, g[i], best[1, i])
+
+
+def load(starts, limits, numbers, template, data, pool, cursor):
     """Fill a pool with the next problems."""
-    xs, gs, bx, bg, box, s, h, fs, best, before, norms, flags, alive, ids, again, state, held, block, record = pool
+    xs, gs, bests, records, box, s, h, fs, flags, alive, ids, again, state, held, block, record = pool
     count = min(ids.size, cursor[END] - cursor[AT])
     state[GROUPS], state[STEP], state[ALIVE] = (count + W - 1) // W, -1, 0
     for j in range(state[GROUPS] * W):
-        b = cursor[AT] + min(j, count - 1)  # lanes that are left over do what the last one does
+        b = cursor[AT] + min(j, count - 1)  # lanes that are left over repeat the last problem
         at, fine = (j // W) * N * W + j % W, 1 if j < count else 0
         for i in range(N):
             value, k = starts[b, i], at + i * W
@@ -51,12 +79,15 @@ def _load(starts, limits, numbers, data, pool, cursor):
                 box[0, k] = limits[0, b if limits.shape[1] > 1 else 0, i]
                 box[1, k] = limits[1, b if limits.shape[1] > 1 else 0, i]
                 value = min(max(value, box[0, k]), box[1, k])
-            xs[k] = bx[k] = value
-            gs[k] = np.nan  # what nobody writes tells; the problem before has left something else
+            xs[k] = value
+            gs[k] = np.nan  # shows which entries the objective does not write
+            bests[(j // W) * 2 * N * W + j % W + i * W] = value
             if not abs(value) < np.inf:
                 fine = 0
         hold(held, data, b, j)
-        best[j], before[j], ids[j], alive[j] = np.inf, np.nan, b, fine
+        for i in range(SIZE):
+            records[(j // W) * SIZE * W + j % W + i * W] = template[i]
+        ids[j], alive[j] = b, fine
         state[ALIVE] += fine
         if j < count and fine == 0:
             again[state[OVER]] = b
@@ -67,33 +98,37 @@ def _load(starts, limits, numbers, data, pool, cursor):
     cursor[AT] += count
 
 
-def _end(j, limit, template, pool, points, slopes, ends):
-    """Let a problem go that has ended."""
-    xs, gs, bx, bg, box, s, h, fs, best, before, norms, flags, alive, ids, again, state, held, block, record = pool
-    if alive[j] == 0 or (flags[j] == 0.0 and limit == GO_ON):
+def end(j, limit, pool, points, slopes, table):
+    """Keep the result of a problem that has ended, and leave its lane."""
+    xs, gs, bests, records, box, s, h, fs, flags, alive, ids, again, state, held, block, record = pool
+    if alive[j] == 0 or (flags[j] == GO_ON and limit == GO_ON):
         return
     alive[j] = 0
     state[ALIVE] -= 1
-    if flags[j] == STRANGE:
+    if flags[j] == BAD_FUN or flags[j] == BAD_JAC:
         again[state[OVER]] = ids[j]
         state[OVER] += 1
         return
-    at, latest = (j // W) * N * W + j % W, template[LATEST] != 0.0
-    for i in range(record.size):
-        record[i] = template[i]
-    record[BEST], record[PREVIOUS], record[NORM] = fs[j] if latest else best[j], fs[j], norms[j]
+    unload(j, pool)
+    stop = limit if flags[j] == GO_ON else int(flags[j])
+    finish(stop, ids[j], block, h, record, points, slopes, table)
+
+
+def unload(j, pool):
+    """Copy the problem in lane j to the block and the record of a run alone."""
+    xs, gs, bests, records, box, s, h, fs, flags, alive, ids, again, state, held, block, record = pool
+    group, lane = j // W, j % W
+    for i in range(SIZE):
+        record[i] = records[(group * SIZE + i) * W + lane]
     record[NIT], record[NFEV] = state[STEP], state[STEP] + 1
     for i in range(N):
-        k = at + i * W
-        block[X, i], block[G, i] = xs[k], gs[k]
-        block[BEST_X, i], block[BEST_G, i] = xs[k] if latest else bx[k], gs[k] if latest else bg[k]
-    verdict = GTOL_MET if flags[j] == SMALL else FTOL_MET if flags[j] == STILL else limit
-    finish(verdict, ids[j], block, h, record, points, slopes, ends)
+        k, m = (group * N + i) * W + lane, (group * 2 * N + i) * W + lane
+        block[X, i], block[G, i], block[BEST_X, i], block[BEST_G, i] = xs[k], gs[k], bests[m], bests[m + N * W]
 
 
-def _close_up(pool):
+def close_up(pool):
     """Let the last problems move up into empty lanes, where that saves a group."""
-    xs, gs, bx, bg, box, s, h, fs, best, before, norms, flags, alive, ids, again, state, held, block, record = pool
+    xs, gs, bests, records, box, s, h, fs, flags, alive, ids, again, state, held, block, record = pool
     groups = (state[ALIVE] + W - 1) // W
     if groups == state[GROUPS]:
         return
@@ -108,22 +143,26 @@ def _close_up(pool):
         to, of = (j // W) * N * W + j % W, (last // W) * N * W + last % W
         for i in range(N):
             k, m = to + i * W, of + i * W
-            xs[k], gs[k], bx[k], bg[k] = xs[m], gs[m], bx[m], bg[m]
+            xs[k], gs[k] = xs[m], gs[m]
             for r in range(box.shape[0]):
                 box[r, k] = box[r, m]
             for r in range(s.shape[0]):
                 s[r, k] = s[r, m]
+        for i in range(2 * N):
+            bests[((j // W) * 2 * N + i) * W + j % W] = bests[((last // W) * 2 * N + i) * W + last % W]
+        for i in range(SIZE):
+            records[((j // W) * SIZE + i) * W + j % W] = records[((last // W) * SIZE + i) * W + last % W]
         shift(held, j, last)
-        best[j], before[j], ids[j], alive[j], alive[last] = best[last], before[last], ids[last], 1, 0
+        ids[j], alive[j], alive[last] = ids[last], 1, 0
     state[GROUPS] = groups
 
 
-def _swim(starts, limits, numbers, template, data, args, pool, points, slopes, ends, cursor, budget):
-    xs, gs, bx, bg, box, s, h, fs, best, before, norms, flags, alive, ids, again, state, held, block, record = pool
-    keeps, bounded = template[LATEST] == 0.0, box.shape[0] > 0
+def run_simd(starts, limits, numbers, template, data, args, pool, points, slopes, table, cursor, budget):
+    """Solve problems side by side, as many evaluations as the budget says; return what is left of that."""
+    xs, gs, bests, records, box, s, h, fs, flags, alive, ids, again, state, held, block, record = pool
     while budget > 0 and state[OVER] == 0 and (state[ALIVE] > 0 or cursor[AT] < cursor[END]):
         if state[ALIVE] == 0:
-            _load(starts, limits, numbers, data, pool, cursor)
+            load(starts, limits, numbers, template, data, pool, cursor)
         t = state[STEP] + 1
         if t > 0:
             x, g = xs[: state[GROUPS] * N * W], gs
@@ -134,40 +173,17 @@ def _swim(starts, limits, numbers, template, data, args, pool, points, slopes, e
         for a in range(state[GROUPS]):
             # No function is called with the pool here: that would count the references of all its arrays.
             at, first = a * N * W, a * W
-            point, grad, value = shown(view(xs, at, N)), view(gs, at, N), view(fs, first, 1)
-            evaluate(a)
-            # What `observe` does at one evaluation.
-            f, old, high = value[0], view(before, first, 1), view(best, first, 1)
-            finite, norm = abs(f) < np.inf, abs(grad[0])
-            for i in range(N):
-                size = abs(grad[i])
-                finite, norm = finite & (size < np.inf), select(size > norm, size, norm)
-            better = finite & (f < high[0])
-            high[0] = select(better, f, high[0])
-            if keeps:
-                kept, slope = view(bx, at, N), view(bg, at, N)
-                for i in range(N):
-                    kept[i], slope[i] = select(better, point[i], kept[i]), select(better, grad[i], slope[i])
-            if bounded:
-                norm = abs(grad[0]) * 0.0
-                lower, upper = view(box, at, N), view(box, box.shape[1] + at, N)
-                for i in range(N):
-                    down, up = point[i] - upper[i], point[i] - lower[i]
-                    down, up = select(grad[i] > down, grad[i], down), select(grad[i] < up, grad[i], up)
-                    size = abs(select(grad[i] < 0.0, down, up))
-                    norm = select(size > norm, size, norm)
-            scale = select(abs(old[0]) > 1.0, abs(old[0]), 1.0)
-            scale = select(abs(f) > scale, abs(f), scale)
-            small, still = norm <= template[GTOL], abs(f - old[0]) <= template[FTOL] * scale
-            old[0] = f
-            if limit != GO_ON or any_((view(alive, first, 1)[0] > 0.0) & (small | still | ~finite)):
+            point, grad, value = readonly(view(xs, at, N)), view(gs, at, N), view(fs, first, 1)
+            evaluate(point, grad, value, held, args, a)
+            best, lanes = view(bests, 2 * at, (2, N)), view(records, first * SIZE, SIZE)
+            f = value[0]
+            stop = check(f, point, grad, best, box, lanes)
+            view(flags, first, 1)[0] = stop
+            if any_((view(alive, first, 1)[0] > 0.0) & (stop != GO_ON)):
                 ended = True
-                view(norms, first, 1)[0] = norm
-                view(flags, first, 1)[0] = select(finite, select(small, SMALL, select(still, STILL, 0.0)), STRANGE)
         budget -= state[GROUPS] * W
         if ended:
             for j in range(state[GROUPS] * W):
-                _end(j, limit, template, pool, points, slopes, ends)
-            flags[:] = 0.0
-            _close_up(pool)
+                end(j, limit, pool, points, slopes, table)
+            close_up(pool)
     return budget

@@ -1,4 +1,4 @@
-"""Many problems of one kind, one after another in compiled code, each with a start, bounds and an end of its own."""
+"""Many problems of one kind on several threads, in compiled code; each has its start, its bounds and its end."""
 
 import threading
 from time import perf_counter
@@ -9,11 +9,11 @@ from numba import types
 
 from numbaopt.backends.cpu import kernel, signature
 from numbaopt.common.per_coordinate import PerCoordinate
-from numbaopt.drivers.compiled_loop import SLICE, memory, open_problem, paced, run_full_batch, text
-from numbaopt.drivers.specialize import tier
+from numbaopt.drivers.beginning import evaluate_start, prepare
+from numbaopt.drivers.compiled_loop import SLICE, array_types, paced, run_full_batch
+from numbaopt.drivers.specialize import driver_of
 from numbaopt.drivers.stopping import (
     BAD_JAC,
-    BEST_X,
     GO_ON,
     LESS,
     LOWER,
@@ -25,24 +25,39 @@ from numbaopt.drivers.stopping import (
     G,
     X,
 )
-from numbaopt.drivers.termination import AT, BEGUN, END, STEPS, VERDICT, finish
+from numbaopt.drivers.termination import AT, BEGUN, END, REASON, STEPS, finish
 from numbaopt.lowering import emit_init
-from numbaopt.many.simd import Pool, swimmer
+from numbaopt.many.simd import Pool, simd_driver
 from numbaopt.many.simd_loop import ALIVE, OVER
 
 FIRST = 5e-4  # seconds before further threads are started
-WORTH = 1e-3  # seconds of work that a worker is given at least, as far as one can tell
-ALONE, TOGETHER = 16, 20_000  # evaluations of a worker's first call: one after another, side by side
+WORTH = 1e-3  # seconds of work, as estimated, that a worker gets at least
+ALONE, TOGETHER = 16, 20_000  # evaluations of a worker's first call: problems one after another, and in lanes
 
 
-
-
-def _crowd(
-    fun, step, starts, limits, own, numbers, template, block, s, h, record, args, points, slopes, ends, cursor, budget
+def solve_problems(
+    fun,
+    step,
+    starts,
+    limits,
+    fixed,
+    numbers,
+    template,
+    block,
+    s,
+    h,
+    record,
+    args,
+    points,
+    slopes,
+    table,
+    cursor,
+    budget,
 ):
-    x, box = block[X], block[LOWER:]
+    """Solve problems one after another, as many evaluations as the budget says; return what is left of that."""
+    x, g, box = block[X], block[G], block[LOWER:]
     while cursor[AT] < cursor[END] and budget > 0:
-        b, verdict, t = cursor[AT], GO_ON, 0
+        b = cursor[AT]
         if cursor[BEGUN] == 0:
             cursor[BEGUN] = 1
             args[2] = b  # PROBLEM
@@ -51,69 +66,67 @@ def _crowd(
                     box[k, i] = limits[k, b if limits.shape[1] > 1 else 0, i]
             for i in range(x.size):
                 x[i] = starts[b, i]
-                if box.shape[0] > 0:
-                    x[i] = max(x[i], box[0, i])
-                    x[i] = min(x[i], box[1, i])
-                block[BEST_X, i], block[G, i] = x[i], slopes[b, i]
+            prepare(block)
+            for i in range(x.size):
+                g[i] = slopes[b, i]  # where the objective writes none
             for i in range(h.size):
                 h[i] = numbers[b if numbers.shape[0] > 1 else 0, i]
             for i in range(record.size):
                 record[i] = template[i]
-            begin(x, s, h, box, own)  # noqa: F821
-            verdict = open_problem(fun, block, h, record, args)
+            begin(x, s, h, box, fixed)  # noqa: F821
             budget -= 1
-        if verdict == GO_ON:
-            t = int(record[NIT])
-            verdict = run_full_batch(fun, step, block, s, h, record, args, t + max(budget, 1))
-            budget -= int(record[NIT]) - t
-            if verdict == GO_ON:
-                return budget  # to be taken up there
-        finish(verdict, b, block, h, record, points, slopes, ends)
-        cursor[AT], cursor[BEGUN] = b + 1, 0
+        t = int(record[NIT])
+        stop = run_full_batch(fun, step, block, s, h, record, args, t + max(budget, 1), None, None)
+        budget -= int(record[NIT]) - t
+        if stop == GO_ON:
+            return budget  # the next call goes on there
+        finish(stop, b, block, h, record, points, slopes, table)
+        cursor[AT], cursor[BEGUN] = cursor[AT] + 1, 0
     return budget
 
 
-class Crowd:
+class ThreadPool:
     """The compiled run of many problems on several threads.
 
     Parameters
     ----------
     run : Run
-        Of one problem like them: its memory is the pattern.
-    ends : Ends
-        Where the problems start, and what becomes of them.
+        Of one problem like them, whose arrays are copied.
+    ends : ResultTable
+        The starts, and the results so far.
     limits : ndarray, shape (2, B or 1, n)
         Lower and upper bounds; n is 0 where there are none.
     numbers : ndarray, shape (B or 1, p)
         What h starts from.
     rows : tuple of ndarray
-        What each problem has of its own.
+        The data that differ from problem to problem.
     watch : callable
-        Called with the number of problems done, some twenty times a second; true ends the run.
+        Called with the number of solved problems some twenty times a second; a true value ends the run.
     """
 
     def __init__(self, run, ends, limits, numbers, rows, watch):
         self.run, self.ends, self.rows, self.watch = run, ends, rows, watch
         starts = ends.points.copy()
-        own = [name for name in run.rule.slots_of if isinstance(run.rule.hyper.get(name), PerCoordinate)]
-        own = np.array([run.rule.slot(run.s, name) for name in own], starts.dtype).reshape(len(own), starts.shape[1])
-        self.verdict, self._next, self._took, self._seen = GO_ON, 0, 0.0, perf_counter()
+        fixed = [name for name in run.rule.slots_of if isinstance(run.rule.hyper.get(name), PerCoordinate)]
+        fixed = [run.rule.slot(run.s, name) for name in fixed]
+        fixed = np.array(fixed, starts.dtype).reshape(len(fixed), starts.shape[1])
+        self.stop, self._next, self._took, self._reported = GO_ON, 0, 0.0, perf_counter()
         self._others, self._compiler, self._left = [], None, []
         self.over, self._failure, self._lock, self._compiling = False, None, threading.Lock(), threading.Lock()
         self._first = Worker(self)
-        step = kernel(run.rule.jit, starts.dtype) if run.program is None else None
         begin = "@jit\n" + emit_init.emit(run.rule, run.limits is not None)
         real, f8, i8 = numba.from_dtype(starts.dtype), types.float64, types.int64
-        rest = (real[:, ::1], real[:, :, ::1], real[:, ::1], f8[:, ::1], f8[::1], *memory(starts.dtype), i8[::1])
+        rest = (real[:, ::1], real[:, :, ::1], real[:, ::1], f8[:, ::1], f8[::1], *array_types(starts.dtype), i8[::1])
         rest += (real[:, ::1], real[:, ::1], f8[:, ::1], i8[::1], i8)
-        functions = text((run_full_batch, open_problem, _crowd), run.program, run.marks, begin)
-        self.drive = tier(functions, self._first.compiled.function, step, signature(starts.dtype), rest)
-        self.given = starts, limits, own, numbers, run.record
+        functions, function = (evaluate_start, run_full_batch, solve_problems), self._first.compiled.function
+        step, kinds = kernel(run.rule.jit, starts.dtype), signature(starts.dtype)
+        self.drive = driver_of(functions, run.program, run.flags, begin, function, step, kinds, rest)
+        self.given = starts, limits, fixed, numbers, run.record
         self.flat = tuple(array.reshape(len(array), -1) for array in rows)
-        self.swim = None if len(numbers) == 1 else False  # not tried yet; what is not the same for all, cannot be
+        self.simd = None if len(numbers) == 1 else False  # None: not tried yet; lanes share h
 
     def solve(self, threads):
-        """Solve all of them. On the way out of an exception what is done is kept."""
+        """Solve all problems. If an exception is raised, the results so far are kept."""
         others = self._others
         try:
             self._first.work(perf_counter() + FIRST)
@@ -125,8 +138,8 @@ class Crowd:
             self._first.work()
             while alive := [thread for thread in others if thread.is_alive()]:
                 alive[-1].join(SLICE)
-                self.look()
-            self.look(last=True)
+                self.report()
+            self.report(last=True)
         except KeyboardInterrupt:
             self.over = True
             self._left = [thread for thread in others if thread is self._compiler]  # which takes seconds
@@ -140,13 +153,13 @@ class Crowd:
             raise self._failure
         if self.run.objective.jac == "inplace":
             self._filled()
-        if self.verdict != GO_ON:
-            self.ends.mark(self.ends.table[:, VERDICT] == GO_ON, self.verdict)
+        if self.stop != GO_ON:
+            self.ends.mark(self.ends.table[:, REASON] == GO_ON, self.stop)
 
     def _filled(self):
-        """Tell of gradients that were not written."""
+        """Report gradients that the objective did not fill."""
         table, slopes = self.ends.table, self.ends.slopes
-        for b in np.flatnonzero((table[:, VERDICT] == BAD_JAC) & (table[:, STEPS] == 0)).tolist():
+        for b in np.flatnonzero((table[:, REASON] == BAD_JAC) & (table[:, STEPS] == 0)).tolist():
             try:
                 self.run.objective.check_filled(0.0, slopes[b])
             except ValueError as error:
@@ -154,51 +167,51 @@ class Crowd:
                 self.ends.mark(b, RAISED)
 
     def _run(self, worker):
-        """Let a worker work in a thread; what it does not expect is the caller's to hear of."""
+        """Let a worker work in a thread; an error in the worker itself is raised in the thread of the caller."""
         try:
             worker.work()
         except BaseException as error:
             self._failure, self.over = error, True
 
-    def look(self, last=False):
-        """Let the caller see how far it is, now and then, and stop where he or the clock says so."""
+    def report(self, last=False):
+        """Report progress from time to time; stop if the callback or the clock says so."""
         now = perf_counter()
-        if not last and now < self._seen + SLICE and (self.run.deadline is None or now < self.run.deadline):
+        if not last and now < self._reported + SLICE and (self.run.deadline is None or now < self.run.deadline):
             return
-        self._seen = now
-        if self.verdict == GO_ON and self.watch(int(np.count_nonzero(self.ends.table[:, VERDICT]))):
-            self.verdict = STOPPED
-        if self.verdict == GO_ON and self.run.deadline is not None and perf_counter() >= self.run.deadline:
-            self.verdict = MAXTIME
-        self.over = self.over or self.verdict != GO_ON
+        self._reported = now
+        if self.stop == GO_ON and self.watch(int(np.count_nonzero(self.ends.table[:, REASON]))):
+            self.stop = STOPPED
+        if self.stop == GO_ON and self.run.deadline is not None and perf_counter() >= self.run.deadline:
+            self.stop = MAXTIME
+        self.over = self.over or self.stop != GO_ON
 
     def spent(self, seconds):
-        """Take note of the time that problems took; see what is worth compiling for them."""
+        """Add to the time that problems took; compile a faster driver once that pays."""
         self.took(seconds)
         here = threading.current_thread()
-        if self._others and here not in self._others:  # Ctrl-C comes to this one, and no compilation is to delay it
+        if self._others and here not in self._others:  # Ctrl-C arrives in this one, and compiling would delay it
             self.drive.spent(seconds)
         elif self.drive.spent(seconds) and not self.over and self._compiling.acquire(blocking=False):
             try:
                 self._compiler = here
-                if self.swim is None and not self.drive.exact:
-                    self.swim = False  # each lane is to have the bits of a problem alone
-                elif self.swim is None:
-                    self.swim = swimmer(self.run, self.rows, self.run.objective.args) or False
-                if self.swim is False:
-                    self.drive.specialise()
+                if self.simd is None and not self.drive.exact:
+                    self.simd = False  # a lane might not have the bits of a problem alone
+                elif self.simd is None:
+                    self.simd = simd_driver(self.run, self.rows, self.run.objective.args) or False
+                if self.simd is False:
+                    self.drive.specialize()
             finally:
                 self._compiler = None
                 self._compiling.release()
 
     def took(self, seconds):
-        """Take note of the time that problems took."""
+        """Add to the time that problems took."""
         self._took += seconds
 
     def claim(self, cursor):
-        """Give a worker its next problems: fewer as fewer are left, but enough to keep it busy for `WORTH`.
+        """Give a worker its next problems; return whether there are any.
 
-        Tell whether there are any.
+        There are fewer as fewer are left, but enough to keep a worker busy for `WORTH`.
         """
         with self._lock:
             left = len(self.ends.points) - self._next
@@ -209,88 +222,88 @@ class Crowd:
 
 
 class Worker:
-    """What one thread works with."""
+    """The arrays of one thread, and what it does with them."""
 
-    def __init__(self, crowd):
-        run = crowd.run
-        self.crowd, self.compiled = crowd, run.objective.compiled(each=crowd.rows)
+    def __init__(self, threads):
+        run = threads.run
+        self.threads, self.compiled = threads, run.objective.compiled(each=threads.rows)
         run.record[MORE], run.record[LESS] = self.compiled.cost - 1, self.compiled.failed - 1
         self.memory = run.block.copy(), run.s.copy(), run.h.copy(), run.record.copy()
-        self.cursor, self.budget, self.stroke, self.pool = np.zeros(3, np.int64), ALONE, TOGETHER, None
+        self.cursor, self.budget, self.chunk, self.pool = np.zeros(3, np.int64), ALONE, TOGETHER, None
 
     def work(self, until=np.inf):
-        """Solve problems until none are left, or it is time."""
-        crowd, cursor = self.crowd, self.cursor
-        while not crowd.over and (self._busy or cursor[AT] < cursor[END] or crowd.claim(cursor)):
+        """Solve problems until none are left, or until a point in time."""
+        threads, cursor = self.threads, self.cursor
+        while not threads.over and (self._busy or cursor[AT] < cursor[END] or threads.claim(cursor)):
             if perf_counter() >= until:
                 return
-            if crowd.swim and not cursor[BEGUN]:
-                self._side_by_side()
+            if threads.simd and not cursor[BEGUN]:
+                self._in_lanes()
             else:
                 self._alone(cursor)
-            if self is crowd._first:
-                crowd.look()
-        if threading.current_thread() in crowd._left:  # the results have been handed over
+            if self is threads._first:
+                threads.report()
+        if threading.current_thread() in threads._left:  # the results have been handed over
             return
         if cursor[BEGUN]:
-            self._keep(cursor, crowd.verdict)
+            self._keep(cursor, threads.stop)
         if self._busy:
-            self._leave(crowd.verdict)
+            self._leave(threads.stop)
 
     def _alone(self, cursor):
-        """Solve the problems that a cursor says, for a while."""
-        crowd, ends, began, left = self.crowd, self.crowd.ends, perf_counter(), 0
+        """Solve the problems of a cursor, one after another, for a while."""
+        threads, ends, began, left = self.threads, self.threads.ends, perf_counter(), 0
         results = ends.points, ends.slopes, ends.table
         try:
-            left = crowd.drive(*crowd.given, *self.memory, self.compiled.args, *results, cursor, self.budget)
+            left = threads.drive(*threads.given, *self.memory, self.compiled.args, *results, cursor, self.budget)
         except Exception as error:
             ends.errors[int(cursor[AT])] = error
             self._keep(cursor, RAISED)
         seconds = perf_counter() - began
         if left <= 0:
-            self.budget = paced(self.budget, seconds, crowd.run.deadline)
-        crowd.spent(seconds)
+            self.budget = paced(self.budget, seconds, threads.run.deadline)
+        threads.spent(seconds)
 
-    def _keep(self, cursor, verdict):
-        (block, _, h, record), ends = self.memory, self.crowd.ends
-        finish(verdict, cursor[AT], block, h, record, ends.points, ends.slopes, ends.table)
+    def _keep(self, cursor, stop):
+        (block, _, h, record), ends = self.memory, self.threads.ends
+        finish(stop, cursor[AT], block, h, record, ends.points, ends.slopes, ends.table)
         cursor[AT], cursor[BEGUN] = cursor[AT] + 1, 0
 
     @property
     def _busy(self):
         return self.pool is not None and self.pool.state[ALIVE] > 0
 
-    def _side_by_side(self):
-        """Solve problems side by side, for a while; what cannot be told there, alone."""
-        crowd, ends, began = self.crowd, self.crowd.ends, perf_counter()
-        starts, limits, _, numbers, template = crowd.given
+    def _in_lanes(self):
+        """Solve problems in SIMD lanes for a while; solve alone those that cannot be solved there."""
+        threads, ends, began = self.threads, self.threads.ends, perf_counter()
+        starts, limits, _, numbers, template = threads.given
         if self.pool is None:
-            self.pool = Pool.of(crowd.run, crowd.rows, len(starts))
-        pool, cursor, args = self.pool, self.cursor, crowd.run.objective.args
+            self.pool = Pool.of(threads.run, threads.rows, len(starts))
+        pool, cursor, args = self.pool, self.cursor, threads.run.objective.args
+        results = ends.points, ends.slopes, ends.table
         try:
-            left = crowd.swim(
-                starts, limits, numbers, template, crowd.flat, args, pool, ends.points, ends.slopes, ends.table, cursor,
-                self.stroke,
-            )  # fmt: skip
+            left = threads.simd(
+                starts, limits, numbers, template, threads.flat, args, pool, *results, cursor, self.chunk
+            )
             if left <= 0:
-                self.stroke = paced(self.stroke, perf_counter() - began, crowd.run.deadline)
+                self.chunk = paced(self.chunk, perf_counter() - began, threads.run.deadline)
             again = pool.again[: pool.state[OVER]].tolist()
-            crowd.took(perf_counter() - began)
-        except Exception:  # of some problem: alone, it will be seen of which
+            threads.took(perf_counter() - began)
+        except Exception:  # raised by some problem: solving them alone will show by which
             again = [*pool.again[: pool.state[OVER]].tolist(), *pool.ids[pool.alive != 0].tolist()]
             pool.alive[:] = pool.state[ALIVE] = 0
         pool.state[OVER] = 0
         for b in again:
-            own = np.array([b, b + 1, 0])
-            while own[AT] < own[END] and not crowd.over:
-                self._alone(own)
-                if self is crowd._first:
-                    crowd.look()
-            if own[BEGUN]:
-                self._keep(own, crowd.verdict)
+            one = np.array([b, b + 1, 0])
+            while one[AT] < one[END] and not threads.over:
+                self._alone(one)
+                if self is threads._first:
+                    threads.report()
+            if one[BEGUN]:
+                self._keep(one, threads.stop)
 
-    def _leave(self, verdict):
-        """Keep the best so far of problems that were broken off."""
-        pool, ends = self.pool, self.crowd.ends
+    def _leave(self, stop):
+        """Keep the best points so far of problems that were interrupted."""
+        pool, ends = self.pool, self.threads.ends
         for j in np.flatnonzero(pool.alive):
-            pool.keep(j, verdict, self.crowd.run.record, ends)
+            pool.keep(j, stop, self.threads.run.record, ends)

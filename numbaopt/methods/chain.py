@@ -1,21 +1,21 @@
-"""Joining stages and a rule into one rule."""
+"""Chains: stages and a rule that are joined into one rule."""
 
 from numbaopt.methods.rule import Rule, joined
 
 
 def chain(*rules: Rule) -> Rule:
-    """Join stages into one rule: what one returns, the next one sees; all in one pass over memory.
+    """Join stages and a rule into one rule: each takes what the one before it returns, in one pass over memory.
 
-    Exactly one of them is a rule ``(x, g, ...)``. A stage ``(g, ...)`` returns a new gradient and stands before it
-    (``(g, x, ...)`` may return both a new gradient and a new x); a stage ``(x, ...)`` returns a new x and stands after
-    it, and may ask for ``before``, x as it was before the step. A stage that returns ``g if test else skip`` is a gate:
-    what stands behind does nothing, and counts no step, where the test fails. A name that several stages use is told
-    apart by the stage's own, ``box_lower``.
+    Exactly one of them is a rule ``(x, g, ...)``. A stage ``(g, ...)`` returns a new gradient and comes before the
+    rule; a stage ``(g, x, ...)`` may return both a new gradient and a new x. A stage ``(x, ...)`` returns a new x and
+    comes after the rule; its parameter ``before`` is x as it was before the step. A stage that returns
+    ``g if test else skip`` is a gate: if the test fails, everything after it does nothing and counts no step. A name
+    that several stages use gets the name of its stage as a prefix: ``box_lower``.
 
     Parameters
     ----------
     *rules : Rule
-        Stages and one rule, in the order in which they are done; a chain is a rule, and may be part of one.
+        Stages and one rule, in the order in which they are done. A chain is a rule, and may be part of another chain.
 
     Returns
     -------
@@ -24,7 +24,7 @@ def chain(*rules: Rule) -> Rule:
     Raises
     ------
     TypeError, ValueError
-        For what is no rule, and for another order.
+        If one of them is not a rule, or if they are in another order.
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""A rule of the main script in another process: remade from its text, where that process does not have the script.
+"""How rules are pickled: by the name of their function or, for a rule of the main script, by its text.
 
-Joblib's workers and those of a notebook know nothing of what was written in ``__main__``.
+Workers of joblib or of a notebook do not have what was defined in ``__main__``.
 """
 
 import __future__
@@ -18,15 +18,15 @@ from numbaopt.methods.rule import Rule, joined, of_one
 
 
 def text_of(math):
-    """Return what a rule is to be remade from; None for one of a module, which others can import."""
+    """Return what a rule can be recompiled from, or None if it is in a module, which other processes can import."""
     if math.function.__module__ != "__main__" or math.report is not None:
         return None
     return "\n".join(math.lines), tuple(sorted(math.constants.items())), math.gradients_per_step
 
 
 @once
-def remade(name, source, constants, evaluations):
-    """Return the function of a rule as read from its text; always the same for the same text."""
+def from_text(name, source, constants, evaluations):
+    """Return the function of a rule as read from its text; the same object for the same text."""
     definition = ast.parse(source).body[0]
     definition.decorator_list = []
     filename, text = f"<numbaopt {name} of __main__>", ast.unparse(definition)
@@ -40,14 +40,14 @@ def remade(name, source, constants, evaluations):
 
 
 def reduced(rule):
-    """Return how to make a rule again, as `copyreg` asks for it."""
-    homes = tuple((m.function.__module__, m.function.__qualname__, text_of(m)) for m, _ in rule._stages)
-    return unpickled, (homes, dict(rule.hyper), rule.shape)
+    """Return how to rebuild a rule, in the form that `copyreg` needs."""
+    stages = tuple((m.function.__module__, m.function.__qualname__, text_of(m)) for m, _ in rule._stages)
+    return unpickled, (stages, dict(rule.hyper), rule.shape)
 
 
-def unpickled(homes, hyper, shape=None):
-    """Return the rule of which `reduced` said where its stages are."""
-    parts = [_found(*home) for home in homes]
+def unpickled(stages, hyper, shape=None):
+    """Return the rule that `reduced` described."""
+    parts = [_found(*stage) for stage in stages]
     return Rule(joined(*parts)._stages, hyper, shape)
 
 
@@ -55,11 +55,11 @@ copyreg.pickle(Rule, reduced)
 
 
 def _found(module, name, text=None):
-    """Return the rule of that name, or one made from its text."""
+    """Return the rule of a name in a module, or one made from its text if the module does not have it."""
     try:
         return functools.reduce(getattr, name.split("."), importlib.import_module(module))
     except AttributeError:
         if text is None:
             raise
-    math = remade(name, *text)
+    math = from_text(name, *text)
     return of_one(math)

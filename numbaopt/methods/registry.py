@@ -1,4 +1,4 @@
-"""Methods by name: the files of `numbaopt.rules` and `numbaopt.solvers`, found, not listed."""
+"""Methods by name, as found among the files of `numbaopt.rules` and `numbaopt.solvers`."""
 
 import functools
 import importlib
@@ -19,7 +19,7 @@ def names(package: str = "rules") -> list[str]:
     Returns
     -------
     list of str
-        In the order of the alphabet; each is an attribute of `numbaopt`, and a ``method`` of `numbaopt.minimize`.
+        In alphabetical order; each is an attribute of `numbaopt` and a ``method`` of `numbaopt.minimize`.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def _files(package: str) -> list[str]:
 
 
 def get(method: Any) -> Any:
-    """Return the method that ``method`` names (case does not matter), or ``method`` itself when it is one."""
+    """Return the method of a name, in upper or lower case, or ``method`` itself if it is one."""
     if isinstance(method, Method):
         return method
     if not isinstance(method, str):

@@ -1,4 +1,4 @@
-"""How what a rule remembers lies in the arrays s and h of its compiled step."""
+"""Where the slots and the numbers of a rule are in the arrays s and h of its compiled step."""
 
 import inspect
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ from numbaopt.lowering import emit_matrix
 from numbaopt.lowering.layout import layout
 from numbaopt.methods.hyperparameters import is_schedule
 
-# What the start of a slot may be made with, where x is a matrix.
+# Functions in the start of a slot, where x is a matrix.
 SHAPES = {"zeros": lambda a, b: np.zeros((a, b)), "identity": np.eye}
 
 
-class Memory:
-    """The part of a rule that knows where slots and carried numbers lie."""
+class Slots:
+    """The part of a rule that knows where slots and carried numbers are in s and h."""
 
     name: str
     hyper: Mapping[str, Any]
@@ -28,7 +28,7 @@ class Memory:
     _stages: tuple[Any, ...]
 
     def _start(self, name, x):
-        """Return what a slot or number starts from; None for zero."""
+        """Return where a slot or number starts; None for zero."""
         for math_, pairs in self._stages:
             for author, whole in pairs:
                 if whole == name and author in math_.starts:
@@ -40,7 +40,7 @@ class Memory:
         return None
 
     def _places(self, n):
-        """Return where each slot of a matrix lies in s: {name: (from, to, shape)}."""
+        """Return where each slot of a matrix is in s: {name: (first, end, shape)}."""
         known, at, places = {"rows": self.shape[0], "columns": self.shape[1]}, 0, {}
         for name in self.slots_of:
             texts = emit_matrix.shape(self.program.starts.get(name))
@@ -50,7 +50,7 @@ class Memory:
         return places
 
     def slot(self, s: np.ndarray, name: str) -> np.ndarray:
-        """Return one slot as a view of s: a row, or where x is seen as a matrix, a matrix.
+        """Return one slot as a view of s: a row, or a matrix if the rule takes x as a matrix.
 
         Parameters
         ----------
@@ -68,14 +68,14 @@ class Memory:
         return s.reshape(-1)[lo:hi].reshape(shape)
 
     def slots(self, x: np.ndarray, **fixed: Any) -> np.ndarray:
-        """Return the slots to start from.
+        """Return the slots before the first step.
 
         Parameters
         ----------
         x : ndarray, shape (n,)
             The parameters, flat.
         **fixed
-            Slots that start otherwise, by name.
+            Other starts of some slots, by name.
 
         Returns
         -------
@@ -97,13 +97,13 @@ class Memory:
         return s
 
     def reported(self, x: np.ndarray, s: np.ndarray, h: np.ndarray, t: int) -> np.ndarray:
-        """Return the point to report: x, or what the rule names instead (an average, say).
+        """Return the point to report: x, or another one for some rules, such as an average.
 
         Parameters
         ----------
         x : ndarray, shape (n,)
         s, h : ndarray
-            As the step has left them.
+            The slots and hyperparameters after the step.
         t : int
             The number of the step.
 
@@ -131,11 +131,11 @@ class Memory:
 
     @property
     def has_reported_point(self) -> bool:
-        """Whether the point to report is another than x."""
+        """Whether the point to report is not x."""
         return any(math.report is not None for math, _ in self._stages)
 
     def place(self, name: str) -> int:
-        """Return where a carried number lies in h, or a hyperparameter that is one.
+        """Return the offset in h of a carried number, or of a hyperparameter that is a number.
 
         Parameters
         ----------
@@ -148,7 +148,7 @@ class Memory:
         return layout(self.program).offsets[name]
 
     def table(self, name: str) -> int:
-        """Return where the table of a hyperparameter's powers begins in h.
+        """Return the offset in h of the table of the powers of a hyperparameter.
 
         Parameters
         ----------
@@ -166,7 +166,7 @@ class Memory:
         Parameters
         ----------
         h : ndarray
-            As the step has left it.
+            The hyperparameters and numbers after the step.
         name : str
 
         Returns

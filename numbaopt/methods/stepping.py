@@ -7,14 +7,14 @@ import numpy as np
 
 from numbaopt.backends import cpu, dispatch, host
 from numbaopt.backends.protocol import common_slot_dtype
-from numbaopt.methods.slots import Memory
+from numbaopt.methods.slots import Slots
 from numbaopt.methods.state import State, adopt, objective_value, step_arguments
 
 if TYPE_CHECKING:
     from numbaopt.methods.rule import Rule
 
 
-class Stepping(Memory):
+class Stepping(Slots):
     """The part of a rule that compiles it and does its steps."""
 
     needs_value: bool

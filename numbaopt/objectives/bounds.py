@@ -1,4 +1,4 @@
-"""Bounds in every form that SciPy takes -> two arrays, lower and upper, in x's dtype."""
+"""Bounds in every form that SciPy accepts, converted to two arrays, lower and upper, in the dtype of x."""
 
 import numpy as np
 
@@ -6,17 +6,17 @@ from numbaopt.common.validation import describe
 
 
 def read_bounds(bounds, n, dtype):
-    """Return ``(lower, upper)``, each of shape (n,), -inf and inf where open; or None if nothing is bounded.
+    """Return ``(lower, upper)``, each of shape (n,), -inf and inf where there is no bound; or None without bounds.
 
     Parameters
     ----------
     bounds : sequence of (lower, upper), ndarray of shape (n, 2), `scipy.optimize.Bounds`, or None
-        None for an open side. A single pair, or a pair of numbers, holds for every entry.
+        None in place of a number means no bound. A single pair applies to every entry.
 
     Raises
     ------
     ValueError, TypeError
-        Bounds that are not such, of another length than x0, inverted, NaN, or infinite on the wrong side.
+        If the bounds are not numbers, have another length than x0, or exclude every number.
     """
     if bounds is None:
         return None
@@ -50,7 +50,7 @@ def read_bounds(bounds, n, dtype):
 
 
 def refuse_complex(bounds, structure):
-    """Raise ValueError for bounds of complex parameters, which have no order."""
+    """Raise ValueError for bounds of complex parameters, because complex numbers have no order."""
     if bounds is not None and not structure.real:
         raise ValueError(
             "bounds need an order, and complex numbers have none: x0 is complex. Let x0 hold real and imaginary parts "
@@ -59,7 +59,7 @@ def refuse_complex(bounds, structure):
 
 
 def _columns(bounds):
-    """Split pairs into lower and upper sides, None taken as open."""
+    """Split pairs into lower and upper bounds, infinite for None."""
     try:
         pairs = list(bounds)
         if len(pairs) == 2 and not any(np.ndim(side) for side in pairs if side is not None):

@@ -3,7 +3,8 @@
 The drivers are compiled once for all objectives, so what distinguishes objectives must not appear in their types. A
 generated wrapper hides it: arrays and numbers in `args`, and the columns of the data, are passed as tables of
 addresses, from which the wrapper makes arrays again. It calls `fun`, and checks the gradient that comes back, or
-estimates one (`numbaopt.objectives.compiled_estimates`). As in the Python driver, `fun` gets a copy of x, which it may overwrite.
+estimates one (`numbaopt.objectives.compiled_estimates`). As in the Python driver, `fun` gets a copy of x, which it may
+overwrite.
 """
 
 from typing import Any, NamedTuple

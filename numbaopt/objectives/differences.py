@@ -1,12 +1,12 @@
 """Finite differences of a scalar function, by SciPy's rules: relative steps, kept inside the bounds.
 
-The steps and the bits are those of `scipy.optimize._numdiff.approx_derivative`, as the tests say. It is not
-called because it is private, takes 0.1 ms a gradient, brings 0.3 s of imports, and divides by zero where a
-bound fixes a variable.
+Steps and results are those of `scipy.optimize._numdiff.approx_derivative`, bit for bit, which the tests check. That
+function is not called because it is private, takes 0.1 ms a gradient, imports for 0.3 s, and divides by zero where
+bounds fix a variable.
 
-`forward`, `central` and `complex_step` are written in what Python and Numba have in common. Compiled code calls them
-with a compiled function, ``forward.py_func`` takes a Python one, and both give the same bits. They share one signature
-of arrays and numbers, and allocate nothing:
+`forward`, `central` and `complex_step` run both in Python and compiled by Numba. Compiled code calls them with a
+compiled function, ``forward.py_func`` takes a Python function, and both give the same bits. They share one signature,
+and allocate nothing:
 
     forward(value, x, f, g, z, points, lower, upper, rel_step, scale, args)
 
@@ -14,23 +14,24 @@ value : function
     ``value(z, args) -> float``; for `complex_step` complex. It must leave z as it is.
 x : ndarray of float32 or float64, shape (n,)
 f : float
-    ``value(x, args)``. Where it is not finite nothing is evaluated, and g is filled with NaN.
+    ``value(x, args)``. If it is not finite, nothing is evaluated, and g is filled with NaN.
 g : ndarray of float64, shape (n,)
-    What is filled: the gradient. Until then the distances that differences are divided by.
+    The result, the gradient. In between it has the distances by which differences are divided.
 z : ndarray, shape (n,)
-    Scratch, in x's dtype; for `complex_step` complex128.
-points : ndarray in x's dtype, shape (1, n), for `central` (2, n)
-    Scratch, for the entries that are put in the place of x's. `complex_step` needs none.
-lower, upper : ndarray, shape (n,), or (0,) where nothing is bounded
-    Where they are equal nothing is evaluated, and the derivative is 0. `complex_step` needs none.
+    Work array in the dtype of x; for `complex_step` complex128.
+points : ndarray in the dtype of x, shape (1, n), for `central` (2, n)
+    Work array for the entries that replace those of x. `complex_step` does not use it.
+lower, upper : ndarray, shape (n,), or (0,) without bounds
+    Where they are equal, nothing is evaluated, and the derivative is 0. `complex_step` does not use them.
 rel_step : ndarray of float64, shape (n,) or (0,)
-    Steps are ``rel_step * abs(x)``; where there are none, ``scale * max(1, abs(x))``.
+    Steps are ``rel_step * abs(x)``; if it is empty, ``scale * max(1, abs(x))``.
 scale : float
-    A power of machine epsilon: see `scale`.
+    A power of machine epsilon: see `Scheme.scale`.
 args : anything
-    What `value` is called with.
+    The second argument of `value`.
 
-They are not kept on disk: a function among the arguments makes each use of them one of its own. `first_class` is.
+These functions are not cached on disk, because a function among the arguments gives each use a type of its own. What
+`first_class` returns is cached.
 """
 
 from typing import Any, NamedTuple
@@ -55,7 +56,7 @@ def _unbounded(here, i, rel_step, scale):
 
 @jit
 def _forward_points(x, lower, upper, rel_step, scale, points, g):
-    """Choose one point an entry: on the other side where a bound is in the way, closer where two are."""
+    """Choose one point for each entry: on the other side if a bound is in the way, and closer if both are."""
     for i in range(x.size):
         here = np.float64(x[i])
         step = _unbounded(here, i, rel_step, scale)
@@ -73,7 +74,7 @@ def _forward_points(x, lower, upper, rel_step, scale, points, g):
 
 @jit
 def _central_points(x, lower, upper, rel_step, scale, points, g):
-    """Choose two points an entry: one on each side, or both on the side where there is room."""
+    """Choose two points for each entry: one on each side, or both on the side with enough room."""
     for i in range(x.size):
         here = np.float64(x[i])
         step = abs(_unbounded(here, i, rel_step, scale))
@@ -83,7 +84,7 @@ def _central_points(x, lower, upper, rel_step, scale, points, g):
             if not (below >= step and above >= step):
                 room, both = max(below, above), min(below, above)
                 aside = min(step, 0.5 * abs(room))
-                if aside <= both:  # a shorter step to both sides is still longer than to one
+                if aside <= both:  # a shorter step to both sides is still longer than two to one side
                     first, second = -both, both
                 else:
                     first = aside if above >= below else -aside
@@ -98,17 +99,17 @@ def _central_points(x, lower, upper, rel_step, scale, points, g):
 
 @jit
 def _imaginary(x, rel_step, scale, g):
-    """Fill g with imaginary parts."""
+    """Fill g with the imaginary parts of the points."""
     for i in range(x.size):
         g[i] = _unbounded(np.float64(x[i]), i, rel_step, scale)
 
 
-# In Python float(g[i]) is a float, which never warns.
+# Below, float(g[i]) keeps Python from computing with NumPy scalars, which would warn.
 
 
 @uncached
 def forward(value, x, f, g, z, points, lower, upper, rel_step, scale, args):
-    """Fill g by differences to one more point an entry."""
+    """Fill g by differences to one more point for each entry."""
     if not abs(f) < np.inf:
         g[:] = np.nan
         return
@@ -124,7 +125,7 @@ def forward(value, x, f, g, z, points, lower, upper, rel_step, scale, args):
 
 @uncached
 def central(value, x, f, g, z, points, lower, upper, rel_step, scale, args):
-    """Fill g by differences between two more points an entry; near a bound, by a parabola through all three."""
+    """Fill g by differences of two more points for each entry; near a bound, by a parabola through all three."""
     if not abs(f) < np.inf:
         g[:] = np.nan
         return
@@ -144,7 +145,7 @@ def central(value, x, f, g, z, points, lower, upper, rel_step, scale, args):
 
 @uncached
 def complex_step(value, x, f, g, z, points, lower, upper, rel_step, scale, args):
-    """Fill g by one complex step an entry, which subtracts nothing and leaves the real parts inside the bounds."""
+    """Fill g by one complex step for each entry: nothing is subtracted, and real parts stay inside the bounds."""
     if not abs(f) < np.inf:
         g[:] = np.nan
         return
@@ -160,15 +161,15 @@ def complex_step(value, x, f, g, z, points, lower, upper, rel_step, scale, args)
 
 @once
 def first_class(function, value, *kinds):
-    """Compile one of these functions, once, for any compiled ``value`` of a type; kept on disk.
+    """Compile one of these functions, once, for any compiled ``value`` of a type; it is cached on disk.
 
     Parameters
     ----------
     function : numba dispatcher
     value : numba signature
-        Of the function that will be its first argument.
+        The signature of the function that will be its first argument.
     *kinds : numba types
-        Of the other arguments.
+        The types of the other arguments.
     """
     return only(jit(undecorated(function)), (types.FunctionType(value), *kinds))
 
@@ -186,9 +187,9 @@ class Scheme(NamedTuple):
     gradient : numba dispatcher
         One of the functions above.
     points : int
-        Evaluations an entry.
+        Evaluations for each entry.
     power : float
-        Of machine epsilon: the step that balances what is cut off and what is rounded off.
+        The power of machine epsilon for the step that balances truncation and rounding errors.
     """
 
     gradient: Any
@@ -201,11 +202,11 @@ class Scheme(NamedTuple):
         return self.gradient is not complex_step
 
     def scale(self, dtype):
-        """Return the step at 1, as a float, for a function that computes in `dtype`."""
+        """Return the step at x = 1, as a float, for a function that computes in `dtype`."""
         return float(np.finfo(dtype).eps ** self.power)
 
     def arrays(self, x, bounds=None, rel_step=None):
-        """Return what the scheme takes between g and scale: z, points, lower, upper and rel_step."""
+        """Return the arguments between g and scale: z, points, lower, upper and rel_step."""
         z = np.empty(x.size, x.dtype if self.bounded else complex)
         lower, upper = (np.empty(0, x.dtype),) * 2 if bounds is None else bounds
         points = np.empty((self.points, x.size), x.dtype)

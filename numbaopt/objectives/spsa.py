@@ -1,14 +1,14 @@
 """Simultaneous perturbation: a random estimate of the gradient from two evaluations, however many entries x has.
 
-All entries are shifted at once, each to a random side, and back; what the values differ by is divided by each entry's
-own shift. The estimate's mean is nearly the gradient, and most of what it is off by averages out over the steps: for
-noisy functions that nothing is known about.
+All entries are shifted at the same time, each to a random side, and then to the other side. The difference of the two
+values is divided by the shift of each entry. The mean of this estimate is nearly the gradient, and its errors average
+out over the steps. It is meant for noisy functions whose gradient is not available.
 
 References
 ----------
 Spall (1992), IEEE Trans. Automat. Control 37(3), 332-341, equation 2.2. Spall (1998), IEEE Trans. Aerosp. Electron.
 Syst. 34(3), 817-823: the shifts c / k**gamma, and how to choose them. Close to a bound both points are projected, and
-the difference is that of the projected points.
+the difference is between the projected points.
 """
 
 from typing import NamedTuple
@@ -21,12 +21,12 @@ from numbaopt.common.random import GOLDEN
 
 
 class Spsa(NamedTuple):
-    """The settings of a run.
+    """The settings of simultaneous perturbation in one run.
 
     Attributes
     ----------
     seed : numpy.uint64
-        What the shifts follow from, with the number of the evaluation and that of the entry.
+        Determines the shifts, together with the number of the evaluation and that of the entry.
     c, gamma : float
         The k-th evaluation, from 1, shifts each entry by ``c / k**gamma``.
     """
@@ -37,24 +37,24 @@ class Spsa(NamedTuple):
 
     @classmethod
     def seeded(cls, seed, c, gamma):
-        """Make the settings from a seed that is a whole number of any size."""
+        """Return the settings for a seed that is an int of any size."""
         return cls(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0], c, gamma)
 
 
 @jit
 def perturb(x, lower, upper, seed, c, gamma, k, plus, minus, g):
-    """Fill plus and minus with the two points of the k-th evaluation, and g with what is between them.
+    """Fill plus and minus with the two points of the k-th evaluation, and g with their distances.
 
     Parameters
     ----------
     x : ndarray of float32 or float64, shape (n,)
-    lower, upper : ndarray, shape (n,), or (0,) where nothing is bounded
+    lower, upper : ndarray, shape (n,), or (0,) without bounds
     seed : uint64
     c, gamma : float
     k : int
-        From 1.
+        Counted from 1.
     plus, minus : ndarray, shape (n,)
-        In x's dtype.
+        In the dtype of x.
     g : ndarray of float64, shape (n,)
     """
     key = mixed(np.uint64(seed) * GOLDEN + np.uint64(k))
@@ -72,7 +72,7 @@ def perturb(x, lower, upper, seed, c, gamma, k, plus, minus, g):
 
 @jit
 def _divide(above, below, g):
-    """Put the quotients of differences in the place of the distances; 0 where the points coincide."""
+    """Replace the distances in g by the quotients of differences; 0 where the points coincide."""
     if not (abs(above) < np.inf and abs(below) < np.inf):
         g[:] = np.nan
         return
@@ -83,18 +83,18 @@ def _divide(above, below, g):
 
 @uncached
 def estimate(value, plus, minus, g, args):
-    """Evaluate at both points of `perturb`; fill g with the estimate, return the mean of the two values.
+    """Evaluate at both points of `perturb`; fill g with the estimate, and return the mean of the two values.
 
-    Compiled for a compiled `value`; ``estimate.py_func`` takes a Python one. Nothing is allocated.
+    For a compiled `value` it is compiled; ``estimate.py_func`` takes a Python function. Nothing is allocated.
 
     Parameters
     ----------
     value : function
         ``value(z, args) -> float``.
     plus, minus, g : ndarray
-        As `perturb` left them. Where a value is not finite g is filled with NaN, and neither is the mean.
+        From `perturb`. If a value is not finite, g is filled with NaN, and the mean is not finite, either.
     args : anything
-        What `value` is called with.
+        The second argument of `value`.
     """
     above = value(plus, args)
     below = value(minus, args)

@@ -1,4 +1,4 @@
-"""What to know of an installation: versions, threads, the cache and its health, CUDA; in a form for a bug report."""
+"""A report on the installation, for bug reports: versions, threads, the cache and its condition, CUDA."""
 
 import importlib.metadata
 import os
@@ -13,14 +13,13 @@ import numba
 
 from numbaopt.backends import cache, cpu
 from numbaopt.backends.cache_files import checked
-from numbaopt.drivers.stopping import look
 from numbaopt.methods.registry import get
 
 NEEDED = "numba", "llvmlite", "numpy", "scipy"
 OPTIONAL = "numba-cuda", "tbb", "tqdm", "rich", "matplotlib", "autograd", "scikit-learn", "torch", "jax"
 SETTINGS = "NUMBA_", "NUMBAOPT_", "OMP_", "KMP_", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "XDG_CACHE_HOME"
-LEFT = 3600  # seconds after which a temporary file was left by a process that was killed
-# In a process of its own: a driver that is broken may take the process with it.
+LEFT = 3600  # seconds after which a temporary file is taken to be from a process that was killed
+# Run in a separate process, because a broken driver may end the process.
 DEVICE = """
 from numba import cuda, config
 if config.ENABLE_CUDASIM:
@@ -44,14 +43,14 @@ else:
 
 
 def report():
-    """Look at the installation.
+    """Examine the installation.
 
     Returns
     -------
     lines : list of (str, str)
-        What there is to tell, by name.
+        The findings, by name.
     faults : list of str
-        What is wrong, and what to do about it.
+        What is wrong, and how to mend it.
     """
     faults = []
     lines = [("numbaopt", f"{_version('numbaopt') or 'not installed'}, {Path(__file__).parents[1]}")]
@@ -66,7 +65,7 @@ def report():
 
 
 def text():
-    """Return the report as text, and how many faults there are."""
+    """Return the report as text, and the number of faults."""
     lines, faults = report()
     width = max(len(name) for name, _ in lines)
     rows = [f"{name:<{width}}  {value}" for name, value in lines]
@@ -82,7 +81,7 @@ def _version(name):
 
 
 def _processor(faults):
-    """Return lines on the processor and its threads."""
+    """Return the lines about the processor and its threads."""
     from llvmlite import binding
 
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -104,14 +103,14 @@ def _processor(faults):
 
 
 def places():
-    """Return the directory of the texts, and those of what was compiled: none where nothing can be kept."""
-    jitted = get("adam").jit, look, get("lbfgs").jit
+    """Return the directory of the texts and those of compiled code, or none if nothing can be cached."""
+    jitted = get("adam").jit, check_from_python, get("lbfgs").jit
     found = [getattr(getattr(function, "_cache", None), "cache_path", None) for function in jitted]
     return cache.directory(), [Path(path) for path in dict.fromkeys(found) if path]
 
 
 def _cache(faults):
-    """Return lines on the cache."""
+    """Return the lines about the cache."""
     if numba.config.DISABLE_JIT:
         return []
     texts, folders = places()
@@ -128,7 +127,7 @@ def _cache(faults):
             try:
                 state = _state(path)
                 sizes.append(path.stat().st_size)
-            except FileNotFoundError:  # another process is at work
+            except FileNotFoundError:  # another process has replaced it
                 continue
             codes.add(path.name.partition(".")[0])
             old += state == "old"
@@ -151,7 +150,7 @@ def _cache(faults):
 
 
 def _state(path):
-    """Return what is the matter with a file of the cache: ``"damaged"``, ``"old"``, ``"left"``, or None."""
+    """Return what is wrong with a file of the cache: ``"damaged"``, ``"old"``, ``"left"``, or None."""
     if path.suffix not in (".nbi", ".nbc"):
         return "left" if time.time() - path.stat().st_mtime > LEFT else None
     try:
@@ -163,13 +162,13 @@ def _state(path):
             pickle.load(file)
     except FileNotFoundError:
         raise
-    except Exception:  # whatever a pickle raises that is none
+    except Exception:  # a file that is no pickle may raise anything
         return "damaged"
     return None
 
 
 def _device():
-    """Return what there is of CUDA, which is imported in a process of its own, and where it is installed only."""
+    """Return what is known of CUDA, which is imported in a separate process, and only if it is installed."""
     simulated = bool(getattr(numba.config, "ENABLE_CUDASIM", 0))
     if _version("numba-cuda") is None and not simulated:
         return 'not installed (pip install "numbaopt[cuda]")'

@@ -1,6 +1,6 @@
-"""Compiling ahead: what the first runs of a method would compile, so that they find it on disk.
+"""Compiling ahead what the first runs of a method would compile, so that they find it on disk.
 
-It is done by running them, on problems of a few coordinates: so nothing can be forgotten that a run compiles.
+This is done by such runs, on problems of a few coordinates, so that nothing can be forgotten.
 """
 
 import itertools
@@ -28,35 +28,35 @@ DTYPES = "float64", "float32"
 
 
 def warmup(methods=COMMON, dtypes=("float64",), *, large=False, jobs=1, progress=None):
-    """Compile ahead what `minimize`, `minimize_many`, `Optimizer` and ``rule.step`` need; it stays on disk.
+    """Compile and cache on disk what `minimize`, `minimize_many`, `Optimizer` and ``rule.step`` need.
 
-    The first run of a new process then compiles nothing but its objective. To be run once after an installation, while
-    a container image is built, say, or before many processes start. What is there already is not compiled again; it
-    may run in several processes at once.
+    The first run of a new process then compiles nothing but its objective. Call it once after an installation, for
+    example while a container image is built, or before many processes start. Code that is cached already is not
+    compiled again. Several processes may call it at once.
 
     Parameters
     ----------
     methods : sequence of str or Rule, or "all"
-        Names, or rules with the switches that you use: ``adam(amsgrad=True)`` is compiled apart from ``adam``.
+        Names, or rules with the switches that you use: ``adam(amsgrad=True)`` has other code than ``adam``.
     dtypes : sequence of "float64" or "float32"
     large : bool
-        Also what steps large arrays on several threads.
+        Whether to compile the code for large arrays, stepped on several threads, too.
     jobs : int
-        Processes that compile at once. With more than one, methods are names.
+        The number of processes that compile at once. With more than one, methods must be names.
     progress : callable, optional
         Called as ``progress(done, total, what, seconds)`` after each method and dtype.
 
     Returns
     -------
     int
-        How many kernels had to be compiled; 0 where all were there.
+        The number of functions that were compiled; 0 if all were cached.
 
     Raises
     ------
     TypeError, ValueError
-        For methods and dtypes that there are not; under NUMBA_DISABLE_JIT.
+        For unknown methods and dtypes; under NUMBA_DISABLE_JIT.
     OSError
-        Where nothing can be kept on disk.
+        If nothing can be cached on disk.
 
     Examples
     --------
@@ -68,12 +68,12 @@ def warmup(methods=COMMON, dtypes=("float64",), *, large=False, jobs=1, progress
     jobs = min(whole(jobs, "jobs", 1), len(tasks))
     if numba.config.DISABLE_JIT:
         raise ValueError("NUMBA_DISABLE_JIT is set, so nothing is ever compiled: unset it")
-    if cache.directory() is None or not cpu.kept(find("adam").jit):
+    if cache.directory() is None or not cpu.is_cached(find("adam").jit):
         raise OSError("compiled code cannot be kept: set NUMBA_CACHE_DIR to a directory that you may write to")
     if jobs > 1 and (rules := [method for method, _ in tasks if not isinstance(method, str)]):
         raise TypeError(f"with jobs={jobs} methods are names, not {rules[0]!r}, which other processes do not know")
     count = 0
-    first, rest = (tasks[:1], tasks[1:]) if jobs > 1 else (tasks, [])  # what all share is not compiled by each
+    first, rest = (tasks[:1], tasks[1:]) if jobs > 1 else (tasks, [])  # so that shared code is compiled once
     done = itertools.count(1)
 
     def tell(what, seconds):
@@ -111,17 +111,17 @@ def _what(method, dtype):
 
 
 class _Count(event.Listener):
-    """Counts what is compiled and kept."""
+    """Count the functions that are compiled and cached."""
 
     def __init__(self):
         self.count = 0
 
     def on_start(self, what):
-        """Take note."""
-        self.count += cpu.kept(what.data["dispatcher"])
+        """Count one function."""
+        self.count += cpu.is_cached(what.data["dispatcher"])
 
     def on_end(self, what):
-        """Nothing."""
+        """Do nothing."""
 
 
 def _bowl(x, grad):
@@ -145,9 +145,9 @@ def _plain(x, *row):
 
 
 def _compile(method, dtype, large):
-    """Run a method in all its forms, for a few steps; return how many kernels were compiled and kept."""
+    """Run a method in all ways for a few steps; return the number of functions that were compiled and cached."""
     rule, few, listener = find(method), {"maxiter": 2, "gtol": 0.0}, _Count()
-    shapes = [(2,)] + [(3, 2)] * (rule.shaped((3, 2)) is not rule)  # vectors, and matrices where it tells them apart
+    shapes = [(2,)] + [(3, 2)] * (rule.shaped((3, 2)) is not rule)  # vectors; matrices, if it steps them differently
     shapes += [(cpu.PARALLEL_FROM,)] * bool(large and cpu.parallel_pays(cpu.PARALLEL_FROM))
     with event.install_listener("numba:compile", listener):
         for shape in shapes:
@@ -165,7 +165,7 @@ def _compile(method, dtype, large):
 
 
 def _in_processes(tasks, large, jobs, tell):
-    """Share the tasks out among processes; return how many kernels these compiled."""
+    """Distribute the tasks among processes; return the number of functions that these compiled."""
     code = "from numbaopt.tools.warmup import serve; serve()"
     path = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]
     env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, path))}
@@ -192,7 +192,7 @@ def _in_processes(tasks, large, jobs, tell):
 
 
 def serve():
-    """Do the tasks that another process has written on the command line; write a line on each."""
+    """Do the tasks on the command line of this process, and print one line about each."""
     tasks, large = json.loads(sys.argv[1])
     for method, dtype in tasks:
         began = perf_counter()

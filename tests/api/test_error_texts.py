@@ -388,6 +388,7 @@ CASES = [
     loaded(lambda group: group.update(numbers=[{"d": 1.0}])),
     loaded(lambda group: group["slots"][0].update(m=np.ones(3))),
     loaded(lambda group: group["slots"][0].update(m=np.array(["a", "b"]))),
+    loaded(lambda group: group["hyper"].update(lr=np.array([0.1, 0.2]))),  # which takes a slot
     # schedules and problems
     lambda: schedules.cosine("fast", 100),
     lambda: schedules.cosine(0.1, 0),
@@ -544,7 +545,7 @@ CASES += [
 ELSEWHERE = {
     "backends/cuda.py": "device arrays: tests/backends/test_cuda.py",
     "api/param_group.py:gather": "device arrays: tests/backends/test_cuda.py; grads that are None are a case",
-    "api/param_group.py:_like": "device arrays: tests/backends/test_cuda.py",
+    "api/param_group.py:_check_device_gradient": "device arrays: tests/backends/test_cuda.py",
     "api/param_group.py:__init__": "device arrays beside others: tests/backends/test_cuda.py",
     "methods/state.py:__reduce__": "a state on a device: tests/backends/test_cuda.py",
     "embedded/codegen.py": "errors of minimize in compiled code: tests/embedded/test_typing.py",
@@ -553,7 +554,7 @@ ELSEWHERE = {
     "backends/simd/arithmetic.py": "a sign to the compiler, caught in the package",
     "backends/simd/arrays.py": "a sign to the compiler, caught in the package",
     "backends/simd/kinds.py": "a sign to the compiler, caught in the package",
-    "objectives/wrapper.py": "a sign that Python has to evaluate, caught in the package",
+    "objectives/compiled_estimates.py": "a sign that Python has to evaluate, caught in the package",
     "objectives/compiled.py": "a sign that Python has to evaluate, caught in the package",
     "many/workers.py": "what a thread raised, raised again",
     "drivers/assemble.py": "an assertion about the package's own text",
@@ -563,7 +564,7 @@ ELSEWHERE = {
     "backends/cache_files.py": "a sign to what loads compiled code, which then compiles: tests/backends/test_processes.py damages files",
     "tools/warmup.py:warmup": "nothing kept, nothing compiled: tests/backends/test_processes.py; others are cases",
     "tools/warmup.py:_in_processes": "a process that was ended from outside",
-    "comparison/scipy_history.py:_seen": "a sign that all is compiled, caught in the package",
+    "comparison/scipy_history.py:_fun": "a sign that all is compiled, caught in the package",
     "methods/method.py:_rebound": "what a base class leaves to others",
     "objectives/objective.py:__call__": "what a base class leaves to others; jac=True is a case",
     "solvers/lbfgs.py": "compiled code: tests/solvers/test_solvers.py",

@@ -401,7 +401,7 @@ def test_warmup(tmp_path):
     assert set(told["compiled"]) == {"bowl", "rows", "objective"}, "nothing but objectives"
     words = "warmup", "--methods", "sgd", "--dtypes", "float64", "float32"
     for status, out, err in map(told_by, [command(tmp_path, *words) for _ in range(2)]):
-        assert (status, err) == (0, "") and out.endswith("All was there: nothing had to be compiled.\n")
+        assert (status, err) == (0, "") and out.endswith("Everything was in the cache: nothing had to be compiled.\n")
 
 
 def test_info(tmp_path):

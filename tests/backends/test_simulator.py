@@ -1,7 +1,4 @@
-"""The CUDA kernels without a device: test_cuda.py under Numba's simulator, in a process of its own.
-
-By its name it comes late: most of the CPU's steps, which it compares with, have been compiled by then.
-"""
+"""The CUDA kernels without a device: test_cuda.py under Numba's simulator, in a process of its own."""
 
 import os
 import subprocess
@@ -12,11 +9,12 @@ import pytest
 
 
 @pytest.mark.skipif(os.environ.get("NUMBA_ENABLE_CUDASIM", "0") != "0", reason="simulated already")
-def test_under_the_simulator():
+def test_under_the_simulator(request):
     tests = Path(__file__).with_name("test_cuda.py")
+    every = ["--all"] if request.config.getoption("all") else []
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests)],
-        cwd=tests.parents[1],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *every, str(tests)],
+        cwd=tests.parents[2],
         env=os.environ | {"NUMBA_ENABLE_CUDASIM": "1"},
         capture_output=True,
         text=True,

@@ -123,8 +123,8 @@ def counting_down(x, grad, *more):
 def test_an_exception_after_the_driver_of_its_own_has_taken_over(monkeypatch, method):
     monkeypatch.setattr(specialize, "PATIENCE", 0.0)
     taken = []
-    specialise = specialize.Tier._specialise
-    monkeypatch.setattr(specialize.Tier, "_specialise", lambda tier: (specialise(tier), taken.append(tier)))
+    original = specialize.Driver._specialize
+    monkeypatch.setattr(specialize.Driver, "_specialize", lambda tier: (original(tier), taken.append(tier)))
     given = {"jac": "inplace", "method": method, "options": {"maxiter": 10**7, "gtol": 0, "lr": 1e-8}}
     fun = njit(counting_down.py_func)  # a tier of its own
     with pytest.raises(ArithmeticError, match="pulled the plug") as caught:

@@ -211,8 +211,8 @@ KINDS = {
 @pytest.mark.parametrize("shuffle", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_kinds_of_data(kind, shuffle, tmp_path):
-    thing = KINDS[kind](tmp_path)
-    batches = Batches((thing, Y), 5, shuffle=shuffle, seed=1)
+    member = KINDS[kind](tmp_path)
+    batches = Batches((member, Y), 5, shuffle=shuffle, seed=1)
     for (x, y), _ in batches.epoch(0):
         dense = x.toarray() if scipy.sparse.issparse(x) else np.asarray(x)
         np.testing.assert_array_equal(dense, X[y])

@@ -1,5 +1,6 @@
 """Steps from row to row, which save copying the best point: every bit as where it is copied."""
 
+import importlib
 import itertools
 
 import numpy as np
@@ -9,7 +10,7 @@ from numba import njit
 import numbaopt
 from numbaopt import minimize
 from numbaopt.backends import cpu
-from numbaopt.drivers import double_buffer, drive, specialize
+from numbaopt.drivers import compiled_loop, double_buffer, specialize
 from numbaopt.drivers.stopping import BEST_G, BEST_X, MAXITER, G, X
 from numbaopt.lowering import emit_cpu
 
@@ -35,12 +36,12 @@ def both(monkeypatch):
     """Return a function that minimises twice: from row to row, and with the best point copied."""
     used = []
 
-    class Rows(double_buffer.Rows):
+    class Counted(double_buffer.DoubleBuffer):
         def __init__(self, run):
             super().__init__(run)
             used.append(self)
 
-    monkeypatch.setattr(drive, "Rows", Rows)
+    monkeypatch.setattr(compiled_loop, "DoubleBuffer", Counted)
     monkeypatch.setattr(cpu, "PARALLEL_FROM", N)
 
     def twice(method, dtype=np.float64, limit=10**9, run=minimize, **given):
@@ -51,7 +52,7 @@ def both(monkeypatch):
         rows = one()
         assert len(used) == 1
         with monkeypatch.context() as patch:
-            patch.setattr(drive, "suits", lambda run: False)
+            patch.setattr(compiled_loop, "suits", lambda run: False)
             copies = one()
         assert len(used) == 1
         used.clear()
@@ -117,14 +118,14 @@ def test_taken_up_again(both, tmp_path):
 def test_with_the_objective_inside_the_driver(both, monkeypatch):
     made = []
 
-    def specialise(self):
+    def specialize_(self):
         before = self._driver
         earlier(self)
         made.append(self._driver is not before)
 
-    earlier = specialize.Tier._specialise
+    earlier = specialize.Driver._specialize
     monkeypatch.setattr(specialize, "PATIENCE", 0.0)
-    monkeypatch.setattr(specialize.Tier, "_specialise", specialise)
+    monkeypatch.setattr(specialize.Driver, "_specialize", specialize_)
     # No other test's driver keeps this much of a history: none was specialised before.
     first, _ = both(numbaopt.adam(lr=0.6), options={"maxiter": 20, "gtol": None, "history": True})  # changes over on the way
     rows, copies = both(numbaopt.adam(lr=0.6), options={"maxiter": 20, "gtol": None, "history": True})
@@ -138,7 +139,7 @@ def test_rows_that_have_changed_their_parts_are_put_in_their_places():
     """All orders that there can be, the best point being the latest or not."""
     for points, slopes, kept in itertools.product(itertools.permutations(range(3)), [(0, 1), (1, 0)], [0, 1]):
         block = np.arange(24.0).reshape(4, 6)
-        rows = object.__new__(double_buffer.Rows)
+        rows = object.__new__(double_buffer.DoubleBuffer)
         rows._points, rows._slopes = (block[X], block[BEST_X], np.arange(24.0, 30)), (block[G], block[BEST_G])
         rows._place, rows._kept = np.array([*points, *slopes]), np.array([[kept], [1]])
         wanted = [rows._points[points[0]], rows._slopes[slopes[0]]]
@@ -162,7 +163,7 @@ def test_what_does_not_suit(monkeypatch):
         minimize(wells, np.ones(n), (np.zeros(1, int), 1), method, "inplace", **given)
         return seen.pop()
 
-    monkeypatch.setattr(drive, "drive", drive)
+    monkeypatch.setattr(importlib.import_module("numbaopt.api.minimize"), "drive", drive)
     assert suits(numbaopt.sgd)
     assert not suits(numbaopt.sgd, cpu.PARALLEL_FROM - 1)
     assert not suits(numbaopt.sgd, bounds=(0, 1))

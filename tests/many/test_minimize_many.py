@@ -146,10 +146,10 @@ def scalar(monkeypatch):
 @pytest.fixture
 def swum(monkeypatch):
     """Compile for lanes at once, where that can be; what is called is noted here, or None where it cannot be."""
-    calls, swimmer = [], workers.swimmer
+    calls, simd_driver = [], workers.simd_driver
 
     def spy(*given):
-        swim = swimmer(*given)
+        swim = simd_driver(*given)
         if swim is None:
             calls.append(None)
             return None
@@ -161,7 +161,7 @@ def swum(monkeypatch):
         return counted
 
     monkeypatch.setattr(specialize, "PATIENCE", 0.0)
-    monkeypatch.setattr(workers, "swimmer", spy)
+    monkeypatch.setattr(workers, "simd_driver", spy)
     return calls
 
 
@@ -223,7 +223,7 @@ def test_what_has_no_lanes_is_tried_once(swum, monkeypatch):
     )
     for _ in range(2):
         result = minimize_many(allocates, X0, SHARED, data, ADAM, True, threads=1)
-    assert set(swum) == {None} and [name for _, name in tried].count("pool") == 1
+    assert set(swum) == {None} and [name for _, name in tried].count("simd") == 1
     monkeypatch.setattr(specialize, "PATIENCE", np.inf)
     assert_alone(result, allocates, X0, SHARED, data, ADAM, True)
 
@@ -693,14 +693,14 @@ def test_specialised(scalar, monkeypatch):
     X0, data = inputs(9)
     given = X0, SHARED, data, "lbfgs", "inplace"
     before = minimize_many(valley, *given, threads=1)
-    made, specialise = [], specialize.Tier._specialise
+    made, compile_ = [], specialize.Driver._specialize
 
     def spy(tier):
         driver = tier._driver
-        specialise(tier)
+        compile_(tier)
         made.append(tier._driver is not driver)
 
-    monkeypatch.setattr(specialize.Tier, "_specialise", spy)
+    monkeypatch.setattr(specialize.Driver, "_specialize", spy)
     monkeypatch.setattr(specialize, "PATIENCE", 0.0)
     after = minimize_many(valley, *given, threads=1)
     assert made == [True]
@@ -729,7 +729,7 @@ def calls_fastmath(x, grad):
 
 
 def test_fastmath_further_down_keeps_an_objective_out_of_lanes(monkeypatch):
-    monkeypatch.setattr(workers, "swimmer", lambda *given: pytest.fail("its bits would depend on time"))
+    monkeypatch.setattr(workers, "simd_driver", lambda *given: pytest.fail("its bits would depend on time"))
     monkeypatch.setattr(specialize, "PATIENCE", 0.0)
     X0 = np.arange(27.0).reshape(9, 3)
     result = minimize_many(calls_fastmath, X0, method=numbaopt.sgd(lr=0.1), jac="inplace", threads=1)
@@ -740,9 +740,10 @@ SCRIPT = """
 import numpy as np
 from numba import njit
 from numba.core.dispatcher import Dispatcher
-from numbaopt import minimize, minimize_many, sgd, tiers
+from numbaopt import minimize, minimize_many, sgd
+from numbaopt.drivers import specialize
 
-tiers.PATIENCE = 0.0
+specialize.PATIENCE = 0.0
 
 @njit(cache=True)
 def fair(x, grad, a):

@@ -19,7 +19,8 @@ from numbaopt.rule import Rule, rule
 
 METHODS = {name: getattr(numbaopt, name) for name in [*numbaopt.names(), *numbaopt.names("solvers")]}
 STAGES = {name: getattr(transforms, name) for name in transforms.__all__}
-MODULES = {numbaopt: [name for name in numbaopt.__all__ if name not in METHODS], schedules: schedules.__all__, problems: problems.__all__}
+MODULES = {numbaopt: [name for name in numbaopt.__all__ if name not in METHODS]}
+MODULES |= {schedules: schedules.__all__, problems: problems.__all__}
 PUBLIC = {
     f"{module.__name__}.{name}": getattr(module, name)
     for module, names in MODULES.items()

@@ -19,9 +19,9 @@ def closed():
     plt.close("all")
 
 
-def run(fun=(9.0, 4.0, 1e-3), success=True, **more):
+def run(fun=(9.0, 4.0, 1e-3), success=True, **arrays):
     k = np.arange(len(fun))
-    history = {"nit": k, "fun": np.array(fun), "norm": 2.0 + k, "lr": 0.1 + 0 * k, "seconds": 1e-4 * k} | more
+    history = {"nit": k, "fun": np.array(fun), "norm": 2.0 + k, "lr": 0.1 + 0 * k, "seconds": 1e-4 * k} | arrays
     return Result(success=success, fun=np.nanmin(fun), x=np.zeros(2), history=history)
 
 
@@ -235,12 +235,12 @@ def test_courses_of_parameters():
     assert legend(ax) == ["x[0]", "x[1]", "x[2]"] and [v.tolist() for _, v in curves(ax)] == course.T.tolist()
     ax = plot.parameters(Result(x={"a": course[-1, :1].reshape(1, 1), "b": course[-1, 1:]}, history=history))
     assert legend(ax) == ["a[0, 0]", "b[0]", "b[1]"]
-    more = np.random.default_rng(0).normal(size=(9, 40)).cumsum(0)
-    ax = plot.parameters(Result(x=more[-1], history={"nit": np.arange(9), "x": more}))
-    assert [v.tolist() for _, v in curves(ax)] == more.T.tolist() and len(ax.figure.axes) == 2  # with the color bar
-    ax = plot.parameters(Result(x={"a": more[-1, :39], "b": 1.0}, history={"nit": np.arange(9), "x": more}))
+    forty = np.random.default_rng(0).normal(size=(9, 40)).cumsum(0)
+    ax = plot.parameters(Result(x=forty[-1], history={"nit": np.arange(9), "x": forty}))
+    assert [v.tolist() for _, v in curves(ax)] == forty.T.tolist() and len(ax.figure.axes) == 2  # with the color bar
+    ax = plot.parameters(Result(x={"a": forty[-1, :39], "b": 1.0}, history={"nit": np.arange(9), "x": forty}))
     assert legend(ax) == ["a (median and 90 % of 39)", "b"]
-    assert curves(ax)[0][1].tolist() == np.median(more[:, :39], axis=1).tolist()
+    assert curves(ax)[0][1].tolist() == np.median(forty[:, :39], axis=1).tolist()
 
 
 def test_complex_parameters_by_parts():

@@ -1,11 +1,11 @@
-"""Lanes: numbers side by side, one for each of several problems, as one number of a Numba type.
+"""Lanes: a Numba type of several numbers side by side, one for each of several problems.
 
-A scalar objective compiled for arrays of lanes evaluates several problems at once. What types gives in each lane
-the bits that the scalar function gives, compiled with the same options and without fastmath; a question whose
-answer may differ between lanes (``if x[0] > 0``) has no type, and the compiler says so. Memory holds the lanes of
-one coordinate side by side: n coordinates have shape (n, width).
+A scalar objective compiled for arrays of lanes evaluates several problems at once. If it compiles, each lane has the
+bits that the scalar function gives, compiled with the same options and without fastmath. A condition that may differ
+between lanes (``if x[0] > 0``) has no type, and compiling fails. The lanes of one coordinate are adjacent in memory: n
+coordinates have shape (n, width).
 
-What no type can see counts for all lanes at once, not for each: a random draw, a print, a counter in an argument.
+Side effects, which types do not show, happen once for all lanes: a random draw, a print, a counter in an argument.
 """
 
 from numbaopt.backends.simd import arithmetic  # noqa: F401

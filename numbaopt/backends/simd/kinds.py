@@ -164,6 +164,8 @@ def select(typing, mask, a, b):
     """Return `a` in the lanes where the mask holds and `b` in the others."""
     width = widths(mask, a, b)
     dtype = element(typing.unify_types(a, b), width)
+    if isinstance(dtype, types.Integer):
+        dtype = types.float64  # there are no lanes of integers
     if not isinstance(mask, Lanes) or mask.dtype != types.boolean or width is None or dtype not in ELEMENTS:
         return None
     kind = mask.of(dtype)

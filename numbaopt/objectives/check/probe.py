@@ -181,7 +181,7 @@ class Probe:
         return d
 
     def _measure_noise(self):
-        """Return the standard deviation of the noise, from the differences of order 3 to 6 of values at close points."""
+        """Return the standard deviation of the noise, from differences of order 3 to 6 of values at close points."""
         points, step = 8, self.eps**0.75
         signs = np.random.default_rng(1).choice([-1.0, 1.0], self.x.size)
         for _ in range(5):  # lengthen the step until most values differ

@@ -245,7 +245,7 @@ def misfilled(x, grad):
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong", "given"),
+    ("right", "wrong", "arguments"),
     [
         (squares, lambda x: squares(x, factor=2), {"jac": True}),
         (lambda x: squares(x)[0], lambda x: squares(x, factor=2)[0] + x[0], {"jac": lambda x: squares(x)[1]}),
@@ -258,11 +258,11 @@ def misfilled(x, grad):
     ],
     ids=["True", "callable", "jitted", "batch", "stream", "SciPy", "bounds", "SciPy, bounds"],
 )
-def test_option_of_minimize(right, wrong, given):
-    stream = hasattr(given.get("data"), "__next__")
+def test_option_of_minimize(right, wrong, arguments):
+    stream = hasattr(arguments.get("data"), "__next__")
 
     def call(fun, **options):
-        keywords = given | ({"data": iter([(M, Y)])} if stream else {})
+        keywords = arguments | ({"data": iter([(M, Y)])} if stream else {})
         return minimize(fun, X, options={"maxiter": 3} | options, **keywords)
 
     plain, checked = call(right), call(right, check_grad=True)
@@ -326,7 +326,7 @@ def test_a_batch_may_be_overwritten():
 
 
 @pytest.mark.parametrize(
-    ("given", "error", "text"),
+    ("arguments", "error", "text"),
     [
         ({"jac": None}, ValueError, "needs a gradient to compare with differences, but jac=None provides none"),
         ({"jac": "3-point"}, ValueError, "jac='3-point' provides none"),
@@ -337,9 +337,9 @@ def test_a_batch_may_be_overwritten():
         ({"fun": lambda x: (1.0, np.ones(3))}, ValueError, r"the gradient has shape \(3,\)"),
     ],
 )
-def test_invalid_arguments(given, error, text):
+def test_invalid_arguments(arguments, error, text):
     with pytest.raises(error, match=text):
-        check_grad(**({"fun": squares, "x0": X} | given))
+        check_grad(**({"fun": squares, "x0": X} | arguments))
 
 
 def test_the_option_is_true_or_false():

@@ -1,0 +1,14 @@
+"""How compiled drivers write a history."""
+
+from numbaopt.drivers.flags import HISTORY_NUMBERS, HISTORY_X
+
+
+def write_entry(k, f, norm, x, h, trace, points, first):
+    """Write entry ``k``: a row of ``points``, and a column of ``trace`` with h's numbers from ``first``."""
+    trace[0, k], trace[1, k] = f, norm
+    if HISTORY_NUMBERS:
+        for j in range(2, trace.shape[0]):
+            trace[j, k] = h[first + j - 2]
+    if HISTORY_X:
+        for i in range(x.size):
+            points[k, i] = x[i]
