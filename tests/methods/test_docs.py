@@ -192,7 +192,7 @@ def test_the_help_of_a_chain_describes_its_stages():
 
 
 def test_classes_keep_their_docstrings():
-    assert Rule.__doc__.startswith("A method:") and "Attributes" in Rule.__doc__
+    assert Rule.__doc__.startswith("An optimization method:") and "Attributes" in Rule.__doc__
     solvers = importlib.import_module("numbaopt.solvers.solver")
     assert solvers.Solver.__doc__.startswith("A method with a handwritten compiled step")
 
