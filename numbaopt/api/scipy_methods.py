@@ -44,7 +44,9 @@ def through_scipy(fun, x0, args, method, jac, hess, hessp, bounds, constraints, 
         rest = (hess, hessp, bounds, constraints, tol, callback, options)
         return _with_spent(optimize.minimize(fun, x0, args, method, jac, *rest), spent)
     if shaped and any(part is not None and part != () for part in (hess, hessp, constraints)):
-        raise ValueError("hess, hessp and constraints are for a real x0 of one dimension: they would see it flat")
+        raise ValueError(
+            "hess, hessp and constraints require a real x0 of one dimension, because they would get a flat x"
+        )
     problem = Problem(fun, x0, args, jac)
     refuse_complex(bounds, problem.structure)
     restore = problem.structure.views

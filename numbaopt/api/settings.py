@@ -74,7 +74,9 @@ class Settings:
         if spsa and ("data" not in minibatch or is_stream(minibatch["data"])):
             minibatch.pop("seed", None)  # the seed of the estimates, and not of the batches
         if minibatch and "data" not in minibatch:
-            raise ValueError(f"{next(iter(minibatch))} without data: what is to be split goes into data, not args")
+            raise ValueError(
+                f"{next(iter(minibatch))} without data: pass the arrays to be split into batches as data, not as args"
+            )
         self.options = settle(options, tol, bool(minibatch), spsa)
         self.batches = batches = Batches(**minibatch) if minibatch else None
         self.callback, self.keeper, self.spsa, self.seed = callback, keeper, None, None
@@ -87,8 +89,8 @@ class Settings:
     def check_method(self, method):
         """Raise ValueError if a rule or solver cannot do what these settings ask for."""
         if not isinstance(method, Rule) and (self.spsa is not None or self.batches is not None):
-            changed = "with jac='spsa', where each is another" if self.spsa else "with data, which changes it"
-            raise ValueError(f"{method.name} compares values of one function; {changed}, take a rule")
+            changed = "with jac='spsa', values are random" if self.spsa else "with data, each batch changes it"
+            raise ValueError(f"{method.name} compares values of one function, but {changed}: use a rule")
         policy = self.options["nonfinite"]
         if policy == "stop":
             return
@@ -97,7 +99,7 @@ class Settings:
             raise ValueError(f"nonfinite={policy!r} is for rules; {text}")
         if self.batches is not None and method.gradients_per_step > 1:
             text = f"{method.name} takes {method.gradients_per_step} gradients of each"
-            raise ValueError(f"nonfinite={policy!r} passes batches over, and {text}")
+            raise ValueError(f"nonfinite={policy!r} skips batches, but {text}")
 
 
 def read_minibatch(data, batch_size, epochs, shuffle, seed, drop_last):

@@ -89,8 +89,8 @@ def compare(
     if options is not None and not isinstance(options, Mapping):
         raise TypeError(f"options is a mapping of names to values, not {describe(options)}")
     if hasattr(data, "__next__"):
-        text = "data can be gone through once, and each method is to see all of it"
-        raise ValueError(f"{text}: give what starts anew each time, an object with __iter__, or arrays")
+        text = "data can be gone through once, but each method needs all of it"
+        raise ValueError(f"{text}: pass arrays, or an object whose __iter__ starts again each time")
     options = dict(options or {})
     check = options.pop("check_grad", False) is True  # once, and not counted among any method's evaluations
     options["history"] = options.get("history") or True

@@ -143,15 +143,15 @@ class _Many:
         self.total, self.shape = len(self.starts), self.starts.shape[1:]
         self.rows = read_rows(data, self.total)
         if is_scipys(method):
-            raise ValueError(f"SciPy's {method} takes one problem at a time: see minimize. Of ours take lbfgs, say")
+            raise ValueError(f"SciPy's {method} takes one problem at a time: see minimize. Here use lbfgs, for example")
         if is_spsa(jac):
-            raise ValueError("jac='spsa' is for minimize: there each problem may have a seed of its own")
+            raise ValueError("jac='spsa' is for minimize, where each problem can have its own seed")
         rule = find(method)
         hyper, others, unknown = split(rule, options)
         refuse(rule, unknown)
         self.settings, self.tol, self.others = Settings(others, tol), tol, others
         if self.settings.options["history"]:
-            raise ValueError("history is for one problem, as minimize keeps it; of many there are results only")
+            raise ValueError("history is for one problem, in minimize; minimize_many has no histories")
         arrays = [name for name in hyper if np.ndim(hyper[name])]
         self.values = {name: read_values(rule, name, hyper.pop(name), self.total) for name in arrays}
         self.rule = rule(**hyper, **{name: values[0] for name, values in self.values.items()})

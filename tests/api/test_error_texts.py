@@ -227,7 +227,7 @@ MASKED = np.ma.array([1.0, 2.0], mask=[True, False])
 READ_ONLY = X.copy()
 READ_ONLY.flags.writeable = False
 CASES = [
-    # minimize: what it minimises
+    # minimize: what it minimizes
     run(fun=3),
     run(fun=lambda x: None),
     run(fun=lambda x: (1.0, x)),

@@ -36,7 +36,7 @@ def module(name):
 
 
 def point(monkeypatch, suite, method, way, gtol):
-    """Let whatever in a module of tests minimises do it by this method."""
+    """Let whatever in a module of tests minimizes do it by this method."""
 
     def by_method(fun, x0, *args, **kwargs):
         options = {k: v for k, v in (kwargs.get("options") or {}).items() if k not in FOREIGN}
@@ -183,7 +183,7 @@ CANNOT = {
     "test_lbfgsb_hessinv": dict.fromkeys(["test_1", "test_2", "test_3"], "hess_inv, which first-order methods lack"),
     "test_cobyla": {
         "TestCobyla.test_f_target": OWN,
-        "TestBounds.test_basic": "minimises from a start that NaN surrounds, by comparing values",
+        "TestBounds.test_basic": "minimizes from a start that NaN surrounds, by comparing values",
         "TestBounds.test_unbounded": OWN,
     },
     "test_minimize_constrained": {
@@ -193,7 +193,7 @@ CANNOT = {
         "test_gh20665_too_many_constraints": CONSTRAINTS,
     },
 }
-# The other tests of these modules that minimise give constraints: test_the_others_give_constraints sees to that.
+# The other tests of these modules that minimize give constraints: test_the_others_give_constraints sees to that.
 
 
 def pointed(lists, methods):
@@ -231,7 +231,7 @@ SEARCHES = {"minimize", "basinhopping", "dual_annealing"}
 
 
 def minimising(suite):
-    """List the tests of a module that minimise."""
+    """List the tests of a module that minimize."""
     for node in ast.parse(inspect.getsource(suite)).body:
         tests = node.body if isinstance(node, ast.ClassDef) else [node]
         prefix = f"{node.name}." if isinstance(node, ast.ClassDef) else ""

@@ -446,7 +446,7 @@ def test_an_exception_passes_through_and_writes_nothing(form):
 
 
 def test_objectives_are_independent_of_each_other():
-    """The same function minimised in several threads, each with its own adapter."""
+    """The same function minimized in several threads, each with its own adapter."""
     wrong = []
 
     def work(k):
