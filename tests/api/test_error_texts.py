@@ -556,7 +556,7 @@ ELSEWHERE = {
     "wrapper.py": "a sign that Python has to evaluate, caught in the package",
     "compiled_objective.py": "a sign that Python has to evaluate, caught in the package",
     "crowd.py": "what a thread raised, raised again",
-    "splice.py": "an assertion about the package's own text",
+    "digest.py": "a sign that nothing is kept on disk, caught in the package",
     "autodiff.py:__init__": "without autograd: tests/objectives/test_autograd.py; jitted functions are a case",
     "drawing.py:axes_or_new": "without matplotlib: tests/plot/test_figures.py",
     "progress.py:__init__": "without tqdm: tests/drivers/test_recorder.py",
