@@ -14,7 +14,7 @@ import textwrap
 from numbaopt.drivers import flags, stopping, termination, trace
 from numbaopt.lowering import emit_cpu, runtime_text
 
-INLINED = (stopping.check, stopping.largest_entry, stopping.largest_projected, stopping.keep_if)
+INLINED: tuple = (stopping.check, stopping.largest_entry, stopping.largest_projected, stopping.keep_if)
 INLINED += (trace.write_entry,)
 PROVIDED = {"np", "jit", "step", *dir(builtins)}  # names that need no import
 
