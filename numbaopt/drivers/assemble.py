@@ -14,13 +14,13 @@ import textwrap
 from numbaopt.drivers import flags, stopping, termination, trace
 from numbaopt.lowering import emit_cpu, runtime_text
 
-INLINED = (stopping.check, stopping.largest_entry, stopping.largest_projected, stopping.keep_if)
+INLINED: tuple = (stopping.check, stopping.largest_entry, stopping.largest_projected, stopping.keep_if)
 INLINED += (trace.write_entry,)
 PROVIDED = {"np", "jit", "step", *dir(builtins)}  # names that need no import
 
 
 @functools.cache
-def assemble(functions, program, on, more="", last=None, inlined=(), provided=()):
+def assemble(functions, program, on, more="", last=None, inlined=(), provided=(), inside=()):
     """Return the text of a driver.
 
     Parameters
@@ -39,16 +39,20 @@ def assemble(functions, program, on, more="", last=None, inlined=(), provided=()
         Further functions that are inlined, or that are inlined in the place of those of the same name.
     provided : tuple of str
         Names that need no import.
+    inside : tuple of str
+        Parameters that are functions. Calls of them become calls of global functions, ``fun_`` for ``fun``, which are
+        provided, too; the parameters stay, and go unused.
     """
     trees = {tree.name: tree for tree in map(_parsed, (*INLINED, *inlined))}
     lines = None if program is None else emit_cpu.inline(program)
     if lines is not None:
         trees["step"] = ast.parse("\n    ".join(["def step(t, x, g, s, h):", *lines])).body[0]
-    inliner = Inliner(trees, dict.fromkeys(flags.NAMES, False) | dict.fromkeys(on, True))
+    inliner = Inliner(trees, dict.fromkeys(flags.NAMES, False) | dict.fromkeys(on, True), inside)
     parts = [ast.unparse(inliner.visit(_parsed(function))) for function in functions]
     parts += [last] * (last is not None)
     spaces = [vars(stopping), vars(termination), *(f.__globals__ for f in functions)]
-    head = "\n".join(["import numpy as np\n", *_imports("\n".join([more, *parts]), spaces, provided)])
+    known = {*provided, *(f"{name}_" for name in inside)}
+    head = "\n".join(["import numpy as np\n", *_imports("\n".join([more, *parts]), spaces, known)])
     jitted = [more] * bool(more) + ["@jit\n" + part for part in parts[:-1]]
     return runtime_text.assemble("a driver", program, "numpy", [head, *jitted, "@step\n" + parts[-1]])
 
@@ -73,7 +77,7 @@ def _imports(text, spaces, provided):
     defined = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     defined |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
     defined |= {node.arg for node in nodes if isinstance(node, ast.arg)}
-    used = {node.id for node in nodes if isinstance(node, ast.Name)} - defined - PROVIDED - set(provided)
+    used = {node.id for node in nodes if isinstance(node, ast.Name)} - defined - PROVIDED - provided
     lines = []
     for space in {space["__name__"]: space for space in spaces}.values():
         names = sorted(used.intersection(space))
@@ -95,10 +99,12 @@ class Inliner(ast.NodeTransformer):
         Syntax trees by name.
     flags : dict
         Truth values by name.
+    inside : tuple of str
+        See `assemble`.
     """
 
-    def __init__(self, functions, flags):
-        self.functions, self.flags, self.taken = functions, flags, set()
+    def __init__(self, functions, flags, inside):
+        self.functions, self.flags, self.inside, self.taken = functions, flags, inside, set()
 
     def visit_FunctionDef(self, node):
         """Inline in a whole function; a parameter ``step`` stays, and goes unused where the step is inside."""
@@ -114,6 +120,12 @@ class Inliner(ast.NodeTransformer):
         """Leave the expression that flags decide for."""
         on = self._decided(node.test)
         return self.generic_visit(node) if on is None else self.visit(node.body if on else node.orelse)
+
+    def visit_Call(self, node):
+        """Call a global function instead of a parameter."""
+        if isinstance(node.func, ast.Name) and node.func.id in self.inside:
+            node.func = ast.Name(f"{node.func.id}_")
+        return self.generic_visit(node)
 
     def _decided(self, test):
         """Return what a condition on flags comes to; None for any other condition."""

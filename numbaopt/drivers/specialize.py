@@ -101,10 +101,8 @@ class Driver:
         """Return the driver with the objective inside, not yet compiled."""
         functions, flags, more = self._parts
         step = None if self._program is not None else self._step
-        given = ", ".join(f"a{k}" for k in range(len(self._rest)))
-        last = f"def driver(fun, step, {given}):\n    return {functions[-1].__name__}(objective_, step_, {given})"
-        text = assemble(functions, self._program, flags, more, last, provided=("objective_", "step_"))
-        driver = load.__wrapped__(text, "driver", cached=False, objective_=self._function, step_=step)
+        text = assemble(functions, self._program, flags, more, inside=("fun", "step"))
+        driver = load.__wrapped__(text, "driver", cached=False, fun_=self._function, step_=step)
         parallel = step is not None and step.targetoptions.get("parallel")
         known = None if parallel else digest(self._function)
         if step is not None and known is not None:

@@ -556,7 +556,7 @@ ELSEWHERE = {
     "objectives/compiled_estimates.py": "a sign that Python has to evaluate, caught in the package",
     "objectives/compiled.py": "a sign that Python has to evaluate, caught in the package",
     "many/workers.py": "what a thread raised, raised again",
-    "drivers/assemble.py": "an assertion about the package's own text",
+    "drivers/digest.py": "a sign that nothing is kept on disk, caught in the package",
     "objectives/autograd.py:__init__": "without autograd: tests/objectives/test_autograd.py; jitted functions are a case",
     "plot/axes.py:axes_or_new": "without matplotlib: tests/plot/test_figures.py",
     "drivers/progress.py:__init__": "without tqdm: tests/drivers/test_recorder.py",

@@ -691,7 +691,8 @@ def test_one_message_for_all():
 
 
 def test_specialised(scalar, monkeypatch):
-    """What takes long gets a driver of its own; the bits stay."""
+    """An objective that runs for long gets a driver of its own; the bits stay."""
+    monkeypatch.setattr(specialize, "digest", lambda function: None)  # nothing comes from the disk
     X0, data = inputs(9)
     given = X0, SHARED, data, "lbfgs", "inplace"
     before = minimize_many(valley, *given, threads=1)
@@ -761,7 +762,7 @@ print(many.x.sum(), minimize(fair, np.ones(2), 3.0, sgd(lr=0.01), "inplace").fun
 
 
 def test_the_cache_does_not_grow(tmp_path):
-    """What is compiled for one objective alone leaves nothing behind."""
+    """What one process compiles for an objective alone, the next one finds and does not write again."""
     script, cache = tmp_path / "script.py", tmp_path / "cache"
     script.write_text(SCRIPT)
     seen, said = [], []
