@@ -22,14 +22,6 @@ PARALLEL_FROM = 50_000  # entries; for fewer, starting a second thread costs mor
 MISMATCH_ERRORS = (TypeError, ValueError, AttributeError, RuntimeError, numba.core.errors.NumbaError)
 
 
-
-
-
-
-
-
-
-
 def uncached(function, **options):
     """Return a function that is compiled at its first call with the options of all kernels, anew in each process."""
     return njit(**(OPTIONS | options))(function)
@@ -53,28 +45,6 @@ def jit(function=None, *, cached=True, **options):
 def is_cached(dispatcher):
     """Return whether the code of a compiled function is cached on disk."""
     return isinstance(getattr(dispatcher, "_cache", None), FunctionCache)
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
 
 
 @once

@@ -104,11 +104,11 @@ class Inliner(ast.NodeTransformer):
     """
 
     def __init__(self, functions, flags, inside):
-        self.functions, self.flags, self.inside, self.taken = functions, flags, inside, set()
+        self.functions, self.flags, self.inside, self.taken, self.bound = functions, flags, inside, set(), set()
 
     def visit_FunctionDef(self, node):
         """Inline in a whole function; a parameter ``step`` stays, and goes unused where the step is inside."""
-        self.taken = _names(node)
+        self.taken, self.bound = _names(node), _bound(node)
         return self.generic_visit(node)
 
     def visit_If(self, node):
@@ -144,6 +144,8 @@ class Inliner(ast.NodeTransformer):
         given = dict(zip([parameter.arg for parameter in function.args.args], call.args, strict=True))
         local = {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         local |= {name for name, argument in given.items() if not isinstance(argument, (ast.Name, ast.Constant))}
+        if hidden := (_names(function) - _bound(function)) & self.bound:
+            raise AssertionError(f"{call.func.id} uses the global {hidden.pop()}, which is a variable of its caller")
         new = {name: ast.Name(_free(name, self.taken)) for name in sorted(local)}
         self.taken |= {name.id for name in new.values()}
         head = [ast.Assign([new[name]], given[name], lineno=0) for name in given if name in new]
@@ -182,6 +184,12 @@ def _names(tree):
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} | {
         node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)
     }
+
+
+def _bound(function):
+    """Return the parameters of a function and the variables that it assigns to."""
+    stored = {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return stored | {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
 
 
 def _free(name, taken):

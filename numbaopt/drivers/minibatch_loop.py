@@ -26,7 +26,7 @@ from numbaopt.drivers.stopping import (
 from numbaopt.drivers.trace import write_entry
 
 
-def run_on_batches(fun, step, block, s, h, record, data, args, plan, order, shuffle_key, end, size, last, maxfev, history):
+def run_on_batches(fun, step, block, s, h, record, data, args, plan, order, seed_key, end, size, last, maxfev, history):
     """Take batches of ``size`` rows, of ``end`` an epoch, until there were ``last`` of them; return why it stopped.
 
     How many there were says where in which epoch to go on.
@@ -43,7 +43,7 @@ def run_on_batches(fun, step, block, s, h, record, data, args, plan, order, shuf
             record[EPOCH], record[SUM], record[WEIGHT] = epoch, 0.0, 0.0
         known = min(hi + size, end) if order.size else 0  # one batch more, for the gather to look ahead
         if known:
-            draw(order, shuffle_key, epoch, hi if lo else 0, known)
+            draw(order, seed_key, epoch, hi if lo else 0, known)
         gather(plan, order, known, lo, hi)
         record[NFEV] += 1
         f = fun(x, g, 0, hi - lo, data, args)

@@ -13,6 +13,7 @@ import numba
 
 from numbaopt.backends import cache, cpu
 from numbaopt.backends.cache_files import checked
+from numbaopt.drivers.stopping import check_from_python
 from numbaopt.methods.registry import get
 
 NEEDED = "numba", "llvmlite", "numpy", "scipy"

@@ -57,40 +57,40 @@ TORCH = {
 
 RECORDED = {  # where torch 2.13.0 is after 50 steps
     "adam": [
-        (0.9649834369078673-0.2232887026228031j),
-        (-0.49500417128494784-0.5292326860666763j),
-        (-0.3708905554581039+0.38158647945073443j),
-        (-0.19003657236518645+0.23490886355709767j),
+        (0.9649834369078673 - 0.2232887026228031j),
+        (-0.49500417128494784 - 0.5292326860666763j),
+        (-0.3708905554581039 + 0.38158647945073443j),
+        (-0.19003657236518645 + 0.23490886355709767j),
     ],
     "adamw": [
-        (0.848632914214816-0.18038672400606642j),
-        (-0.43965182199379566-0.5065523449188689j),
-        (-0.3532540660396742+0.35053471224937405j),
-        (-0.16735057627142294+0.1946538099467855j),
+        (0.848632914214816 - 0.18038672400606642j),
+        (-0.43965182199379566 - 0.5065523449188689j),
+        (-0.3532540660396742 + 0.35053471224937405j),
+        (-0.16735057627142294 + 0.1946538099467855j),
     ],
     "sgd": [
-        (0.2418559407376186+0.2016679997048836j),
-        (-0.10979556168694951-0.5245727547547967j),
-        (-0.31082003674193576+0.14999693800629393j),
-        (-0.07884138806788783-0.07043437902443324j),
+        (0.2418559407376186 + 0.2016679997048836j),
+        (-0.10979556168694951 - 0.5245727547547967j),
+        (-0.31082003674193576 + 0.14999693800629393j),
+        (-0.07884138806788783 - 0.07043437902443324j),
     ],
     "rmsprop": [
-        (0.323395522318611+0.18250750325870793j),
-        (-0.13981084367150334-0.5422367716662241j),
-        (-0.3172322115713994+0.16080141950491927j),
-        (-0.09853508170080913-0.04613686690965688j),
+        (0.323395522318611 + 0.18250750325870793j),
+        (-0.13981084367150334 - 0.5422367716662241j),
+        (-0.3172322115713994 + 0.16080141950491927j),
+        (-0.09853508170080913 - 0.04613686690965688j),
     ],
     "adagrad": [
-        (1.6283865342878003-0.8204274364281924j),
-        (-0.9792893538102996-0.801665987380749j),
-        (0.02557916001551547+0.20555438450452118j),
-        (-0.23208548680746924+0.4937546196578915j),
+        (1.6283865342878003 - 0.8204274364281924j),
+        (-0.9792893538102996 - 0.801665987380749j),
+        (0.02557916001551547 + 0.20555438450452118j),
+        (-0.23208548680746924 + 0.4937546196578915j),
     ],
     "adadelta": [
-        (1.6966964623963585-0.889794190221231j),
-        (-1.045549650023061-0.8661863819348555j),
-        (0.09158795281615216+0.1428414522793299j),
-        (-0.235371577306687+0.5109256773888324j),
+        (1.6966964623963585 - 0.889794190221231j),
+        (-1.045549650023061 - 0.8661863819348555j),
+        (0.09158795281615216 + 0.1428414522793299j),
+        (-0.235371577306687 + 0.5109256773888324j),
     ],
 }
 
@@ -145,7 +145,13 @@ def fills(z, grad):
 @pytest.mark.parametrize("kind", ["c8", "c16"])
 @pytest.mark.parametrize(
     ("fun", "jac", "exact"),
-    [(residual, True, True), (value, slope, True), (fills, "inplace", True), (value, "3-point", False), (value, None, False)],
+    [
+        (residual, True, True),
+        (value, slope, True),
+        (fills, "inplace", True),
+        (value, "3-point", False),
+        (value, None, False),
+    ],
     ids=str,
 )
 def test_every_form_of_jac(fun, jac, exact, kind):
@@ -178,7 +184,12 @@ def test_structures_hold_complex_beside_real():
     structure, flat = flatten(start)
     assert flat.dtype == np.float64 and flat.size == 2 + 12 + 2
     assert structure.shapes == [(1, 2), (2, 3), ()] and structure.real_shapes == [(1, 2), (2, 6), (2,)]
-    assert [structure.where(i) for i in (1, 2, 13, 15)] == ["['w'][0, 1]", "['z'][0, 0].real", "['z'][1, 2].imag", "['s'].imag"]
+    assert [structure.where(i) for i in (1, 2, 13, 15)] == [
+        "['w'][0, 1]",
+        "['z'][0, 0].real",
+        "['z'][1, 2].imag",
+        "['s'].imag",
+    ]
     views = structure.views(flat)
     assert views["z"].dtype == complex and np.shares_memory(views["z"], flat) and views["s"].shape == ()
     run = minimize(mixed, start, jac=True, method="lbfgs")
@@ -250,7 +261,9 @@ def test_minibatches():
     def batch_loss(z, A, B):
         return residual(z, A, A.conj().T, B)
 
-    run = minimize(batch_loss, Z, data=(A, B), batch_size=4, epochs=400, jac=True, method="adam", seed=1, options={"lr": 0.01})
+    run = minimize(
+        batch_loss, Z, data=(A, B), batch_size=4, epochs=400, jac=True, method="adam", seed=1, options={"lr": 0.01}
+    )
     assert run.x.dtype == complex
     np.testing.assert_allclose(batch_loss(run.x, A, B)[0], value(np.linalg.lstsq(A, B)[0]), rtol=0.2)
 
@@ -267,7 +280,13 @@ def test_scipys_methods_and_scipys_minimize():
 
 def test_callbacks_see_complex_x():
     seen = []
-    minimize(residual, Z, jac=True, callback=lambda intermediate_result: seen.append(intermediate_result.x), options={"maxiter": 2})
+    minimize(
+        residual,
+        Z,
+        jac=True,
+        callback=lambda intermediate_result: seen.append(intermediate_result.x),
+        options={"maxiter": 2},
+    )
     assert [x.dtype for x in seen] == [complex, complex]
 
 

@@ -338,9 +338,9 @@ CASES = [
     lambda: chain(adam, 3),
     lambda: chain(adam, sgd),
     lambda: chain(transforms.cautious, sgd),
-    lambda: Optimizer(chain(transforms.adaptive_grad_clip, transforms.clip_by_global_norm, sgd), {"a": X, "b": MATRIX}).step(
-        {"a": X, "b": MATRIX}
-    ),
+    lambda: Optimizer(
+        chain(transforms.adaptive_grad_clip, transforms.clip_by_global_norm, sgd), {"a": X, "b": MATRIX}
+    ).step({"a": X, "b": MATRIX}),
     lambda: numbaopt.admm,
     lambda: transforms.clop,
     lambda: lbfgs(histry=3),
@@ -610,7 +610,9 @@ def provoked(tmp_path_factory):
     home, errors = tmp_path_factory.mktemp("rules"), []
     for i, case in enumerate(CASES):
         with pytest.raises(BaseException) as info:
-            case(home / f"rule{i}.py") if case.__code__.co_varnames[: case.__code__.co_argcount] == ("path",) else case()
+            case(home / f"rule{i}.py") if case.__code__.co_varnames[: case.__code__.co_argcount] == (
+                "path",
+            ) else case()
         errors.append(info.value)
     return errors
 
@@ -637,7 +639,15 @@ def test_the_reasons_are_needed():
 
 
 PASSED_ON = ("the objective's own error", "module 'numbaopt' has", "module 'numbaopt.transforms' has")
-KINDS = ("TypeError", "ValueError", "KeyError", "IndexError", "FileNotFoundError", "RuleError", "OptimizationInterrupted")
+KINDS = (
+    "TypeError",
+    "ValueError",
+    "KeyError",
+    "IndexError",
+    "FileNotFoundError",
+    "RuleError",
+    "OptimizationInterrupted",
+)
 INTERNAL = re.compile(r"\b(_(?!_)\w+|NoneType|self|tb_frame|PerCoordinate|program|dispatcher|kernel|Lowering)\b")
 SAYS_WHAT = re.compile(
     r"\b(is|are|has|have|must|takes?|took|of|lies|gave|not|no|unknown|needs?|returns?|asks|starts?|stands?|decides?|"
@@ -661,4 +671,6 @@ def test_the_texts(provoked):
         assert not INTERNAL.search(said), f"names what users do not know: {text}"
         short = re.sub(r"(?<=there are ).*?(?=\.( Did|$))|(?<=it has ).*?(?=\.( Did|$))|(?<=known are ).*", "...", said)
         assert 15 <= len(short) <= 300, f"{len(short)} characters: {text}"
-        assert said == said.strip() and not re.search(r"[,;:]$|\.\.$|(?<!\n)  ", said), f"ends, or is spaced, badly: {text!r}"
+        assert said == said.strip() and not re.search(r"[,;:]$|\.\.$|(?<!\n)  ", said), (
+            f"ends, or is spaced, badly: {text!r}"
+        )

@@ -231,15 +231,12 @@ def test_x0_of_other_dtypes(a, code):
     assert x0.tobytes() == before
 
 
-
-
 @st.composite
 def leaves(draw):
     """Draw a leaf, plain and dressed. In a list NumPy's scalars are numbers, and other things of no dimension are not."""
     a = draw(values)
     dressed = KEEP[draw(st.sampled_from(list(KEEP)))](a) if a.ndim else a
     return np.array(dressed, a.dtype), dressed
-
 
 
 def joined(make):
@@ -390,7 +387,11 @@ sides = st.one_of(st.none(), st.floats(), st.integers(-5, 5), st.sampled_from([n
 
 
 @tries(120)
-@given(st.lists(st.tuples(sides, sides), min_size=1, max_size=3), FLOATS, st.sampled_from(["pairs", "array", "Bounds", "lists"]))
+@given(
+    st.lists(st.tuples(sides, sides), min_size=1, max_size=3),
+    FLOATS,
+    st.sampled_from(["pairs", "array", "Bounds", "lists"]),
+)
 def test_bounds(pairs, dtype, form):
     """Of every form the same run, between them all the time; or an error that speaks of them."""
     x0, seen = np.linspace(-2, 2, len(pairs)).astype(dtype), []
@@ -483,7 +484,9 @@ def test_what_is_returned_for_a_pair(value):
 
 
 @tries(60)
-@given(st.sampled_from(["buffer", "view of x", "x itself", "x overwritten", "x kept", "read-only"]), FLOATS, st.booleans())
+@given(
+    st.sampled_from(["buffer", "view of x", "x itself", "x overwritten", "x kept", "read-only"]), FLOATS, st.booleans()
+)
 def test_gradients_that_share_memory(how, dtype, together):
     """The same buffer each time, x itself, x overwritten: what a function does with its own arrays changes nothing."""
     x0, buffer, kept = np.array([3.0, -2.0, 0.5], dtype), np.empty(3, dtype), []
@@ -550,7 +553,14 @@ ROWS = np.random.default_rng(0).normal(size=(7, 2))
 
 
 @tries(100)
-@given(st.sampled_from([*KEEP, "list", *"bBhHiIqQ"]), st.integers(1, 7), st.integers(1, 3), st.booleans(), st.booleans(), FLOATS)
+@given(
+    st.sampled_from([*KEEP, "list", *"bBhHiIqQ"]),
+    st.integers(1, 7),
+    st.integers(1, 3),
+    st.booleans(),
+    st.booleans(),
+    FLOATS,
+)
 def test_data_in_other_clothes(clothes, batch_size, epochs, shuffle, drop_last, dtype):
     """In Python a batch of anything is that of the plain array."""
     if clothes in ("protocol", "memoryview"):

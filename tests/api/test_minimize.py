@@ -76,14 +76,10 @@ def test_hyperparameters_by_options_or_by_rule():
     by_rule = minimize(bowl, np.zeros(3), **kwargs, options={"maxiter": 9})
     by_option = minimize(bowl, np.zeros(3), jac=slope, options={"maxiter": 9, "lr": 0.3})
     np.testing.assert_array_equal(by_rule.x, by_option.x)
-    over = minimize(
-        bowl, np.zeros(3), jac=slope, method=numbaopt.adam(lr=9.0), options={"maxiter": 9, "lr": 0.3}
-    )
+    over = minimize(bowl, np.zeros(3), jac=slope, method=numbaopt.adam(lr=9.0), options={"maxiter": 9, "lr": 0.3})
     np.testing.assert_array_equal(over.x, by_rule.x)
     options = {"maxiter": 9, "lr": numbaopt.schedules.exponential(0.3, 1.0)}
-    np.testing.assert_allclose(
-        minimize(bowl, np.zeros(3), jac=slope, options=options).x, by_rule.x, rtol=1e-12
-    )
+    np.testing.assert_allclose(minimize(bowl, np.zeros(3), jac=slope, options=options).x, by_rule.x, rtol=1e-12)
 
 
 def test_structures():
@@ -116,9 +112,7 @@ def test_dtype_of_x0(dtype):
 
 def test_args_need_no_tuple():
     for args in (3.0, (3.0,)):
-        result = minimize(
-            lambda x, c: ((x - c) @ (x - c), 2 * (x - c)), [0.0], args, jac=True, options=quick()
-        )
+        result = minimize(lambda x, c: ((x - c) @ (x - c), 2 * (x - c)), [0.0], args, jac=True, options=quick())
         np.testing.assert_allclose(result.x, 3, atol=1e-8)
 
 
@@ -171,9 +165,7 @@ def test_evaluations_are_counted():
 # Stopping.
 
 
-@pytest.mark.parametrize(
-    "maxiter, nit", [(0, 0), (-3, 0), (1, 1), (2.5, 3), (np.float64(4), 4), (np.int32(5), 5)]
-)
+@pytest.mark.parametrize("maxiter, nit", [(0, 0), (-3, 0), (1, 1), (2.5, 3), (np.float64(4), 4), (np.int32(5), 5)])
 def test_maxiter(maxiter, nit):
     for fun in (both, njit(lambda x: (((x - CENTRE) ** 2).sum(), 2 * (x - CENTRE)))):
         result = minimize(fun, np.zeros(3), jac=True, options={"maxiter": maxiter})
@@ -217,9 +209,7 @@ def test_bounds(method):
         bounds=list(zip(lower, upper, strict=True)),
         options=options,
     )
-    np.testing.assert_allclose(
-        result.x, np.clip(CENTRE, lower, upper), atol=2e-3 if method == "adamw" else 1e-12
-    )
+    np.testing.assert_allclose(result.x, np.clip(CENTRE, lower, upper), atol=2e-3 if method == "adamw" else 1e-12)
     assert all(np.all((lower <= x) & (x <= upper)) for x in seen)
     if method != "adamw":
         assert result.success and "projected gradient" in result.message
@@ -286,9 +276,7 @@ def test_callback_of_intermediate_result():
     def callback(intermediate_result):
         told.append(intermediate_result)
 
-    result = minimize(
-        both, np.zeros(3), jac=True, callback=callback, options={"maxiter": 6, "return": "last"}
-    )
+    result = minimize(both, np.zeros(3), jac=True, callback=callback, options={"maxiter": 6, "return": "last"})
     assert [r.nit for r in told] == [1, 2, 3, 4, 5, 6]
     assert all(r.fun == bowl(r.x) for r in told)
     assert isinstance(told[0], optimize.OptimizeResult)
@@ -480,9 +468,7 @@ def test_a_custom_method_warns_of_unknown_options():
         optimize.minimize(bowl, np.zeros(3), method=numbaopt.adam, options={"retall": 0, "full_output": 1})
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        optimize.minimize(
-            bowl, np.zeros(3), method=numbaopt.adam, hess=lambda x: np.eye(3), options={"disp": 0}
-        )
+        optimize.minimize(bowl, np.zeros(3), method=numbaopt.adam, hess=lambda x: np.eye(3), options={"disp": 0})
 
 
 def test_basinhopping_and_differential_evolution():

@@ -159,7 +159,9 @@ def test_nothing_is_copied_from_the_buffer_nor_from_what_fits(monkeypatch):
     fitting = gradients(params, 0)
     seen = []
     step = type(adam).step
-    monkeypatch.setattr(type(adam), "step", lambda self, x, g, state, *f: (seen.append((x, g)), step(self, x, g, state, *f))[1])
+    monkeypatch.setattr(
+        type(adam), "step", lambda self, x, g, state, *f: (seen.append((x, g)), step(self, x, g, state, *f))[1]
+    )
     opt.step()
     opt.step(opt.grads)
     opt.step(fitting)

@@ -206,7 +206,13 @@ def test_nothing_given_is_changed(way, method):
     options, x0, args = {"maxiter": 3}, np.array([9.0, 9.0]), ([1.0],)
     before = copy.deepcopy((vars(bounds), options, x0, args))
     result = way(
-        lambda x, a: bowl(x) + a[0], x0, args, jac=lambda x, a: slope(x), method=bounded(method), bounds=bounds, options=options
+        lambda x, a: bowl(x) + a[0],
+        x0,
+        args,
+        jac=lambda x, a: slope(x),
+        method=bounded(method),
+        bounds=bounds,
+        options=options,
     )
     after = vars(bounds), options, x0, args
     assert pickle.dumps(after) == pickle.dumps(before)

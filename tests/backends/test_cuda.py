@@ -114,9 +114,7 @@ def assert_same_steps(method, n, dtype, steps, exact=True):
         assert step(method, x_device, g_device, state_device) is None
         for ours, theirs in ((x_device, x), (state_device.s, state.s)):
             assert ours.dtype == theirs.dtype
-            np.testing.assert_allclose(
-                ours.copy_to_host(), theirs, rtol, rtol, err_msg=f"{method} n={n} t={t}"
-            )
+            np.testing.assert_allclose(ours.copy_to_host(), theirs, rtol, rtol, err_msg=f"{method} n={n} t={t}")
         np.testing.assert_array_equal(g_device.copy_to_host(), g)
         assert state_device.t == t
 
@@ -194,9 +192,7 @@ def transcendental(x, g, t, lr=0.01, p=1.5):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(
-    "method", [three_passes, clipped, everything, awkward, transcendental], ids=lambda m: m.name
-)
+@pytest.mark.parametrize("method", [three_passes, clipped, everything, awkward, transcendental], ids=lambda m: m.name)
 def test_rules_of_other_forms(method, dtype):
     for n in (1, *MANY):
         assert_same_steps(method, n, dtype, range(1, 4), exact=method in (everything, awkward))
@@ -280,9 +276,7 @@ def test_an_array_may_move_and_may_be_foreign():
     # Interfaces are compared at every step: a state belongs to a shape, not to a buffer.
     x, here, state, state_device = both(numbaopt.adam, 5, np.float64)
     there = cuda.to_device(np.zeros(5))
-    for k, (given, other) in enumerate(
-        [(here, there), (Foreign(here), there), (Foreign(there), here), (there, here)]
-    ):
+    for k, (given, other) in enumerate([(here, there), (Foreign(here), there), (Foreign(there), here), (there, here)]):
         if k == 2:
             there.copy_to_device(here.copy_to_host())
         untouched = other.copy_to_host()

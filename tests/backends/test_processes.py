@@ -431,7 +431,10 @@ def test_info_tells_what_is_wrong(monkeypatch, capsys):
         ("print('one', end=''); raise SystemExit(3)", "cannot be used: exit status 3"),
         ("import os; os.abort()", "cannot be used: exit status -6"),
         ("raise OSError('libcuda is broken')", "cannot be used: OSError: libcuda is broken"),
-        ("print('A device, compute capability 9.0'); print('driver 13.0')", "A device, compute capability 9.0, driver 13.0"),
+        (
+            "print('A device, compute capability 9.0'); print('driver 13.0')",
+            "A device, compute capability 9.0, driver 13.0",
+        ),
     ],
 )
 def test_info_survives_a_broken_driver(monkeypatch, code, expected):

@@ -85,9 +85,7 @@ def python(method, seed):
 
 
 def batches(fun, seed):
-    r = minimize(
-        fun, np.zeros(3), data=DATA, jac="inplace", batch_size=10, epochs=3, seed=int(seed), method=ADAM
-    )
+    r = minimize(fun, np.zeros(3), data=DATA, jac="inplace", batch_size=10, epochs=3, seed=int(seed), method=ADAM)
     return bits(r.x, r.fun, r.nit)
 
 

@@ -133,10 +133,10 @@ def test_an_exception_after_the_driver_of_its_own_has_taken_over(monkeypatch, me
     result = caught.value.result
     assert taken and taken[0].exact
     assert result.status == 4 and result.nit == 200_000 and result.nfev == 200_001
-    assert caught.value.__notes__ == [
-        f"Raised after step 200000; the best fun so far is {result.fun!r}: see .result"
-    ]
-    alone = minimize(fun, np.ones(4), (np.full(1, 10**9),), **given | {"options": given["options"] | {"maxiter": 199_999}})
+    assert caught.value.__notes__ == [f"Raised after step 200000; the best fun so far is {result.fun!r}: see .result"]
+    alone = minimize(
+        fun, np.ones(4), (np.full(1, 10**9),), **given | {"options": given["options"] | {"maxiter": 199_999}}
+    )
     np.testing.assert_array_equal(result.x, alone.x)
     assert result.fun == alone.fun
 

@@ -21,7 +21,12 @@ def inplace(x, grad):
     return rosen(x)
 
 
-FORMS = {"callable": (rosen, rosen_der), "pair": (both, True), "inplace": (inplace, "inplace"), "differences": (rosen, None)}
+FORMS = {
+    "callable": (rosen, rosen_der),
+    "pair": (both, True),
+    "inplace": (inplace, "inplace"),
+    "differences": (rosen, None),
+}
 OPTIONS = {"maxiter": 60}
 
 
@@ -120,7 +125,9 @@ def test_order():
     found = Comparison(as_results(rows), {}, None, 5)
     assert list(found) == ["quick", "slow", "near", "far", "nan"]
     assert [row["above_best"] for row in found.table()] == pytest.approx([1e-9, 0, 1e-7, 1e-3, math.nan], nan_ok=True)
-    scaled = [line(label, 1e-20 * f, n, 1e-20) for label, f, n in (("slow", 0.0, 90), ("quick", 1e-9, 10), ("near", 1e-7, 2))]
+    scaled = [
+        line(label, 1e-20 * f, n, 1e-20) for label, f, n in (("slow", 0.0, 90), ("quick", 1e-9, 10), ("near", 1e-7, 2))
+    ]
     assert list(Comparison(as_results(scaled), {}, None, 3)) == ["quick", "slow", "near"]
     negative = [line(label, f - 5, n, -4) for label, f, n in (("slow", 0.0, 90), ("quick", 1e-9, 10), ("far", 1e-7, 2))]
     assert list(Comparison(as_results(negative), {}, None, 3)) == ["quick", "slow", "far"]

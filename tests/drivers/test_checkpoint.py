@@ -178,7 +178,9 @@ def test_single_precision(tmp_path):
 
 
 @pytest.mark.parametrize("minibatch", [False, True], ids=["full", "minibatch"])
-@pytest.mark.parametrize("first, second", [(lambda f: f, python), (python, lambda f: f)], ids=["to plain", "to compiled"])
+@pytest.mark.parametrize(
+    "first, second", [(lambda f: f, python), (python, lambda f: f)], ids=["to plain", "to compiled"]
+)
 def test_the_driver_may_be_another(tmp_path, minibatch, first, second):
     fun, x0, feed = (squares, np.zeros(4), FEED) if minibatch else (valley, START, {})
     given = {"jac": "inplace", "method": "adam", "checkpoint": tmp_path / "run"} | feed
@@ -190,7 +192,12 @@ def test_the_driver_may_be_another(tmp_path, minibatch, first, second):
 @compiled_and_plain
 def test_a_finished_run_goes_on_where_more_is_asked(tmp_path, drive):
     path, fun, given = tmp_path / "run", drive(valley), {"jac": "inplace", "method": "adam"}
-    longer = [{"maxiter": 8}, {"maxiter": 8, "maxfev": 1000}, {"maxiter": 30, "maxfev": 12}, {"maxiter": 3000, "lr": 1e-3}]
+    longer = [
+        {"maxiter": 8},
+        {"maxiter": 8, "maxfev": 1000},
+        {"maxiter": 30, "maxfev": 12},
+        {"maxiter": 3000, "lr": 1e-3},
+    ]
     longer += [{"maxiter": 3000, "gtol": 0.5}, {"maxiter": 3000, "gtol": 0.1}, {"maxiter": 3000, "ftol": 1e-9}]
     longer += [{"maxiter": 3000, "ftol": 0.0, "gtol": 0.01}]
     for options in longer:

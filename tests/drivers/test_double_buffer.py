@@ -127,7 +127,9 @@ def test_with_the_objective_inside_the_driver(both, monkeypatch):
     monkeypatch.setattr(specialize, "PATIENCE", 0.0)
     monkeypatch.setattr(specialize.Driver, "_specialize", specialize_)
     # No other test's driver keeps this much of a history: none was specialised before.
-    first, _ = both(numbaopt.adam(lr=0.6), options={"maxiter": 20, "gtol": None, "history": True})  # changes over on the way
+    first, _ = both(
+        numbaopt.adam(lr=0.6), options={"maxiter": 20, "gtol": None, "history": True}
+    )  # changes over on the way
     rows, copies = both(numbaopt.adam(lr=0.6), options={"maxiter": 20, "gtol": None, "history": True})
     assert made and all(made)
     for name in NAMES:

@@ -83,7 +83,9 @@ def test_every_step_is_there_as_a_callback_sees_it():
 def test_a_reactive_rate_is_the_one_of_the_step():
     options = {"maxiter": 60, "gtol": 0, "history": "x"}
     method = chain(adam(lr=0.05), transforms.plateau(patience=2, threshold=0.0))
-    both = [minimize(f, ROSENBROCK.x0, jac="inplace", method=method, options=options) for f in (plainly, ROSENBROCK.fun)]
+    both = [
+        minimize(f, ROSENBROCK.x0, jac="inplace", method=method, options=options) for f in (plainly, ROSENBROCK.fun)
+    ]
     same(both[0].history, both[1].history)
     # ReduceLROnPlateau by itself: it is told the value before each step.
     best, bad, rate, rates = np.inf, 0, 0.05, []

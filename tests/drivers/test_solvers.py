@@ -45,8 +45,14 @@ def test_iterations_are_fewer_than_evaluations_and_limited_by_maxiter(method):
 def test_ftol_looks_at_iterates_not_at_trials(method):
     seen = []
     plain, compiled = runs(method=method, options={"ftol": 1e-5, "gtol": 0})
-    minimize(rosenbrock, X0, jac=True, method=method, options={"ftol": 1e-5, "gtol": 0},
-             callback=lambda intermediate_result: seen.append((intermediate_result.nit, intermediate_result.fun)))
+    minimize(
+        rosenbrock,
+        X0,
+        jac=True,
+        method=method,
+        options={"ftol": 1e-5, "gtol": 0},
+        callback=lambda intermediate_result: seen.append((intermediate_result.nit, intermediate_result.fun)),
+    )
     assert plain.status == compiled.status == 0 and plain.nit == compiled.nit and "ftol=1e-05" in plain.message
     assert [k for k, _ in seen] == list(range(1, plain.nit + 1))
     assert all(a >= b for (_, a), (_, b) in zip(seen, seen[1:], strict=False))

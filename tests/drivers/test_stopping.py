@@ -56,7 +56,9 @@ def test_shrinks_towards_the_best_point(drive):
     assert spoiled > 0 and (result.nonfinite, result.nfev, result.njev, result.nit) == (spoiled, calls, calls, 25)
     np.testing.assert_array_equal(result.x, best)
     assert result.fun == least
-    stopped = minimize(drive(barrier), x0, 0.0, numbaopt.sgd(lr=7.0), "inplace", options=options | {"nonfinite": "stop"})
+    stopped = minimize(
+        drive(barrier), x0, 0.0, numbaopt.sgd(lr=7.0), "inplace", options=options | {"nonfinite": "stop"}
+    )
     assert stopped.status == 3 and "nonfinite" not in stopped
 
 

@@ -10,7 +10,20 @@ from numbaopt import adagrad, adam, chain, lamb, rmsprop, rule, schedules, sgd
 from numbaopt.transforms import box
 
 inf = np.inf
-SOME = ["adagrad", "adam", "amsgrad", "lamb", "lion", "momo", "nadam", "polyak_sgd", "prodigy", "radam", "rmsprop", "sgd"]
+SOME = [
+    "adagrad",
+    "adam",
+    "amsgrad",
+    "lamb",
+    "lion",
+    "momo",
+    "nadam",
+    "polyak_sgd",
+    "prodigy",
+    "radam",
+    "rmsprop",
+    "sgd",
+]
 SOME += ["schedule_free_adamw", "sm3", "yogi"]  # of each form one: each chain is compiled
 RULES = [getattr(numbaopt, name) for name in SOME]
 RULES = [each(lr=0.3) if "lr" in each.hyper else each for each in RULES]

@@ -58,7 +58,9 @@ def test_flags(value):
     ],
 )
 def test_wrong_types(rule, name, value):
-    with pytest.raises(TypeError, match=rf"{rule.name}: {name} must be (a real number or a schedule|True or False), not "):
+    with pytest.raises(
+        TypeError, match=rf"{rule.name}: {name} must be (a real number or a schedule|True or False), not "
+    ):
         rule(**{name: value})
 
 
@@ -151,7 +153,9 @@ def test_registry():
         assert get(name) is get(name.upper()) is getattr(numbaopt, name)
         assert name in dir(numbaopt)
     assert get(adam(lr=0.1)) == adam(lr=0.1)
-    with pytest.raises(ValueError, match=r"unknown method 'adma'; there are accsgd, .*yogi, .*nonlinear_cg\. Did you mean 'adam'\?"):
+    with pytest.raises(
+        ValueError, match=r"unknown method 'adma'; there are accsgd, .*yogi, .*nonlinear_cg\. Did you mean 'adam'\?"
+    ):
         get("adma")
     with pytest.raises(ValueError, match="unknown method 'zzz'; there are .*nonlinear_cg.$"):
         get("zzz")
@@ -171,7 +175,9 @@ def test_a_rule_of_ones_own_is_a_method_like_any_other():
     x = np.array([1.0, 2.0])
     halves(rate=0.25).step(x, np.ones(2), state := halves.init(x))
     np.testing.assert_array_equal(x, [0.75, 1.75])
-    assert "Half of the way." in halves.__doc__ and state.rule == halves(rate=0.25) and issubclass(RuleError, SyntaxError)
+    assert (
+        "Half of the way." in halves.__doc__ and state.rule == halves(rate=0.25) and issubclass(RuleError, SyntaxError)
+    )
 
 
 def test_a_chain_has_one_rule_between_its_stages():

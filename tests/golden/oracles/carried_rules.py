@@ -286,8 +286,8 @@ RULES = {
             "from_zero": {"reps_rel": 0.1},
             "quiet_start": {"lr": 3.0, "reps_rel": 1e-3},
         },
-        make=lambda optax, learning_rate, reps_rel, eps, weight_decay: (
-            optax.contrib.dog(learning_rate, ("heuristic", reps_rel), eps, weight_decay)
+        make=lambda optax, learning_rate, reps_rel, eps, weight_decay: optax.contrib.dog(
+            learning_rate, ("heuristic", reps_rel), eps, weight_decay
         ),
     ),
     "dowg": optax_recording(
@@ -299,8 +299,8 @@ RULES = {
             "quiet_start": {"lr": 0.1, "init_estim_sq_dist": 1e-6, "eps": 1e-8},
         },
         words={"init_estim_sq_dist": "squared"},
-        make=lambda optax, learning_rate, squared, eps, weight_decay: (
-            optax.contrib.dowg(learning_rate, squared, eps, weight_decay)
+        make=lambda optax, learning_rate, squared, eps, weight_decay: optax.contrib.dowg(
+            learning_rate, squared, eps, weight_decay
         ),
     ),
     "polyak_sgd": Recording(
