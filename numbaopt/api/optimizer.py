@@ -228,7 +228,7 @@ def _checked(group, saved, where):
         raise ValueError(f"{where} is for {len(t)} parameters; here there are {len(group.saved)}")
     if rule.slots_of != group.rule.slots_of:
         raise ValueError(f"{where} has the slots {rule.slots_of}; here they are {group.rule.slots_of}")
-    ready: list[Any] = []
+    ready = []
     for state, steps, arrays, carried in zip(group.saved, t, slots, numbers, strict=True):
         ready.append((state, steps, (_flat_slots(state, steps, arrays, carried, where), carried)))
     return [*ready, (group, rule, None)]
