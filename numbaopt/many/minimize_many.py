@@ -126,7 +126,7 @@ def minimize_many(
     result = many.result()
     if len(result.errors) == many.total:
         error = result.errors[0]
-        error.add_note(f"All {many.total} problems raised an exception; this is that of the first one.")
+        error.add_note(f"This is the exception of the first problem; all {many.total} problems raised one.")
         raise error
     result.nfev[0] += spent[0]
     result.njev[0] += spent[1]
