@@ -124,7 +124,7 @@ DEFAULT = {
     "methods/test_chain.py::test_box_is_clip_after_the_step": only(*(f"{name}{k}" for name in FORMS for k in range(9))),
     "methods/test_forms.py::test_matrices": both(double, only("shape0", "shape3")),
     "methods/test_forms.py::test_noise_signs_and_numbers_of_matrices": double,
-    "schedules/test_schedules.py::test_each_gives_the_same_lr_in_the_step": double,
+    "schedules/test_schedules.py::test_the_compiled_step_uses_the_same_lr": double,
     "transforms/test_transforms.py::test_accumulated_gradients_are_one_step": only("2"),
     "transforms/test_transforms.py::test_a_long_chain_by_minibatches": never,
     "transforms/test_transforms.py::test_on_matrices": both(

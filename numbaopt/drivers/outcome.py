@@ -64,7 +64,7 @@ def outcome(run, stop, message=None):
     )
     if run.skips_nonfinite:
         result.nonfinite = int(run.record[NONFINITE_COUNT])
-    if run.wanted:
+    if run.recorder is not None:
         result.history = run.recorder.history(stop)
     return result
 

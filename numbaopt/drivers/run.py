@@ -1,4 +1,4 @@
-"""The memory of one minimisation, for whichever driver runs it."""
+"""The memory of one minimization, for whichever driver runs it."""
 
 from time import perf_counter
 
@@ -68,8 +68,8 @@ class Run:
         None until something has put into the arrays what another run was; then the verdict that this one begins with.
     place : tuple of int
         Of minibatches in the plain driver: the epoch, and how many steps it has had.
-    recorder : Recorder or Unrecorded
-        What keeps its history, once a driver is chosen.
+    recorder : Recorder or None
+        What keeps a history, if one is wanted, once a driver is chosen.
     """
 
     def __init__(self, objective, rule, limits, options, batches=None, watchers=()):

@@ -6,35 +6,23 @@ import numpy as np
 from numba import types
 from numba.core.errors import TypingError
 
-from numbaopt.api.minimize import bounded, find
+from numbaopt.api.minimize import bounded
 from numbaopt.backends.cpu import jit, load
 from numbaopt.common.per_coordinate import PerCoordinate
-from numbaopt.common.suggest import nearest
 from numbaopt.drivers.assemble import assemble
-from numbaopt.drivers.beginning import clip, evaluate_start, prepare
+from numbaopt.drivers.beginning import evaluate_start
 from numbaopt.drivers.compiled_loop import run_full_batch
 from numbaopt.drivers.flags import flags_of
-from numbaopt.drivers.options import DEFAULTS
 from numbaopt.drivers.stopping import new_record
+from numbaopt.embedded.helpers import HELPERS
+from numbaopt.embedded.method import GENERAL, OPTIONS, method_of, refusing
 from numbaopt.embedded.objective import Evaluation, scratch
 from numbaopt.embedded.signature import POSITIONAL
 from numbaopt.lowering import emit_init
 from numbaopt.lowering.layout import layout
 from numbaopt.methods.hyperparameters import interval
 from numbaopt.methods.rule import Rule
-from numbaopt.solvers.vectors import copy
 
-OFF = {"ftol": -1.0, "maxfev": np.inf}  # what None stands for
-OPTIONS = {name: OFF.get(name) if DEFAULTS[name] is None else DEFAULTS[name] for name in ("maxiter", "gtol", *OFF)}
-GENERAL = (*OPTIONS, "tol", "best", "bounds", "workspace")
-NOT_HERE = {
-    **dict.fromkeys(["hess", "hessp", "constraints", "callback", "maxtime", "disp", "nonfinite"], ""),
-    **dict.fromkeys(["finite_diff_rel_step", "history", "progress", "check_grad"], ""),
-    **dict.fromkeys(["checkpoint", "checkpoint_every", "resume"], ""),
-    **dict.fromkeys(["data", "batch_size", "epochs", "shuffle", "drop_last", "seed", "spsa_c", "spsa_gamma"], ""),
-    "options": ": each option is a keyword",
-    "return": ": best=False returns the last iterate",
-}
 RECORD = new_record().size
 
 
@@ -70,13 +58,13 @@ class Entry:
                 raise TypingError(f"minimize(fun, x0, ...): {name} is missing")
         self.bounded = "bounds" in self.given
         own = {k: v for k, v in self.given.items() if k not in (*POSITIONAL, *GENERAL)}
-        self.rule, self.own = _method(self.given.get("method"), own)
+        self.rule, self.own = method_of(self.given.get("method"), own)
         if self.bounded:
-            self.rule = _refusing(bounded, self.rule)
+            self.rule = refusing(bounded, self.rule)
         self.real = _real(self.given["x0"])
         self._check()
         self.objective = Evaluation(self.given, context, self.real, self.bounded)
-        self.names = {"H": self.rule.h, "RECORD": new_record(), "Minimum": minimum, **_HELPERS, **self.objective.names}
+        self.names = {"H": self.rule.h, "RECORD": new_record(), "Minimum": minimum, **HELPERS, **self.objective.names}
 
     def _check(self):
         for name in (*OPTIONS, "tol"):
@@ -253,53 +241,6 @@ class Entry:
         return ["unseen(block[row], box)"]
 
 
-def _method(kind, own):
-    """Return the method with what is known of its hyperparameters, and the names of those that are not."""
-    if kind is None:
-        rule = find("adam")
-    elif isinstance(kind, types.StringLiteral):
-        rule = _refusing(find, kind.literal_value)
-    elif hasattr(kind, "rule"):
-        rule = kind.rule
-    else:
-        raise TypingError(f"method is a method's name, written out, or a rule that is a global variable; not {kind}")
-    known, open_ = {}, []
-    for name, value in own.items():
-        if name in NOT_HERE:
-            raise TypingError(f"minimize in compiled code has no {name}{NOT_HERE[name]}")
-        if name not in rule.hyper:
-            there = [*rule.hyper, *GENERAL]
-            raise TypingError(f"{rule.name} has no option {name!r}; it has {', '.join(there)}.{nearest(name, there)}")
-        if isinstance(value, types.Literal):
-            known[name] = value.literal_value
-        elif isinstance(value, (types.Number, types.Boolean)) and not isinstance(rule.hyper[name], (bool, str)):
-            open_.append(name)
-        else:
-            raise TypingError(f"{rule.name}: {name} must be written out where minimize is called, as a constant")
-    rule = _refusing(lambda **hyper: rule(**hyper), **known)
-    for name in open_:  # decided before compiling: is it on?
-        rule = rule(**{name: _stand_in(rule, name)})
-    return rule, open_
-
-
-def _refusing(function, *args, **options):
-    try:
-        return function(*args, **options)
-    except (TypeError, ValueError) as error:
-        raise TypingError(str(error)) from None
-
-
-def _stand_in(rule, name):
-    for value in (rule.hyper[name], 0.5, 1, 2.0, -0.5, 1e-3):
-        try:
-            if value and not isinstance(value, bool) and np.isscalar(value):
-                rule(**{name: value})
-                return value
-        except (TypeError, ValueError):
-            continue
-    return rule.hyper[name]
-
-
 def _number(value):
     return repr(float(value)) if np.isfinite(value) else f"np.{value}" if value >= 0 or value != value else "-np.inf"
 
@@ -326,55 +267,3 @@ def _side(kind, text, side):
     if not isinstance(kind, (types.Float, types.Integer)):
         raise TypingError(f"bounds are pairs of numbers or None; {text} is {kind}")
     return text
-
-
-@jit
-def rows(flat, at, count, n):
-    """Return a part of a flat array as rows."""
-    return flat[at : at + count * n].reshape((count, n))
-
-
-@jit
-def finite(x):
-    """Tell whether all entries are finite."""
-    for i in range(x.size):
-        if not abs(x[i]) < np.inf:
-            return False
-    return True
-
-
-@jit
-def unseen(g, box):
-    """Say NaN in a gradient from differences where bounds are equal: nothing was evaluated there."""
-    for i in range(g.size):
-        if box[0, i] == box[1, i]:
-            g[i] = np.nan
-
-
-@jit
-def inward(box, i, low, high):
-    """Store a pair of bounds: rounding stays inside. Raise ValueError where no number lies between."""
-    low, high = float(low), float(high)
-    if not (low <= high and low < np.inf and high > -np.inf):
-        raise ValueError("an upper bound is less than the corresponding lower bound, or no number lies between")
-    box[0, i], box[1, i] = low, high
-    if box[0, i] < low:
-        box[0, i] = np.nextafter(box[0, i], box.dtype.type(np.inf))
-    if box[1, i] > high:
-        box[1, i] = np.nextafter(box[1, i], box.dtype.type(-np.inf))
-
-
-@jit
-def fill_powers(h, at, b):
-    """Write the table of powers of b into h: see `numbaopt.lowering.layout.powers`."""
-    place = 1.0
-    for k in range(4):
-        for digit in range(32):
-            h[at + 32 * k + digit] = b ** (digit * place)
-        place *= 32.0
-    h[at + 128] = 1048576 * np.log(abs(b)) if b != 0.0 else -np.inf
-
-
-_HELPERS = {
-    function.__name__: function for function in (rows, copy, finite, unseen, inward, fill_powers, clip, prepare)
-}

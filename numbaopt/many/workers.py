@@ -36,23 +36,7 @@ ALONE, TOGETHER = 16, 20_000  # evaluations of a worker's first call: problems o
 
 
 def solve_problems(
-    fun,
-    step,
-    starts,
-    limits,
-    fixed,
-    numbers,
-    template,
-    block,
-    s,
-    h,
-    record,
-    args,
-    points,
-    slopes,
-    table,
-    cursor,
-    budget,
+    fun, step, starts, boxes, fixed, numbers, template, block, s, h, record, args, points, slopes, table, cursor, budget
 ):
     """Solve problems one after another, as many evaluations as the budget says; return what is left of that."""
     x, g, box = block[X], block[G], block[LOWER:]
@@ -63,7 +47,7 @@ def solve_problems(
             args[2] = b  # PROBLEM
             for k in range(box.shape[0]):
                 for i in range(x.size):
-                    box[k, i] = limits[k, b if limits.shape[1] > 1 else 0, i]
+                    box[k, i] = boxes[k, b if boxes.shape[1] > 1 else 0, i]
             for i in range(x.size):
                 x[i] = starts[b, i]
             prepare(block)
