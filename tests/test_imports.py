@@ -137,7 +137,10 @@ def test_public_names_are_documented():
         assert (getattr(numbaopt, name).__doc__ or "").strip(), f"{name} has no docstring"
 
 
-PUBLIC = ["numbaopt", *(f"numbaopt.{name}" for name in ("adapters", "plot", "schedules", "solvers", "transforms"))]
+PUBLIC = [
+    "numbaopt",
+    *(f"numbaopt.{name}" for name in ("adapters", "plot", "problems", "schedules", "solvers", "transforms")),
+]
 
 
 @pytest.mark.parametrize("name", PUBLIC)

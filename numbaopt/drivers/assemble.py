@@ -15,7 +15,7 @@ from numbaopt.drivers import flags, stopping, termination, trace
 from numbaopt.lowering import emit_cpu, runtime_text
 
 INLINED: tuple = (stopping.check, stopping.largest_entry, stopping.largest_projected, stopping.keep_if)
-INLINED += (trace.write_entry,)
+INLINED += (trace.write_entry, trace.write_iterate)
 PROVIDED = {"np", "jit", "step", *dir(builtins)}  # names that need no import
 
 

@@ -23,7 +23,6 @@ from numbaopt.drivers.stopping import (
     DONE,
     EPOCHS_DONE,
     GO_ON,
-    ITERATIONS,
     LESS,
     LOWER,
     MORE,
@@ -35,16 +34,14 @@ from numbaopt.drivers.stopping import (
     NORM,
     PREVIOUS,
     STALLED,
-    VALUE,
     G,
     X,
     check,
     check_iteration,
     check_limits,
-    gradient_norm,
     skip_nonfinite,
 )
-from numbaopt.drivers.trace import write_entry
+from numbaopt.drivers.trace import write_entry, write_iterate
 
 TABLE_TYPE = types.int64[::1]  # how a compiled objective gets its args and data
 SLICE = 0.05  # seconds of compiled iterations between two looks at the clock
@@ -138,10 +135,7 @@ def run_full_batch(fun, step, block, s, h, record, args, last, history, buffer):
         else:
             step(t, x, g, s, h)
         if HISTORY and SOLVER:
-            k, iterate = int(h[int(record[ITERATIONS])]), s[0]
-            if k != record[DONE]:
-                norm = gradient_norm(iterate, s[1], box)
-                write_entry(k, h[int(record[VALUE])], norm, iterate, h, trace, points, first)
+            write_iterate(s, h, box, record, trace, points, first)
         if NEEDS_VALUE:
             if not abs(h[-1]) < np.inf:
                 return STALLED
@@ -154,12 +148,10 @@ def run_full_batch(fun, step, block, s, h, record, args, last, history, buffer):
                 f = fun(x, g, args)
                 record[NFEV] += record[MORE] if abs(f) < np.inf else record[LESS]
         stop = check(f, one if DOUBLE_BUFFER else x, g, best, box, record)
+        if SOLVER:
+            stop = check_iteration(h, record) if stop == GO_ON else stop
         if stop != GO_ON:
             return stop
-        if SOLVER:
-            stop = check_iteration(h, record)
-            if stop != GO_ON:
-                return stop
     return check_limits(record[DONE] if SOLVER else t, record)
 
 

@@ -1,6 +1,7 @@
 """How compiled drivers write a history."""
 
 from numbaopt.drivers.flags import HISTORY_NUMBERS, HISTORY_X
+from numbaopt.drivers.stopping import DONE, ITERATIONS, VALUE, gradient_norm
 
 
 def write_entry(k, f, norm, x, h, trace, points, first):
@@ -12,3 +13,11 @@ def write_entry(k, f, norm, x, h, trace, points, first):
     if HISTORY_X:
         for i in range(x.size):
             points[k, i] = x[i]
+
+
+def write_iterate(s, h, box, record, trace, points, first):
+    """Write the entry of a solver's latest iterate, unless it has been written already."""
+    k, iterate = int(h[int(record[ITERATIONS])]), s[0]
+    if k != record[DONE]:
+        norm = gradient_norm(iterate, s[1], box)
+        write_entry(k, h[int(record[VALUE])], norm, iterate, h, trace, points, first)

@@ -1,15 +1,12 @@
 """The state of a rule between steps, and the checks that x, g and state fit each other."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from numbaopt.backends import host
 from numbaopt.backends.protocol import Backend, Prepared
-
-if TYPE_CHECKING:
-    from numbaopt.methods.rule import Rule
 
 
 class State:
@@ -45,7 +42,7 @@ class State:
     t: int
     s: Any
     h: np.ndarray
-    rule: "Rule"
+    rule: Any  # a Rule or Solver, which import this module
     shape: tuple[int, ...]
     _dtype: np.dtype
     _step: Any

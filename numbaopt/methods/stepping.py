@@ -10,9 +10,6 @@ from numbaopt.backends.protocol import common_slot_dtype
 from numbaopt.methods.slots import Slots
 from numbaopt.methods.state import State, adopt, objective_value, step_arguments
 
-if TYPE_CHECKING:
-    from numbaopt.methods.rule import Rule
-
 
 class Stepping(Slots):
     """The part of a rule that compiles it and does its steps."""
@@ -21,7 +18,7 @@ class Stepping(Slots):
 
     if TYPE_CHECKING:
 
-        def shaped(self, shape: tuple[int, ...]) -> "Rule":
+        def shaped(self, shape: tuple[int, ...]) -> Any:
             """Return the rule for a shape of x: see `Rule.shaped`."""
 
     def source(self, backend: str = "cpu") -> str:

@@ -24,3 +24,7 @@ __all__ = ["Problem", "beale", "booth", "brown_badly_scaled", "get", "himmelblau
 __all__ += ["powell_singular", "quadratic", "ravine", "rosenbrock", "styblinski_tang", "three_hump_camel"]
 
 _newton = newton  # pickles of logistic_regression problems that were made with earlier versions refer to this name
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
