@@ -36,7 +36,8 @@ def assemble(functions, program, on, more="", last=None, inlined=(), provided=()
     last : str
         Text of the driver, where it is none of the functions.
     inlined : tuple of functions, or of their texts
-        Further functions that are inlined, or that are inlined in the place of those of the same name.
+        Further functions that are inlined, or that are inlined in the place of those of the same name. They may use
+        variables of the functions that call them.
     provided : tuple of str
         Names that need no import.
     inside : tuple of str
@@ -47,7 +48,8 @@ def assemble(functions, program, on, more="", last=None, inlined=(), provided=()
     lines = None if program is None else emit_cpu.inline(program)
     if lines is not None:
         trees["step"] = ast.parse("\n    ".join(["def step(t, x, g, s, h):", *lines])).body[0]
-    inliner = Inliner(trees, dict.fromkeys(flags.NAMES, False) | dict.fromkeys(on, True), inside)
+    open_ = {tree.name for tree in map(_parsed, inlined)}
+    inliner = Inliner(trees, dict.fromkeys(flags.NAMES, False) | dict.fromkeys(on, True), inside, open_)
     parts = [ast.unparse(inliner.visit(_parsed(function))) for function in functions]
     parts += [last] * (last is not None)
     spaces = [vars(stopping), vars(termination), *(f.__globals__ for f in functions)]
@@ -101,10 +103,13 @@ class Inliner(ast.NodeTransformer):
         Truth values by name.
     inside : tuple of str
         See `assemble`.
+    open_ : collection of str
+        The names of functions that may use variables of their callers.
     """
 
-    def __init__(self, functions, flags, inside):
-        self.functions, self.flags, self.inside, self.taken, self.bound = functions, flags, inside, set(), set()
+    def __init__(self, functions, flags, inside, open_=()):
+        self.functions, self.flags, self.inside, self.open = functions, flags, inside, open_
+        self.taken, self.bound = set(), set()
 
     def visit_FunctionDef(self, node):
         """Inline in a whole function; a parameter ``step`` stays, and goes unused where the step is inside."""
@@ -144,7 +149,8 @@ class Inliner(ast.NodeTransformer):
         given = dict(zip([parameter.arg for parameter in function.args.args], call.args, strict=True))
         local = {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         local |= {name for name, argument in given.items() if not isinstance(argument, (ast.Name, ast.Constant))}
-        if hidden := (_names(function) - _bound(function)) & self.bound:
+        hidden = (_names(function) - _bound(function)) & self.bound
+        if hidden and function.name not in self.open:
             raise AssertionError(f"{call.func.id} uses the global {hidden.pop()}, which is a variable of its caller")
         new = {name: ast.Name(_free(name, self.taken)) for name in sorted(local)}
         self.taken |= {name.id for name in new.values()}
