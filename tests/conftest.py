@@ -28,7 +28,7 @@ settings.register_profile(
 settings.load_profile("numbaopt")
 
 
-LARGEST = 600_000_000  # bytes of a process of the test run, beyond which it gets no more tests
+LARGEST = 800_000_000  # bytes of a process of the test run, beyond which it gets no more tests
 SCHEDULER, MEMORY = pytest.StashKey(), pytest.StashKey()
 collect_ignore = ["typing/usage.py"]  # for type checkers: it is not run
 
@@ -88,6 +88,8 @@ def pytest_xdist_make_scheduler(config, log):
             return selection.group(nodeid)
 
         def _reschedule(self, node):
+            if node not in self.registered_collections:  # a new process that has not collected the tests yet
+                return
             few = self._pending_of(self.assigned_work[node]) <= 2
             if few and self.workqueue and not node.shutting_down and config.stash[MEMORY].get(node, 0) > LARGEST:
                 node.shutdown()
