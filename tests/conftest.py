@@ -56,8 +56,9 @@ def shortened(ids):
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--all", action="store_true", help="run every test; without it, those that tests/selection.py names"
+        "--all", action="store_true", help="run every test, also those that tests/selection.py leaves out by default"
     )
+    parser.addoption("--rest", action="store_true", help="run only the tests that are left out by default")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -66,9 +67,10 @@ def pytest_collection_modifyitems(config, items):
         if selection.lowest(item.nodeid):
             item.add_marker("lowest")
     if not config.getoption("all"):
-        left_out = [item for item in items if not selection.runs(item.nodeid)]
+        rest = config.getoption("rest")
+        left_out = [item for item in items if selection.runs(item.nodeid) == rest]
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if selection.runs(item.nodeid)]
+        items[:] = [item for item in items if selection.runs(item.nodeid) != rest]
     items.sort(key=lambda item: selection.rank(item.nodeid))
 
 
