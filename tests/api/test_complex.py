@@ -296,7 +296,7 @@ def test_callbacks_see_complex_x():
         ({"jac": "cs"}, "x0 is complex: see '3-point'"),
         ({"bounds": [(0, 1)] * 4}, "bounds need an order"),
         ({"bounds": optimize.Bounds(), "method": "L-BFGS-B"}, "bounds need an order"),
-        ({"method": "BFGS", "hess": lambda z: 1}, "for a real x0"),
+        ({"method": "BFGS", "hess": lambda z: 1}, "require a real x0"),
     ],
 )
 def test_what_is_refused(given, words):

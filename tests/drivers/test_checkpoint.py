@@ -414,7 +414,9 @@ def test_data_that_can_be_gone_through_once(tmp_path):
 def test_a_stream_that_has_become_shorter(tmp_path):
     given = {"jac": "inplace", "method": "adam", "checkpoint": tmp_path / "run"}
     minimize(squares, np.zeros(4), (UNSET,), options={"maxiter": 3}, data=[DATA] * 5, **given)
-    with pytest.raises(ValueError, match="data yielded only 2 batches in epoch 1, of which the resumed run has already used 3"):
+    with pytest.raises(
+        ValueError, match="data yielded only 2 batches in epoch 1, of which the resumed run has already used 3"
+    ):
         minimize(squares, np.zeros(4), (UNSET,), resume=True, data=[DATA] * 2, **given)
 
 

@@ -1,6 +1,7 @@
 """Numbers that a rule carries from step to step stay with a state when its hyperparameters change."""
 
 import numpy as np
+import pytest
 
 import numbaopt
 
@@ -27,3 +28,16 @@ def test_another_learning_rate_keeps_what_is_carried():
     assert state.t == 6 and state.rule.hyper["lr"] == 0.05
     assert abs(state["product"] / product - 1) < 1e-14
     np.testing.assert_allclose(x, expected, rtol=1e-12)
+
+
+def test_other_switches_are_refused_for_an_x_that_is_not_the_states():
+    x = np.ones(3)
+    state = numbaopt.adam.init(x)
+    other = numbaopt.adam(decoupled=True, wd=0.1)
+    assert other.slots_of == state.rule.slots_of and other.program is not state.rule.program
+    for wrong in (np.ones(4), np.ones(3, np.float32)):
+        with pytest.raises((ValueError, TypeError)):
+            other.step(wrong, np.ones_like(wrong), state)
+        assert state.t == 0 and (wrong == 1).all()
+    other.step(x, np.ones(3), state)
+    assert state.t == 1 and state.rule is other
