@@ -77,7 +77,7 @@ def fingerprints(copy):
         ("lowering/grammar.py", "lowering"),
         ("backends/simd/kinds.py", "backends"),
         ("objectives/check/probe.py", "objectives"),
-        ("problems.py", "problems"),
+        ("problems/closed_form.py", "problems"),
         ("drivers/options.py", "drivers"),
         ("embedded/codegen.py", "embedded"),
     ],
