@@ -34,7 +34,7 @@ collect_ignore = ["typing/usage.py"]  # for type checkers: it is not run
 
 
 def pytest_generate_tests(metafunc):
-    """Shorten the names of parametrised tests: every worker of pytest-xdist must see the same."""
+    """Shorten the names of parametrized tests: every worker of pytest-xdist must see the same."""
     for mark in metafunc.definition.iter_markers("parametrize"):
         if callable(mark.kwargs.get("ids")):
             mark.kwargs["ids"] = shortened(mark.kwargs["ids"])

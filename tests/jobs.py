@@ -56,8 +56,8 @@ def task(k):
     for _ in range(3):
         adam.step(x, x, state)
     one = minimize(bowl, [k, 1.0], args=(1.5,), jac="inplace", method=mine(lr=0.05), options={"maxiter": 100})
-    starts, centres = np.full((10, 2), float(k)), np.arange(10.0)
-    many = minimize_many(bowl, starts, data=centres, jac="inplace", method="adam", options={"maxiter": 50}, threads=2)
+    starts, centers = np.full((10, 2), float(k)), np.arange(10.0)
+    many = minimize_many(bowl, starts, data=centers, jac="inplace", method="adam", options={"maxiter": 50}, threads=2)
     return x, one, many, raised(fails), raised(interrupts)
 
 

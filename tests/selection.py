@@ -71,7 +71,7 @@ DEFAULT = {
     "rules/test_rules.py::test_only_x_and_the_state_change_and_in_place": both(each_form, only("defaults")),
     "rules/test_rules.py::test_blocks_of_the_parallel_step": each_form,
     "rules/test_rules.py::test_a_million_entries_are_stepped_alike_at_every_place": each_form,
-    "rules/test_rules.py::test_float32_sweeps_are_vectorised_and_hold_no_double": only("adam"),
+    "rules/test_rules.py::test_float32_sweeps_are_vectorized_and_hold_no_double": only("adam"),
     "rules/test_rules_special.py::test_zero_gradients": lambda case: {"5", "float64"} <= words(case) or each_form(case),
     "rules/test_rules_special.py::test_a_million_coordinates": each_form,
     "rules/test_rules_special.py::test_pickled_and_copied_states_go_on_alike": each_form,

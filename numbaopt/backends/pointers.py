@@ -31,7 +31,7 @@ def rows_at(kind, at):
             row = functools.reduce(builder.mul, shape[1:], context.get_constant(types.intp, 1))
             pointer = builder.inttoptr(address, context.get_data_type(kind.dtype).as_pointer())
             pointer = builder.gep(pointer, [builder.mul(lo, row)])
-            return _view(context, builder, kind, pointer, [builder.sub(hi, lo), *shape[1:]])
+            return view_at(context, builder, kind, pointer, [builder.sub(hi, lo), *shape[1:]])
 
         return kind(TABLE, types.intp, types.intp), generate
 
@@ -57,7 +57,7 @@ def leaf_at(kind, at, copy):
                 count = functools.reduce(builder.mul, shape, context.get_constant(types.intp, 1))
                 source, pointer = pointer, builder.gep(builder.inttoptr(address, pointer.type), [offset])
                 cgutils.raw_memcpy(builder, pointer, source, count, _itemsize(context, kind))
-            return _view(context, builder, kind, pointer, shape)
+            return view_at(context, builder, kind, pointer, shape)
 
         return kind(flat, TABLE), generate
 
@@ -113,7 +113,7 @@ def _read(context, builder, table, at, count):
     return [builder.load(builder.gep(data, [context.get_constant(types.intp, at + i)])) for i in range(count)]
 
 
-def _view(context, builder, kind, pointer, shape):
+def view_at(context, builder, kind, pointer, shape):
     size = _itemsize(context, kind)
     strides = [*itertools.accumulate(reversed(shape[1:]), builder.mul, initial=size)][::-1] if shape else []
     array = make_array(kind)(context, builder)

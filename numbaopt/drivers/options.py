@@ -1,4 +1,4 @@
-"""The options of a minimisation: hyperparameters of the method, and when to stop."""
+"""The options of a minimization: hyperparameters of the method, and when to stop."""
 
 import math
 from collections.abc import Mapping

@@ -101,11 +101,11 @@ def minimize_many(
     >>> from numba import njit
     >>> from numbaopt import minimize_many
     >>> @njit
-    ... def bowl(x, grad, centre):
-    ...     grad[:] = 2 * (x - centre)
-    ...     return ((x - centre) ** 2).sum()
-    >>> centres = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
-    >>> result = minimize_many(bowl, np.zeros((3, 2)), data=centres, method="lbfgs", jac="inplace")
+    ... def bowl(x, grad, center):
+    ...     grad[:] = 2 * (x - center)
+    ...     return ((x - center) ** 2).sum()
+    >>> centers = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
+    >>> result = minimize_many(bowl, np.zeros((3, 2)), data=centers, method="lbfgs", jac="inplace")
     >>> result.x
     array([[0., 1.],
            [2., 3.],

@@ -123,8 +123,8 @@ class ManyResult(Result):
     --------
     >>> import numpy as np
     >>> from numbaopt import minimize_many
-    >>> def fun(x, centre):
-    ...     return ((x - centre) ** 2).sum(), 2 * (x - centre)
+    >>> def fun(x, center):
+    ...     return ((x - center) ** 2).sum(), 2 * (x - center)
     >>> result = minimize_many(fun, np.zeros((2, 1)), data=np.array([[1.0], [2.0]]), method="lbfgs", jac=True)
     >>> result.message, result.status, result[1].x
     ('All 2 problems met a tolerance.', array([0, 0]), array([2.]))

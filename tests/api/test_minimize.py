@@ -14,15 +14,15 @@ import numbaopt
 from numbaopt import Result, minimize
 
 METHODS = ["adagrad", "adam", "adamax", "adamw", "amsgrad", "lamb", "nadam", "radam", "rmsprop", "sgd"]
-CENTRE = np.array([1.0, -2.0, 3.0])
+CENTER = np.array([1.0, -2.0, 3.0])
 
 
 def bowl(x):
-    return ((x - CENTRE) ** 2).sum()
+    return ((x - CENTER) ** 2).sum()
 
 
 def slope(x):
-    return 2 * (x - CENTRE)
+    return 2 * (x - CENTER)
 
 
 def both(x):
@@ -48,14 +48,14 @@ def quick(**options):
         (bowl, "3-point"),
         (bowl, "cs"),
         (lambda x, g: (np.copyto(g, slope(x)), bowl(x))[1], "inplace"),
-        (njit(lambda x: ((x - CENTRE) ** 2).sum()), njit(lambda x: 2 * (x - CENTRE))),
+        (njit(lambda x: ((x - CENTER) ** 2).sum()), njit(lambda x: 2 * (x - CENTER))),
     ],
     ids=["callable", "True", "None", "False", "2-point", "3-point", "cs", "inplace", "jitted"],
 )
 def test_each_form_of_the_gradient(fun, jac):
     loose = jac in (None, False, "2-point")  # forward differences see the bottom half a step beside
     result = minimize(fun, np.zeros(3), jac=jac, options=quick(gtol=1e-6))
-    np.testing.assert_allclose(result.x, CENTRE, atol=1e-5 if loose else 1e-6)
+    np.testing.assert_allclose(result.x, CENTER, atol=1e-5 if loose else 1e-6)
     assert result.success and result.status == 0 and result.fun < 1e-9
 
 
@@ -167,14 +167,14 @@ def test_evaluations_are_counted():
 
 @pytest.mark.parametrize("maxiter, nit", [(0, 0), (-3, 0), (1, 1), (2.5, 3), (np.float64(4), 4), (np.int32(5), 5)])
 def test_maxiter(maxiter, nit):
-    for fun in (both, njit(lambda x: (((x - CENTRE) ** 2).sum(), 2 * (x - CENTRE)))):
+    for fun in (both, njit(lambda x: (((x - CENTER) ** 2).sum(), 2 * (x - CENTER)))):
         result = minimize(fun, np.zeros(3), jac=True, options={"maxiter": maxiter})
         assert (result.nit, result.nfev, result.status, result.success) == (nit, nit + 1, 1, False)
         assert "Maximum number of iterations" in result.message
 
 
 def test_tolerances():
-    assert minimize(both, CENTRE, jac=True).nit == 0  # nothing to do
+    assert minimize(both, CENTER, jac=True).nit == 0  # nothing to do
     by_tol = minimize(both, np.zeros(3), jac=True, tol=1e-2, options={"lr": 0.1})
     by_gtol = minimize(both, np.zeros(3), jac=True, options={"lr": 0.1, "gtol": 1e-2})
     assert by_tol.nit == by_gtol.nit and "gtol=0.01" in by_tol.message
@@ -182,13 +182,13 @@ def test_tolerances():
     assert option_first.nit == by_gtol.nit
     by_ftol = minimize(both, np.zeros(3), jac=True, options={"lr": 0.1, "ftol": 1e-3})
     assert by_ftol.success and by_ftol.nit < by_gtol.nit and "ftol=0.001" in by_ftol.message
-    off = minimize(both, CENTRE, jac=True, options={"gtol": None, "maxiter": 3})
+    off = minimize(both, CENTER, jac=True, options={"gtol": None, "maxiter": 3})
     assert off.nit == 3
     unbounded = minimize(both, np.zeros(3), jac=True, options=quick(maxiter=np.inf, maxfev=np.inf))
     assert unbounded.success
 
 
-# Bounds, against closed forms: the bowl's minimum in a box is its centre, clipped.
+# Bounds, against closed forms: the bowl's minimum in a box is its center, clipped.
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -209,7 +209,7 @@ def test_bounds(method):
         bounds=list(zip(lower, upper, strict=True)),
         options=options,
     )
-    np.testing.assert_allclose(result.x, np.clip(CENTRE, lower, upper), atol=2e-3 if method == "adamw" else 1e-12)
+    np.testing.assert_allclose(result.x, np.clip(CENTER, lower, upper), atol=2e-3 if method == "adamw" else 1e-12)
     assert all(np.all((lower <= x) & (x <= upper)) for x in seen)
     if method != "adamw":
         assert result.success and "projected gradient" in result.message
@@ -299,7 +299,7 @@ class Keeper:
 def test_callbacks_of_every_kind():
     keeper = Keeper()
     expected = minimize(both, np.zeros(3), jac=True, options={"maxiter": 4}).x
-    jitted = njit(lambda x: ((x - CENTRE) ** 2).sum()), njit(lambda x: 2 * (x - CENTRE))
+    jitted = njit(lambda x: ((x - CENTER) ** 2).sum()), njit(lambda x: 2 * (x - CENTER))
     for fun, jac in ((both, True), jitted):
         result = minimize(fun, np.zeros(3), jac=jac, callback=keeper, options={"maxiter": 4})
         np.testing.assert_array_equal(result.x, expected)
@@ -418,7 +418,7 @@ def test_methods_of_scipy_take_our_forms(method):
         return bowl(x)
 
     result = minimize(inplace, np.zeros(3), method=method, jac="inplace")
-    np.testing.assert_allclose(result.x, CENTRE, atol=1e-6)
+    np.testing.assert_allclose(result.x, CENTER, atol=1e-6)
     start = {"a": np.zeros(2), "b": np.zeros((1, 1))}
 
     def of_dict(p):
@@ -427,7 +427,7 @@ def test_methods_of_scipy_take_our_forms(method):
 
     seen = []
     result = minimize(of_dict, start, method=method, jac=True, callback=lambda x, *state: seen.append(x))
-    np.testing.assert_allclose(result.x["a"], CENTRE[:2], atol=1e-6)
+    np.testing.assert_allclose(result.x["a"], CENTER[:2], atol=1e-6)
     assert result.x["b"].shape == (1, 1) and seen[0]["b"].shape == (1, 1)
     told = []
 
@@ -436,7 +436,7 @@ def test_methods_of_scipy_take_our_forms(method):
 
     if method != "Newton-CG":  # which must be given a gradient
         minimize(lambda p: of_dict(p)[0], start, method=method, callback=callback)
-        np.testing.assert_allclose(told[-1], CENTRE[:2], atol=1e-5)
+        np.testing.assert_allclose(told[-1], CENTER[:2], atol=1e-5)
 
 
 # As a custom method of SciPy's, and in programs that take an optimizer from outside.
@@ -474,10 +474,10 @@ def test_a_custom_method_warns_of_unknown_options():
 def test_basinhopping_and_differential_evolution():
     kwargs = {"method": numbaopt.adam(lr=0.05), "jac": True}
     result = optimize.basinhopping(both, np.zeros(3), minimizer_kwargs=kwargs, niter=2, rng=1)
-    np.testing.assert_allclose(result.x, CENTRE, atol=1e-4)
+    np.testing.assert_allclose(result.x, CENTER, atol=1e-4)
     polish = functools.partial(optimize.minimize, method=numbaopt.adam(lr=0.01))
     result = optimize.differential_evolution(bowl, [(-5, 5)] * 3, polish=polish, maxiter=20, rng=1)
-    np.testing.assert_allclose(result.x, CENTRE, atol=1e-4)
+    np.testing.assert_allclose(result.x, CENTER, atol=1e-4)
 
 
 def test_gaussian_process():

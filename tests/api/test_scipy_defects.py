@@ -93,7 +93,7 @@ def test_tol_is_a_number(way, method):
 
 @every
 @pytest.mark.parametrize("dtype", ["O", "g", "G", "e", "U1"])
-def test_dtypes_that_are_not_minimised(way, method, dtype):
+def test_dtypes_that_are_not_minimized(way, method, dtype):
     called = []
     with pytest.raises(TypeError, match="x0 must be"):
         way(lambda x: called.append(x), np.array([1, 0]).astype(dtype), jac=slope, method=method)
@@ -102,7 +102,7 @@ def test_dtypes_that_are_not_minimised(way, method, dtype):
 
 @every
 @pytest.mark.parametrize("dtype", ["F", "D"])
-def test_a_complex_start_is_minimised_where_fun_is_real(way, method, dtype):
+def test_a_complex_start_is_minimized_where_fun_is_real(way, method, dtype):
     options = {} if method is barzilai_borwein else {"maxiter": 2000}
     result = way(
         lambda x: float((np.abs(x - 1) ** 2).sum()),

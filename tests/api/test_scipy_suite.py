@@ -64,7 +64,7 @@ MINIMUM = [
 ]
 # What a rule cannot meet, or need not; SciPy's methods are put to these through our `minimize` all the same.
 NOT_FOR_RULES = {
-    "TestOptimizeSimple.test_finite_differences_jac": "allows nine minimisations 6000 calls",
+    "TestOptimizeSimple.test_finite_differences_jac": "allows nine minimizations 6000 calls",
     "TestOptimizeSimple.test_bfgs_nan_return": "wants NaN as fun; ours is the best, which was finite",
     "TestOptimizeSimple.test_initial_step_scaling": "is about the first step of a line search",
     "TestOptimizeSimple.test_minimize_automethod": "constraints",

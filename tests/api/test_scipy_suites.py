@@ -230,7 +230,7 @@ def test_pointed_at_ours(monkeypatch, name, path, method, way):
 SEARCHES = {"minimize", "basinhopping", "dual_annealing"}
 
 
-def minimising(suite):
+def minimizing(suite):
     """List the tests of a module that minimize."""
     for node in ast.parse(inspect.getsource(suite)).body:
         tests = node.body if isinstance(node, ast.ClassDef) else [node]
@@ -247,7 +247,7 @@ def minimising(suite):
 def test_the_others_give_constraints(monkeypatch, name):
     suite = module(name)
     listed = {path for lists in (FREE, BOUNDED, FOR_SOLVERS, CANNOT) for path in lists.get(name, ())}
-    found = set(minimising(suite))
+    found = set(minimizing(suite))
     assert listed <= found
     for path in found - listed:
         owner, _, test = path.rpartition(".")

@@ -45,17 +45,17 @@ def test_methods_and_their_options():
 def test_runs_do_not_change_the_settings_that_they_share():
     """Bounds that fix all of x end a run at once, also without gtol; the next problem is not to be ended by that."""
 
-    def pair(x, centre):
-        return float(((x - centre) ** 2).sum()), 2 * (x - centre)
+    def pair(x, center):
+        return float(((x - center) ** 2).sum()), 2 * (x - center)
 
-    bounds, centres = np.array([[[1.0, 1.0]], [[-9.0, 9.0]]]), np.array([0.5, 0.25])
+    bounds, centers = np.array([[[1.0, 1.0]], [[-9.0, 9.0]]]), np.array([0.5, 0.25])
     options = {"gtol": None, "maxiter": 3}
     result = minimize_many(
-        pair, np.ones((2, 1)), data=centres, method=sgd(lr=0.5), jac=True, bounds=bounds, options=options
+        pair, np.ones((2, 1)), data=centers, method=sgd(lr=0.5), jac=True, bounds=bounds, options=options
     )
     alone = [
         minimize(pair, [1.0], (c,), sgd(lr=0.5), True, bounds=box, options=options)
-        for c, box in zip(centres, bounds, strict=True)
+        for c, box in zip(centers, bounds, strict=True)
     ]
     assert result.status.tolist() == [one.status for one in alone] == [0, 1]
     assert result.x.tolist() == [one.x.tolist() for one in alone] == [[1.0], [0.25]]

@@ -170,7 +170,7 @@ def test_nothing_is_called_and_nothing_spilled(method, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("method", [numbaopt.rmsprop(centered=True), numbaopt.lamb, powers], ids=repr)
 def test_arithmetic_is_the_cpus_after_linking(method, dtype):
-    # numba-cuda optimises once more when it links, with contraction on by default.
+    # numba-cuda optimizes once more when it links, with contraction on by default.
     nvjitlink = pytest.importorskip("cuda.bindings.nvjitlink")
     for name, code in kernels(method, dtype, "ltoir").items():
         if name.startswith("sweep"):

@@ -40,16 +40,16 @@ def bits(*things):
 
 
 @njit
-def bowl(x, grad, centre):
+def bowl(x, grad, center):
     f = 0.0
     for i in range(x.size):
-        grad[i] = 2 * (x[i] - centre)
-        f += (x[i] - centre) ** 2
+        grad[i] = 2 * (x[i] - center)
+        f += (x[i] - center) ** 2
     return f
 
 
-def plain_bowl(x, centre):
-    return ((x - centre) ** 2).sum(), 2 * (x - centre)
+def plain_bowl(x, center):
+    return ((x - center) ** 2).sum(), 2 * (x - center)
 
 
 @njit
@@ -90,8 +90,8 @@ def batches(fun, seed):
 
 
 def many(seed):
-    centres = np.linspace(seed, 3, 40)
-    r = minimize_many(bowl, np.ones((40, 2)), data=centres, jac="inplace", method="lbfgs", threads=2)
+    centers = np.linspace(seed, 3, 40)
+    r = minimize_many(bowl, np.ones((40, 2)), data=centers, jac="inplace", method="lbfgs", threads=2)
     return bits(r.x, r.fun, r.nit)
 
 

@@ -93,7 +93,7 @@ TREE = {"w": np.linspace(-1, 1, 6).reshape(2, 3), "b": np.array([0.5, -0.5])}
 
 
 def broken_off(path, drive, at, fun, x0, options=None, **given):
-    """Minimise once as it is; once more, breaking off at evaluation `at` and taking up; return both results."""
+    """Minimize once as it is; once more, breaking off at evaluation `at` and taking up; return both results."""
     options = {} if options is None else options
     if given.get("jac") is None and fun is not bowl:
         given["jac"] = "inplace"

@@ -33,7 +33,7 @@ def wells(x, grad, calls, limit):
 
 @pytest.fixture
 def both(monkeypatch):
-    """Return a function that minimises twice: from row to row, and with the best point copied."""
+    """Return a function that minimizes twice: from row to row, and with the best point copied."""
     used = []
 
     class Counted(double_buffer.DoubleBuffer):
@@ -126,7 +126,7 @@ def test_with_the_objective_inside_the_driver(both, monkeypatch):
     earlier = specialize.Driver._specialize
     monkeypatch.setattr(specialize, "PATIENCE", 0.0)
     monkeypatch.setattr(specialize.Driver, "_specialize", specialize_)
-    # No other test's driver keeps this much of a history: none was specialised before.
+    # No other test's driver keeps this much of a history: none was specialized before.
     first, _ = both(
         numbaopt.adam(lr=0.6), options={"maxiter": 20, "gtol": None, "history": True}
     )  # changes over on the way

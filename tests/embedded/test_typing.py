@@ -68,7 +68,7 @@ def bowl(x, grad):
 
 
 def alone(fun, *args, **given):
-    """Minimise from Python, with the objective in Python's hands: that needs no driver of the method's own."""
+    """Minimize from Python, with the objective in Python's hands: that needs no driver of the method's own."""
     return minimize(lambda *each: fun(*each), *args, **given)
 
 

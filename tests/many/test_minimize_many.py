@@ -26,11 +26,11 @@ FIELDS = ("x", "fun", "jac", "nit", "nfev", "njev", "status", "success", "messag
 
 
 @njit
-def valley(x, grad, a, centre, k):
-    """Quartic sides, a bent floor, and a centre that is each problem's own."""
+def valley(x, grad, a, center, k):
+    """Quartic sides, a bent floor, and a center that is each problem's own."""
     f = 0.0
     for i in range(x.size):
-        d = x[i] - centre[i]
+        d = x[i] - center[i]
         f += d * d * (i + k) + a * (d * d) * (d * d)
         grad[i] = 2 * d * (i + k) + 4 * a * (d * d) * d
     for i in range(x.size - 1):
@@ -42,9 +42,9 @@ def valley(x, grad, a, centre, k):
 
 
 @njit
-def slopes(x, a, centre, k):
+def slopes(x, a, center, k):
     """Return the gradient of `valley` as a tuple: lanes have nothing that makes arrays."""
-    p, q, r = x[0] - centre[0], x[1] - centre[1], x[2] - centre[2]
+    p, q, r = x[0] - center[0], x[1] - center[1], x[2] - center[2]
     u, w = x[1] - x[0] * x[0], x[2] - x[1] * x[1]
     return (
         2 * p * k + 4 * a * (p * p) * p - 4 * a * u * x[0],
@@ -54,10 +54,10 @@ def slopes(x, a, centre, k):
 
 
 @njit
-def height(x, a, centre, k):
+def height(x, a, center, k):
     f = 0.0
     for i in range(x.size):
-        d = x[i] - centre[i]
+        d = x[i] - center[i]
         f += d * d * (i + k) + a * (d * d) * (d * d)
     for i in range(x.size - 1):
         r = x[i + 1] - x[i] * x[i]
@@ -66,30 +66,30 @@ def height(x, a, centre, k):
 
 
 @njit
-def both(x, a, centre, k):
-    return height(x, a, centre, k), slopes(x, a, centre, k)
+def both(x, a, center, k):
+    return height(x, a, center, k), slopes(x, a, center, k)
 
 
 @njit
-def bowl(x, a, centre, k):
+def bowl(x, a, center, k):
     f = 0.0
     for i in range(x.size):
-        f += (a + k) * (x[i] - centre[i]) * (x[i] - centre[i])
+        f += (a + k) * (x[i] - center[i]) * (x[i] - center[i])
     return f
 
 
 @njit
-def bowl_slopes(x, a, centre, k):
+def bowl_slopes(x, a, center, k):
     w = 2 * (a + k)
-    return w * (x[0] - centre[0]), w * (x[1] - centre[1]), w * (x[2] - centre[2])
+    return w * (x[0] - center[0]), w * (x[1] - center[1]), w * (x[2] - center[2])
 
 
 @njit
-def allocates(x, a, centre, k):
+def allocates(x, a, center, k):
     g = np.empty_like(x)
     for i in range(x.size):
-        g[i] = 2 * (a + k) * (x[i] - centre[i])
-    return bowl(x, a, centre, k), g
+        g[i] = 2 * (a + k) * (x[i] - center[i])
+    return bowl(x, a, center, k), g
 
 
 SHARED = (1.5,)
@@ -112,7 +112,7 @@ def of(value, b):
 
 
 def alone(b, fun, X0, args=(), data=(), method="adam", jac=None, bounds=None, tol=None, options=None, **rest):
-    """Minimise problem b by itself, step by step in Python, so that it needs no driver; what it raises is returned."""
+    """Minimize problem b by itself, step by step in Python, so that it needs no driver; what it raises is returned."""
     fun = in_python(fun) if isinstance(fun, Dispatcher) else fun
     options = {name: of(value, b) for name, value in (options or {}).items()}
     args = (*(array[b].copy()[()] for array in data), *args)
@@ -690,7 +690,7 @@ def test_one_message_for_all():
 # Drivers made for one objective alone.
 
 
-def test_specialised(scalar, monkeypatch):
+def test_specialized(scalar, monkeypatch):
     """An objective that runs for long gets a driver of its own; the bits stay."""
     monkeypatch.setattr(specialize, "digest", lambda function: None)  # nothing comes from the disk
     X0, data = inputs(9)

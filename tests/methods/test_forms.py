@@ -315,7 +315,7 @@ def test_noise_is_a_function_of_seed_step_and_place(dtype):
         assert plain.dtype == dtype
         np.testing.assert_allclose(serial, -dtype(0.5) * plain, rtol=1e-6 if dtype is np.float32 else 1e-13, atol=1e-12)
     z = normal(np.empty(1_000_000), 1, 1)
-    # Moments of a standard normal, within four standard errors; neighbours, steps and seeds have no correlation.
+    # Moments of a standard normal, within four standard errors; neighbors, steps and seeds have no correlation.
     assert (
         abs(z.mean()) < 4e-3
         and abs(z.std() - 1) < 3e-3

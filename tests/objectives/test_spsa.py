@@ -1,4 +1,4 @@
-"""Simultaneous perturbation against the paper's formulas in plain loops, closed forms, and known neighbourhoods."""
+"""Simultaneous perturbation against the paper's formulas in plain loops, closed forms, and known neighborhoods."""
 
 import numba
 import numpy as np
@@ -268,7 +268,7 @@ def test_the_start_of_another_run_begins_at_the_first_shift():
 
 @njit(parallel=True)
 def descend(X, seed, steps):
-    """Minimise from each row, in compiled code of one's own."""
+    """Minimize from each row, in compiled code of one's own."""
     for b in numba.prange(X.shape[0]):
         x, open_ = X[b], np.empty(0)
         plus, minus, g = np.empty_like(x), np.empty_like(x), np.empty_like(x)

@@ -15,7 +15,7 @@ from numbaopt import minimize, problems, schedules
 # The answer is (1e6, 2e-6), and curvatures there differ by 1e24: where lr suits one coordinate, the other stands still.
 FOR_SOLVERS = {"brown_badly_scaled"}
 GAP = 1e-8  # f - f* <= GAP (1 + |f*|), and then...
-NEAR = 1e-3  # ...x is so near to a minimiser
+NEAR = 1e-3  # ...x is so near to a minimizer
 FLAT = {"powell_singular": 1e-6}  # the Hessian is singular: f shrinks slowly, and a small f says little of x
 
 
@@ -72,7 +72,7 @@ TOLD = {"f_min", "lower_bound"}  # what methods that know the least value call i
 
 
 def solved(method, problem, at):
-    """Return f - f* relative to 1 + |f*|, and the distance to the nearest minimiser."""
+    """Return f - f* relative to 1 + |f*|, and the distance to the nearest minimizer."""
     p, base = problems.get(problem), numbaopt.get(method)
     hyper = at.hyper | {name: p.minimum for name in TOLD.intersection(base.hyper)}
     lr = at.but.get(problem, at.lr)

@@ -455,7 +455,7 @@ def compiled_apart(rule, dtype, parallel, n=1000, h=None):
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="looks for x86 instructions")
 @pytest.mark.parametrize("parallel", [False, True], ids=["serial", "parallel"])
 @pytest.mark.parametrize("name", ["adam", "rmsprop"])
-def test_float32_sweeps_are_vectorised_and_hold_no_double(name, parallel):
+def test_float32_sweeps_are_vectorized_and_hold_no_double(name, parallel):
     namespace = compiled_apart(getattr(numbaopt, name), np.float32, parallel)
     (llvm,) = namespace["sweep0" if parallel else "step"].inspect_llvm().values()
     (assembly,) = namespace["sweep0" if parallel else "step"].inspect_asm().values()

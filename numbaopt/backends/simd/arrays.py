@@ -19,7 +19,7 @@ from numba.extending import (
 from numba.np.arrayobj import intrin_alloc, make_array
 
 from numbaopt.backends.lane_errors import LanesRefused
-from numbaopt.backends.pointers import _view
+from numbaopt.backends.pointers import view_at
 from numbaopt.backends.simd.kinds import ELEMENTS, Lanes
 
 # An array of numbers would answer otherwise, and what was written for it would go another way.
@@ -126,7 +126,7 @@ def viewer(width=None):
         def generate(context, builder, signature, args):
             pointer = builder.gep(make_array(flat)(context, builder, args[0]).data, [args[1]])
             lengths = cgutils.unpack_tuple(builder, args[2]) if tuples else [args[2]]
-            return _view(context, builder, kind, pointer, lengths)
+            return view_at(context, builder, kind, pointer, lengths)
 
         return kind(flat, types.intp, shape), generate
 
