@@ -118,8 +118,9 @@ def pytest_runtest_logreport(report):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node, error):
-    """Start a process in place of one that was ended because it had grown."""
+    """Start a process in place of one that was ended because it had grown, which would stay until the end otherwise."""
     if error is None and node.config.stash[SCHEDULER].workqueue:
+        node.gateway.exit()
         node.config.pluginmanager.getplugin("dsession")._clone_node(node)
 
 
