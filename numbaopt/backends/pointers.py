@@ -114,6 +114,7 @@ def _read(context, builder, table, at, count):
 
 
 def view_at(context, builder, kind, pointer, shape):
+    """Emit the construction of a C-contiguous array of a type and a shape at a pointer."""
     size = _itemsize(context, kind)
     strides = [*itertools.accumulate(reversed(shape[1:]), builder.mul, initial=size)][::-1] if shape else []
     array = make_array(kind)(context, builder)

@@ -12,9 +12,9 @@ class Prepared(NamedTuple):
     Attributes
     ----------
     rule : Rule
-        The rule for x's shape.
+        The rule for the shape of x, ``rule.shaped(shape)``.
     s : array, shape (k, n)
-        The slots, where the backend keeps them.
+        The slots, made with ``rule.slots``, in the memory of the backend.
     shape : tuple of int
         The shape of x; of a complex x, the shape of its real and imaginary parts.
     dtype : dtype
@@ -35,6 +35,9 @@ class Prepared(NamedTuple):
 
 class Backend(Protocol):
     """The functions of a backend. A module that has them is one; `numbaopt.backends.dispatch` lists those modules.
+
+    Its arrays, those of `zeros` and the slots among them, have a shape, a size and a dtype, can be sliced and reshaped as
+    views, and either have the attribute that marks the arrays of the backend or are NumPy arrays; `to_host` takes both.
 
     Attributes
     ----------

@@ -7,7 +7,7 @@ import pytest
 from numba import njit
 
 from numbaopt.drivers.digest import digest
-from numbaopt.objectives import factory
+from numbaopt.objectives.problem import Problem
 
 FACTOR = "FACTOR = {}\n"
 CALLEE = """
@@ -98,7 +98,7 @@ def test_a_compiled_objective_has_one(jac):
         return ((x - a) ** 2).sum()
 
     def made(args):
-        return digest(factory.make(fun, np.ones(2), args, jac, None, None, None).compiled(None).function)
+        return digest(Problem(fun, np.ones(2), args, jac).objective().compiled(None).function)
 
     assert made((1.0,)) is not None
     assert made((1.0,)) == made((2.0,))  # the value is an argument...

@@ -196,3 +196,23 @@ def test_what_cannot_be():
     sam = numbaopt.chain(numbaopt.transforms.sam, numbaopt.sgd)
     with pytest.raises(ValueError, match="takes 2 gradients of each"):
         minimize(squares, np.zeros(3), method=sam, jac="inplace", data=rows(), options={"nonfinite": "skip"})
+
+
+@njit
+def slopes(x, grad):
+    """A plane, whose gradient is (3, -4) everywhere: its largest entry is 4, its norm 5."""
+    grad[0], grad[1] = 3.0, -4.0
+    return 3 * x[0] - 4 * x[1]
+
+
+@drivers
+@pytest.mark.parametrize(("gtol", "stops"), [(4.0, True), (np.nextafter(4.0, 0.0), False)])
+def test_gtol_is_compared_with_the_largest_entry_of_the_gradient(drive, gtol, stops):
+    options = {"gtol": gtol, "maxiter": 3}
+    result = minimize(drive(slopes), np.zeros(2), jac="inplace", method="sgd", options=options)
+    assert (result.nit, result.status) == ((0, 0) if stops else (3, 1))
+    many = minimize_many(drive(slopes), np.zeros((2, 2)), jac="inplace", method="sgd", options=options)
+    assert many.nit.tolist() == [result.nit] * 2
+    bounds = [(0.0, None), (None, None)]  # the first entry of the projected gradient is 0
+    result = minimize(drive(slopes), np.zeros(2), jac="inplace", method="sgd", bounds=bounds, options=options)
+    assert (result.nit == 0) == stops
