@@ -112,7 +112,7 @@ def pytest_runtest_makereport():
 
 
 def pytest_runtest_logreport(report):
-    if hasattr(report, "node"):  # where reports of other processes arrive
+    if hasattr(report, "node") and hasattr(report, "resident"):  # from another process; not of one that has crashed
         report.node.config.stash[MEMORY][report.node] = report.resident
 
 
