@@ -37,8 +37,8 @@ class Backend(Protocol):
     """The functions of a backend. A module that has them is one; `numbaopt.backends.dispatch` lists those modules.
 
     Its arrays, those of `zeros` and the slots among them, have a shape, a size and a dtype, and can be sliced and
-    reshaped as views. They either have the attribute that marks the arrays of the backend or are NumPy arrays; `to_host`
-    takes both.
+    reshaped as views. They either have the attribute that marks the arrays of the backend or are NumPy arrays, and
+    `to_host` takes both.
 
     Attributes
     ----------
