@@ -269,7 +269,7 @@ def solve(method, problem, settings):
 
         check_first(objective, settings.batches)
     try:
-        verdict = drive_run(run, notify)
+        stop = drive_run(run, notify)
         run.settle()
     except KeyboardInterrupt as interrupt:
         raise OptimizationInterrupted(outcome(run, GO_ON)) from interrupt
@@ -279,7 +279,7 @@ def solve(method, problem, settings):
     finally:
         for bar in bars:
             bar.close()
-    result = outcome(run, verdict, message if verdict == GTOL_MET else None)
+    result = outcome(run, stop, message if stop == GTOL_MET else None)
     if settings.seed is not None:
         result.seed = settings.seed
     if options["disp"]:

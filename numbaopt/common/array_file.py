@@ -14,7 +14,7 @@ import threading
 import numpy as np
 
 MAGIC = b"numbaopt checkpoint "
-VERSION = 1
+VERSION = 2
 _FIRST_LINE = MAGIC + b"%d\n" % VERSION
 _DIGEST = 32  # bytes
 _DTYPES = ("<f4", "<f8")

@@ -1,4 +1,4 @@
-"""The beginning of a run, in compiled code: x between its bounds, the rows of the block, the start's evaluation."""
+"""The beginning of a run, for every driver: its limits, x between its bounds, the best point, the first evaluation."""
 
 import numpy as np
 
@@ -7,11 +7,19 @@ from numbaopt.drivers.flags import SOLVER
 from numbaopt.drivers.stopping import (
     BEST_G,
     BEST_X,
+    DONE_FTOL,
+    FTOL,
     GO_ON,
+    GTOL,
+    ITERATIONS,
+    LATEST,
     LESS,
     LOWER,
     MORE,
+    MOST_NFEV,
+    MOST_NIT,
     NFEV,
+    VALUE,
     G,
     X,
     begin_trials,
@@ -19,6 +27,28 @@ from numbaopt.drivers.stopping import (
     check_limits,
 )
 from numbaopt.drivers.termination import check_x
+
+RULE = (0, 0)  # the places in h that a rule has instead of a solver's: of its iterations, and of its value
+
+
+@jit
+def set_limits(record, gtol, ftol, maxiter, maxfev, latest, places):
+    """Write the limits of a run.
+
+    Parameters
+    ----------
+    record : ndarray
+    gtol, ftol, maxiter, maxfev : float
+    latest : bool
+        Whether the latest point is the answer, and not the best.
+    places : tuple of two int
+        Of a solver, where its iterations and the value at its latest iterate lie in h; `RULE` of a rule. A solver's
+        evaluations are trials, so ftol is for its iterations.
+    """
+    solver = places[0] != 0
+    record[GTOL], record[FTOL], record[DONE_FTOL] = gtol, -1.0 if solver else ftol, ftol if solver else -1.0
+    record[MOST_NIT], record[MOST_NFEV], record[LATEST] = maxiter, maxfev, 1.0 if latest else 0.0
+    record[ITERATIONS], record[VALUE] = places[0], places[1]
 
 
 @jit
@@ -33,16 +63,31 @@ def clip(x, box):
 
 
 @jit
-def prepare(block):
-    """Prepare a block whose x and bounds are set: the rows of the gradient and of the best point."""
-    clip(block[X], block[LOWER:])
+def prepare(block, box):
+    """Prepare a block whose x is set: x between the bounds, the start as the best point, and no gradients."""
+    clip(block[X], box)
     for i in range(block.shape[1]):
-        block[G, i], block[BEST_X, i], block[BEST_G, i] = np.nan, block[X, i], np.nan
+        block[G, i], block[BEST_X, i] = np.nan, block[X, i]
+    if block.shape[0] > BEST_G:
+        for i in range(block.shape[1]):
+            block[BEST_G, i] = np.nan
+
+
+@jit
+def prepare_problem(b, starts, boxes, block):
+    """Prepare a block for problem ``b`` of many, from their starts and their bounds."""
+    x, box = block[X], block[LOWER:]
+    for k in range(box.shape[0]):
+        for i in range(x.size):
+            box[k, i] = boxes[k, b if boxes.shape[1] > 1 else 0, i]
+    for i in range(x.size):
+        x[i] = starts[b, i]
+    prepare(block, box)
 
 
 def evaluate_start(fun, block, h, record, args):
     """Evaluate the start; return why to stop there, or `GO_ON`."""
-    stop = check_x(GO_ON, block)
+    stop = check_x(GO_ON, block[X])
     if stop != GO_ON:
         return stop
     x, g, best, box = block[X], block[G], block[BEST_X:LOWER], block[LOWER:]

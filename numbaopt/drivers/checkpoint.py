@@ -21,24 +21,15 @@ from numbaopt.drivers.stopping import (
     BAD_FUN,
     BAD_JAC,
     BAD_X,
-    DONE_FTOL,
     FTOL,
     FTOL_MET,
     GO_ON,
-    GTOL,
-    ITERATIONS,
-    LATEST,
-    LESS,
-    MORE,
-    MOST_NFEV,
-    MOST_NIT,
+    LIMITS,
     NFEV,
     NIT,
-    NONFINITE,
     NONFINITE_COUNT,
     PREVIOUS,
     STALLED,
-    VALUE,
     check_from_python,
     check_iteration,
 )
@@ -48,8 +39,7 @@ PAUSE = 0.05  # seconds between two copies in memory, which are written should t
 SHARE = 20  # and so many times longer than a copy takes
 # Options that a run taken up must share with the one that it goes on from.
 LASTING = ("return", "nonfinite", "finite_diff_rel_step", "spsa_c", "spsa_gamma")
-SETTINGS = [GTOL, FTOL, LATEST, MOST_NIT, MOST_NFEV, MORE, LESS, ITERATIONS, VALUE, DONE_FTOL, NONFINITE]  # of a record
-LAST = (BAD_FUN, BAD_JAC, BAD_X, STALLED)  # verdicts after which no run goes on
+LAST = (BAD_FUN, BAD_JAC, BAD_X, STALLED)  # reasons to stop after which no run continues
 
 
 def keeper(checkpoint, every, resume):
@@ -173,17 +163,17 @@ class Keeper:
     def drive(self, run, callback=None):
         """Minimize as `numbaopt.drivers.drive.drive` does; write the end, or the state at which it was interrupted."""
         try:
-            verdict = drive(run, callback)
+            stop = drive(run, callback)
             if self.path is not None:
-                self._copy(run, int(run.record[NIT]), run.objective.njev, verdict)
-            return verdict
+                self._copy(run, int(run.record[NIT]), run.objective.njev, stop)
+            return stop
         finally:
             self._write()
 
-    def _copy(self, run, t, njev, verdict):
+    def _copy(self, run, t, njev, stop):
         arrays = {name: array.copy() for name, array in (run.arrays() | _limits(run)).items()}
         arrays["record"][NIT] = t
-        about = {"problem": self._problem, "nfev": run.objective.nfev, "njev": njev, "verdict": int(verdict)}
+        about = {"problem": self._problem, "nfev": run.objective.nfev, "njev": njev, "stop": int(stop)}
         self._pending = about | {"place": run.place, "ftol": run.ftol}, arrays
 
     def _write(self):
@@ -225,17 +215,17 @@ def _take_up(run, about, arrays):
     record = run.record.copy()
     for name, array in run.arrays().items():
         array[...] = arrays[name]
-    run.record[SETTINGS] = record[SETTINGS]
+    run.record[LIMITS] = record[LIMITS]
     run.objective.nfev, run.objective.njev, run.place = about["nfev"], about["njev"], tuple(about["place"])
     run.record[NFEV] = about["nfev"]  # a plain driver counts elsewhere
-    run.opening = _judged(run, about["verdict"], about["ftol"])
+    run.opening = _judged(run, about["stop"], about["ftol"])
 
 
-def _judged(run, verdict, ftol):
+def _judged(run, stop, ftol):
     """Return whether the run that ended so is over for this one, too, by its own tolerances; its limits come later."""
     block, record = run.block, run.record
-    if verdict in LAST:
-        return verdict
+    if stop in LAST:
+        return stop
     if run.batches is not None:
         return GO_ON
     record[FTOL], own = -1.0, record[FTOL]  # the value before this one is not known any more
@@ -243,7 +233,7 @@ def _judged(run, verdict, ftol):
     record[FTOL] = own
     if again == GO_ON and run.iterations is not None:
         again = check_iteration(run.h, record)
-    return FTOL_MET if again == GO_ON and verdict == FTOL_MET and run.ftol >= ftol else again
+    return FTOL_MET if again == GO_ON and stop == FTOL_MET and run.ftol >= ftol else again
 
 
 def _limits(run):

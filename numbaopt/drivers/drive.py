@@ -5,12 +5,11 @@ code: the step and `check_from_python`. The compiled driver returns to Python so
 the clock.
 """
 
-import numpy as np
-
 from numbaopt.drivers.compiled_loop import minimize_batches, minimize_full_batch
 from numbaopt.drivers.python_loop import iterate, iterate_batches
 from numbaopt.drivers.recorder import Slices, Steps
-from numbaopt.drivers.stopping import BAD_FUN, BAD_JAC, BAD_X, BEST_X, NIT, G, X
+from numbaopt.drivers.stopping import BAD_JAC, BEST_X, NIT, G, X
+from numbaopt.drivers.termination import check_x
 
 
 def drive(run, callback=None):
@@ -34,7 +33,4 @@ def drive(run, callback=None):
             run.recorder.close()
     if stop == BAD_JAC and compiled is not None and run.objective.jac == "inplace" and run.record[NIT] == 0:
         run.objective.check_filled(0.0, run.block[G])
-    x = run.block[BEST_X if batches is None else X]
-    if stop not in (BAD_FUN, BAD_JAC) and not np.isfinite(x).all():
-        return BAD_X  # the objective accepted it, or was not called any more
-    return stop
+    return check_x(stop, run.block[BEST_X if batches is None else X])

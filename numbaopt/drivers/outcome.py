@@ -35,29 +35,25 @@ from numbaopt.results.result import Result
 FIXED = "All independent variables were fixed by bounds."
 OUTSIDE = 8  # the status of an answer outside of bounds that the method could not heed
 OVERSHOT = " But that is at the last iterate, and a better point, x, was met on the way: the steps may be too long."
-# In Python these are faster than loaded from a cache.
-_answer, _iterations, _status = (
-    getattr(f, "py_func", f) for f in (termination.answer, termination.iterations_of, termination.status_of)
-)
 BAD = (BAD_FUN, BAD_JAC, BAD_X)
 
 
 def outcome(run, stop, message=None):
     """Return the result of a run that ended with ``stop``, or that was broken off (GO_ON)."""
     minibatch = run.batches is not None
-    x, f, g = _mean(run, stop) if minibatch else _best(run)
+    fun, row, status, nit = termination.summary(stop, run.h, run.record)
+    x, f, g = _mean(run, stop) if minibatch else (run.block[BEST_X], float(fun), run.block[row])
     g = g.copy()
     if run.limits is not None and run.objective.jac in (None, "2-point", "3-point"):
         g[run.limits[0] == run.limits[1]] = np.nan  # not evaluated there
-    status = termination.STATUS[stop] if minibatch else _status(stop, f, run.record)
     restore = run.objective.restore
     result = Result(
-        message=(message or _sentence(run, stop)) + OVERSHOT * (status == termination.OVERSHOT),
+        message=(message or _sentence(run, stop, nit)) + OVERSHOT * (status == termination.OVERSHOT),
         success=status == 0,
         status=status,
         fun=f,
         x=restore(x.copy()),
-        nit=_iterations(stop, run.h, run.record),
+        nit=nit,
         jac=restore(g),
         nfev=run.objective.nfev + run.objective.spent[0],
         njev=run.objective.njev + run.objective.spent[1],
@@ -69,12 +65,6 @@ def outcome(run, stop, message=None):
     return result
 
 
-def _best(run):
-    """Return the best point evaluated (or the latest, if that was asked for), its value and its gradient."""
-    fun, gradient = _answer(run.record)
-    return run.block[BEST_X], float(fun), run.block[gradient]
-
-
 def _mean(run, stop):
     """Return the last iterate, the mean loss of the epoch, and the last batch's gradient."""
     total, weight = run.record[SUM], run.record[WEIGHT]
@@ -82,10 +72,9 @@ def _mean(run, stop):
     return run.block[BEST_X if stop in BAD else X], mean, run.block[G]
 
 
-def _sentence(run, stop):
+def _sentence(run, stop, nit):
     record, g = run.record, run.block[G]
     bad = int(np.argmin(np.isfinite(g)))
-    nit = _iterations(stop, run.h, record)
     text = sentence(stop, nit, record[PREVIOUS], record[NORM], (bad, g[bad]), run)
     if run.batches is not None:
         text += f" x is the {'point that the method reports' if run.has_reported_point else 'last iterate'}"

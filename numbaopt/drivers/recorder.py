@@ -112,14 +112,14 @@ class Recorder:
         run = self.run
         return run.h[int(run.record[VALUE])], gradient_norm(run.s[X0], run.s[G0], run.block[LOWER:]), run.s[X0]
 
-    def history(self, verdict):
+    def history(self, stop):
         """Return what there is of it, of a run that ended so, or is broken off (GO_ON)."""
         if self.solver and self.count:
-            self._end(verdict)
+            self._end(stop)
         base, size = self.base, min(self.size, self.trace.shape[1])
         columns = self.trace[:, base:size]
         fun, norm, *numbers = columns.copy() if 2 * (size - base) < self.trace.shape[1] else columns
-        if verdict in (BAD_FUN, BAD_JAC) and not self.first:
+        if stop in (BAD_FUN, BAD_JAC) and not self.first:
             norm[-1:] = abs(self.run.block[G]).max(initial=0.0)  # no driver asked for it
         nit, lr = np.arange(self.first + base, self.first + size), self._lr(norm, numbers)
         history = History(nit=nit, fun=fun, norm=norm, lr=lr, seconds=self._seconds(size))
@@ -127,15 +127,15 @@ class Recorder:
             history["x"] = self.points[base:size].copy()
         return history
 
-    def _end(self, verdict):
+    def _end(self, stop):
         """Keep a solver's last iterates: one that it stopped at, and one that was a trial, and is enough."""
         run, record, k = self.run, self.run.record, self.run.iterations(self.run.h)
         if k:
             f, norm, x = self.iterate()
-            if verdict == STALLED and k != record[DONE]:  # no search was begun there, which would have kept f
+            if stop == STALLED and k != record[DONE]:  # no search was begun there, which would have kept f
                 f = record[PREVIOUS] if norm == record[NORM] else run.h[run.rule.low]
             self.put(k, f, norm, x)
-        if verdict == GTOL_MET and record[NIT]:
+        if stop == GTOL_MET and record[NIT]:
             self.put(k + 1, record[PREVIOUS], record[NORM], run.block[X])
 
     def _seconds(self, size):

@@ -7,22 +7,19 @@ import numpy as np
 from numbaopt.backends.cpu import parallel_pays
 from numbaopt.common.locking import lazy
 from numbaopt.common.per_coordinate import PerCoordinate
+from numbaopt.drivers.beginning import RULE, clip, prepare, set_limits
 from numbaopt.drivers.flags import flags_of
 from numbaopt.drivers.options import NONFINITE as POLICIES
 from numbaopt.drivers.stopping import (
-    DONE_FTOL,
     GO_ON,
-    ITERATIONS,
+    LOWER,
     MAXTIME,
-    MOST_NFEV,
-    MOST_NIT,
     NFEV,
     NIT,
     NONFINITE,
     NONFINITE_COUNT,
     SIZE,
     STOP,
-    VALUE,
     G,
     X,
     check_limits,
@@ -31,6 +28,7 @@ from numbaopt.drivers.stopping import (
 from numbaopt.drivers.termination import keep_reported
 from numbaopt.objectives.objective import blank
 
+_set_limits = getattr(set_limits, "py_func", set_limits)  # in Python this is faster than loaded from a cache
 COMPILING = 10.0  # seconds that a run must have left to spend some of them on compiling
 
 
@@ -56,6 +54,8 @@ class Run:
     block : ndarray, shape (3, 4 or 6, n)
         Rows by the names in `numbaopt.drivers.stopping`: for minibatches up to BEST_X, for a full batch up to BEST_G,
         and with bounds up to UPPER.
+    box : ndarray, shape (2 or 0, n)
+        The bounds, if there are any.
     record : ndarray
         Entries by the names in `numbaopt.drivers.stopping`.
     leaves : list of (rule, x, g, s, h)
@@ -65,7 +65,8 @@ class Run:
     s, h
         Slots and hyperparameters of the first leaf.
     opening : int or None
-        None until something has put into the arrays what another run was; then the verdict that this one begins with.
+        None for a new run. Of a run that continues another, whose state is in the arrays: a reason to stop at once, or
+        `GO_ON`.
     place : tuple of int
         Of minibatches in the plain driver: the epoch, and how many steps it has had.
     recorder : Recorder or None
@@ -73,29 +74,25 @@ class Run:
     """
 
     def __init__(self, objective, rule, limits, options, batches=None, watchers=()):
-        x0 = objective.x0 if limits is None else np.clip(objective.x0, *limits)
-        rows = [x0, np.full_like(x0, np.nan), x0]
-        if batches is None:
-            rows += [rows[G], *(limits or ())]
-        self.block = np.array(rows)
+        x0, rows = objective.x0, 3 if batches is not None else 4 if limits is None else 6
+        self.box = np.array(limits) if limits is not None else np.empty((0, x0.size), x0.dtype)
+        self.block = np.empty((rows, x0.size), x0.dtype)
+        self.block[X], self.block[LOWER:] = x0, self.box[: max(rows - LOWER, 0)]
+        prepare(self.block, self.box)
         blank(self.block[G])
         self.gradients_per_step = rule.gradients_per_step
         self.iterations = getattr(rule, "iterations", None)  # a solver takes several evaluations for one
         self.objective, self.limits, self.batches = objective, limits, batches
-        gtol, ftol = (-1.0 if options[name] is None else options[name] for name in ("gtol", "ftol"))
-        self.ftol = ftol
-        nonfinite = POLICIES.index(options["nonfinite"])
-        if batches is not None:
-            self.record = new_record(latest=True, tolerant=rule.handles_nonfinite, nonfinite=nonfinite)
-        elif self.iterations is None:
-            self.record = new_record(gtol, ftol, options["return"] == "last", nonfinite=nonfinite)
-        else:  # evaluations are trials: see `iterated`
-            self.record = new_record(gtol, -1.0, options["return"] == "last")
-            self.record[DONE_FTOL] = ftol
-            self.record[ITERATIONS], self.record[VALUE] = rule.places
-        self.maxiter, self.maxtime = options["maxiter"], options["maxtime"]
+        gtol, ftol = (
+            -1.0 if batches is not None or options[name] is None else options[name] for name in ("gtol", "ftol")
+        )
+        self.ftol, self.maxiter, self.maxtime = ftol, options["maxiter"], options["maxtime"]
         self.maxfev = np.inf if options["maxfev"] is None else options["maxfev"]
-        self.record[MOST_NIT], self.record[MOST_NFEV] = self.maxiter, self.maxfev
+        tolerant = batches is not None and rule.handles_nonfinite
+        self.record = new_record(tolerant, POLICIES.index(options["nonfinite"]))
+        latest = batches is not None or options["return"] == "last"
+        places = RULE if self.iterations is None else rule.places
+        _set_limits(self.record, gtol, ftol, self.maxiter, self.maxfev, latest, places)
         self.began, self.wanted, self.recorder = perf_counter(), options["history"], None
         self.deadline = None if self.maxtime is None else self.began + self.maxtime
         self.watchers = tuple(watchers)
@@ -184,8 +181,7 @@ class Run:
         else:
             head, slots, numbers = self.head
             point = head.reported(x, slots, numbers, t)
-        if self.limits is not None:
-            point = np.clip(point, *self.limits)
+        clip(point, self.box)
         if self.batches is not None:
             self.block[X] = point
             return

@@ -17,18 +17,21 @@ from numbaopt.backends.cpu import jit
 # Rows of the block that a run works in.
 X, G, BEST_X, BEST_G, LOWER, UPPER = range(6)
 
-# Entries of the record of a run, a float64 array.
+# Entries of the record of a run, a float64 array in three parts. (An array and names of its entries: a structured
+# array would make each call of `check` from Python a tenth of a microsecond longer.)
 #
-# The best value, the latest value, and the largest entry of the latest gradient; gtol and ftol; whether the latest
-# point is the answer; the counts of steps and evaluations; the epoch, and the sum and the weight of its losses;
-# whether values that are not finite are left to the method.
-BEST, PREVIOUS, NORM, GTOL, FTOL, LATEST, NIT, NFEV, EPOCH, SUM, WEIGHT, TOLERANT = range(12)
-# Limits on both counts; the evaluations that one with a gradient takes beside the first, and the same where its value
-# is not finite. Of a solver: where in h its iterations and the value at its latest iterate lie, what both were when
-# they were last checked, and the tolerance on the change of that value.
-MOST_NIT, MOST_NFEV, MORE, LESS, ITERATIONS, VALUE, DONE, DONE_VALUE, DONE_FTOL = range(12, 21)
-# The policy for evaluations that are not finite, how many there were, and how many of these in a row.
-NONFINITE, NONFINITE_COUNT, IN_A_ROW = range(21, 24)
+# The limits, which `set_limits` of `numbaopt.drivers.beginning` writes: gtol and ftol, also for a solver's iterations;
+# the largest counts of steps (or iterations) and evaluations; whether the latest point is the answer; the policy for
+# evaluations that are not finite. How many further evaluations one with a gradient takes, and the same where its value
+# is not finite. Of a solver: where its iterations, and the value at its latest iterate, lie in h.
+GTOL, FTOL, DONE_FTOL, MOST_NIT, MOST_NFEV, LATEST, NONFINITE, MORE, LESS, ITERATIONS, VALUE = range(11)
+LIMITS = slice(0, 11)
+# The counts of steps and evaluations; the epoch; the evaluations that were not finite, and how many of these came one
+# after another; a solver's iterations when they were last checked. Whether the method handles what is not finite.
+NIT, NFEV, EPOCH, NONFINITE_COUNT, IN_A_ROW, DONE, TOLERANT = range(11, 18)
+# The best value and the latest; the largest entry of the latest gradient; the value at a solver's iterate when it was
+# last checked; the sum of an epoch's losses, and their weight.
+BEST, PREVIOUS, NORM, DONE_VALUE, SUM, WEIGHT = range(18, 24)
 SIZE = 24
 
 # Policies for an evaluation that is not finite, and how many in a row end a run.
@@ -40,13 +43,13 @@ GO_ON, GTOL_MET, FTOL_MET, BAD_FUN, BAD_JAC, BAD_X, MAXITER, MAXFEV, MAXTIME, ST
 RAISED = 12  # the objective raised an exception: one problem of many
 
 
-def new_record(gtol=-1.0, ftol=-1.0, latest=False, tolerant=False, nonfinite=STOP):
-    """Return the record of a run that has not begun; a negative tolerance is never met."""
+def new_record(tolerant=False, nonfinite=STOP):
+    """Return the record of a run that has not begun, without limits; a negative tolerance is never met."""
     record = np.zeros(SIZE)
-    record[TOLERANT], record[DONE_FTOL] = tolerant, -1.0
+    record[GTOL], record[FTOL], record[DONE_FTOL] = -1.0, -1.0, -1.0
     record[MOST_NIT], record[MOST_NFEV] = np.inf, np.inf
     record[BEST], record[PREVIOUS], record[NORM] = np.inf, np.nan, np.nan
-    record[GTOL], record[FTOL], record[LATEST], record[NONFINITE] = gtol, ftol, latest, nonfinite
+    record[TOLERANT], record[NONFINITE] = tolerant, nonfinite
     return record
 
 

@@ -37,12 +37,19 @@ AT, END, BEGUN = range(3)
 
 
 @jit
-def check_x(stop, block):
-    """Return the reason to stop after a check of x, which may be infinite where value and gradient are finite."""
-    if stop != BAD_FUN and stop != BAD_JAC:
-        for i in range(block.shape[1]):
-            if not abs(block[BEST_X, i]) < np.inf:
-                return BAD_X
+def finite(x):
+    """Tell whether all entries are finite."""
+    for i in range(x.size):
+        if not abs(x[i]) < np.inf:
+            return False
+    return True
+
+
+@jit
+def check_x(stop, x):
+    """Return the reason to stop after a check of x, which may be infinite although value and gradient are finite."""
+    if stop != BAD_FUN and stop != BAD_JAC and not finite(x):
+        return BAD_X
     return stop
 
 
@@ -99,7 +106,7 @@ def evaluations(f, record):
 def finish(stop, b, block, h, record, points, slopes, table):
     """Keep what problem ``b`` of many came to."""
     stalled = stop == STALLED  # at a step without an evaluation
-    stop = check_x(stop, block)
+    stop = check_x(stop, block[BEST_X])
     fun, row, code, nit = summary(stop, h, record)
     for i in range(block.shape[1]):
         points[b, i] = block[BEST_X, i]

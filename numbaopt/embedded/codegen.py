@@ -9,6 +9,7 @@ from numba.core.errors import TypingError
 from numbaopt.api.minimize import bounded
 from numbaopt.backends.cpu import jit, load
 from numbaopt.common.per_coordinate import PerCoordinate
+from numbaopt.drivers import beginning
 from numbaopt.drivers.assemble import assemble
 from numbaopt.drivers.beginning import evaluate_start
 from numbaopt.drivers.compiled_loop import run_full_batch
@@ -99,7 +100,7 @@ class Entry:
             *self._record(),
             *self._start(),
             f"stop = run_full_batch(evaluate, {step}, block, s, h, record, pack, 2**62, None, None)",
-            "stop = check_x(stop, block)",
+            "stop = check_x(stop, block[BEST_X])",
             *self._reported(),
             "fun_, row, code, nit = summary(stop, h, record)",
             *self._unevaluated(),
@@ -156,27 +157,20 @@ class Entry:
         return lines
 
     def _record(self):
-        options = {name: name if name in self.given else _number(value) for name, value in OPTIONS.items()}
+        options = {k: f"float({k})" if k in self.given else _number(value) for k, value in OPTIONS.items()}
         if "tol" in self.given and "gtol" not in self.given:
-            options["gtol"] = "tol"
-        solver = not isinstance(self.rule, Rule)
-        ftol = "-1.0" if solver else options["ftol"]
-        lines = ["copy(record, RECORD)"]
-        lines += [f"record[GTOL], record[FTOL], record[MOST_NIT] = {options['gtol']}, {ftol}, {options['maxiter']}"]
-        lines += [f"record[MOST_NFEV] = {options['maxfev']}"]
-        if "best" in self.given:
-            lines += ["record[LATEST] = 0.0 if best else 1.0"]
-        if solver:
-            at, value = self.rule.places
-            lines += [f"record[ITERATIONS], record[VALUE], record[DONE_FTOL] = {at}.0, {value}.0, {options['ftol']}"]
-        return lines
+            options["gtol"] = "float(tol)"
+        limits = ", ".join(options[name] for name in ("gtol", "ftol", "maxiter", "maxfev"))
+        latest = "not best" if "best" in self.given else "False"
+        places = beginning.RULE if isinstance(self.rule, Rule) else self.rule.places
+        return ["copy(record, RECORD)", f"set_limits(record, {limits}, {latest}, {places})"]
 
     def _start(self):
         lines = ["x, box = block[X], block[LOWER:]", *_entries("x[{}]", "x0", self.given["x0"])]
         lines += ["if not finite(x):", '    raise ValueError("x0 is not finite")']
         if self.bounded:
             lines += self._bounds()
-        lines += ["prepare(block)"]
+        lines += ["prepare(block, box)"]
         given = {name: self.rule.hyper.get(name) for name in self.rule.slots_of}
         own = {name: value.values.reshape(-1) for name, value in given.items() if isinstance(value, PerCoordinate)}
         for name, values in own.items():

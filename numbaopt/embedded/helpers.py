@@ -3,7 +3,8 @@
 import numpy as np
 
 from numbaopt.backends.cpu import jit
-from numbaopt.drivers.beginning import clip, prepare
+from numbaopt.drivers.beginning import clip, prepare, set_limits
+from numbaopt.drivers.termination import finite
 from numbaopt.solvers.vectors import copy
 
 
@@ -11,15 +12,6 @@ from numbaopt.solvers.vectors import copy
 def rows(flat, at, count, n):
     """Return a part of a flat array as rows."""
     return flat[at : at + count * n].reshape((count, n))
-
-
-@jit
-def finite(x):
-    """Tell whether all entries are finite."""
-    for i in range(x.size):
-        if not abs(x[i]) < np.inf:
-            return False
-    return True
 
 
 @jit
@@ -54,4 +46,5 @@ def fill_powers(h, at, b):
     h[at + 128] = 1048576 * np.log(abs(b)) if b != 0.0 else -np.inf
 
 
-HELPERS = {function.__name__: function for function in (rows, copy, finite, unseen, inward, fill_powers, clip, prepare)}
+FUNCTIONS = rows, copy, finite, unseen, inward, fill_powers, clip, prepare, set_limits
+HELPERS = {function.__name__: function for function in FUNCTIONS}

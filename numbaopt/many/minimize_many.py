@@ -211,9 +211,9 @@ class _Many:
                 self.table.mark(b, RAISED)
             if perf_counter() > last + SLICE:
                 last, deadline = perf_counter(), self.run.deadline
-                verdict = STOPPED if watch(b + 1) else MAXTIME if deadline is not None and last >= deadline else 0
-                if verdict:
-                    return self.table.mark(slice(b + 1, None), verdict)
+                stop = STOPPED if watch(b + 1) else MAXTIME if deadline is not None and last >= deadline else 0
+                if stop:
+                    return self.table.mark(slice(b + 1, None), stop)
         watch(self.total)
 
     def _minimize(self, b, settings):

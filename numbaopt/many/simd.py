@@ -82,7 +82,7 @@ def _compile(fun, jac, rule, bounded, kind):
 
     real, n, shapes, seen = kind
     width = LANES // real.bitwidth * 8
-    parts = simd_loop.load, simd_loop.unload, simd_loop.end, simd_loop.close_up, simd_loop.run_simd
+    parts = simd_loop.put, simd_loop.load, simd_loop.unload, simd_loop.end, simd_loop.close_up, simd_loop.run_simd
     *functions, evaluation = _texts(jac, shapes)
     more = "\n\n\n".join(["@jit\n" + emit_init.emit(rule, bounded), *functions])
     inlined = simd_loop.largest_entry, simd_loop.largest_projected, simd_loop.keep_if, projected, evaluation

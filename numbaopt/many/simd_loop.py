@@ -9,8 +9,7 @@ Every lane has a record like that of a run alone, and the stopping test is `numb
 functions that it calls are written here once more, for lanes.
 """
 
-import numpy as np
-
+from numbaopt.drivers.beginning import prepare_problem
 from numbaopt.drivers.stopping import (
     BAD_FUN,
     BAD_JAC,
@@ -18,6 +17,7 @@ from numbaopt.drivers.stopping import (
     BEST_G,
     BEST_X,
     GO_ON,
+    LOWER,
     MAXFEV,
     MAXITER,
     MOST_NFEV,
@@ -30,7 +30,7 @@ from numbaopt.drivers.stopping import (
     check,
     projected,
 )
-from numbaopt.drivers.termination import AT, END, finish
+from numbaopt.drivers.termination import AT, END, check_x, finish
 
 # Names that `numbaopt.many.simd` puts into the text: W, the lanes of a group, and N, the coordinates of a problem, as
 # constants; `view`, `readonly`, `any_` and `select`; `begin`, `hold`, `shift` and `evaluate`, which are written for the
@@ -72,24 +72,15 @@ def load(starts, limits, numbers, template, data, pool, cursor):
     state[GROUPS], state[STEP], state[ALIVE] = (count + W - 1) // W, -1, 0
     for j in range(state[GROUPS] * W):
         b = cursor[AT] + min(j, count - 1)  # lanes that are left over repeat the last problem
-        at, fine = (j // W) * N * W + j % W, 1 if j < count else 0
-        for i in range(N):
-            value, k = starts[b, i], at + i * W
-            if box.shape[0] > 0:
-                box[0, k] = limits[0, b if limits.shape[1] > 1 else 0, i]
-                box[1, k] = limits[1, b if limits.shape[1] > 1 else 0, i]
-                value = min(max(value, box[0, k]), box[1, k])
-            xs[k] = value
-            gs[k] = np.nan  # shows which entries the objective does not write
-            bests[(j // W) * 2 * N * W + j % W + i * W] = value
-            if not abs(value) < np.inf:
-                fine = 0
-        hold(held, data, b, j)
+        prepare_problem(b, starts, limits, block)
         for i in range(SIZE):
-            records[(j // W) * SIZE * W + j % W + i * W] = template[i]
-        ids[j], alive[j] = b, fine
-        state[ALIVE] += fine
-        if j < count and fine == 0:
+            record[i] = template[i]
+        put(j, pool)
+        hold(held, data, b, j)
+        fine = check_x(GO_ON, block[X]) == GO_ON
+        ids[j], alive[j] = b, 1 if j < count and fine else 0
+        state[ALIVE] += alive[j]
+        if j < count and not fine:
             again[state[OVER]] = b
             state[OVER] += 1
     for i in range(h.size):
@@ -112,6 +103,19 @@ def end(j, limit, pool, points, slopes, table):
     unload(j, pool)
     stop = limit if flags[j] == GO_ON else int(flags[j])
     finish(stop, ids[j], block, h, record, points, slopes, table)
+
+
+def put(j, pool):
+    """Copy the problem in the block and the record of a run alone to lane j; `unload` does the opposite."""
+    xs, gs, bests, records, box, s, h, fs, flags, alive, ids, again, state, held, block, record = pool
+    group, lane = j // W, j % W
+    for i in range(SIZE):
+        records[(group * SIZE + i) * W + lane] = record[i]
+    for i in range(N):
+        k, m = (group * N + i) * W + lane, (group * 2 * N + i) * W + lane
+        xs[k], gs[k], bests[m], bests[m + N * W] = block[X, i], block[G, i], block[BEST_X, i], block[BEST_G, i]
+        for r in range(box.shape[0]):
+            box[r, k] = block[LOWER + r, i]
 
 
 def unload(j, pool):

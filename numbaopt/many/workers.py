@@ -9,7 +9,7 @@ from numba import types
 
 from numbaopt.backends.cpu import kernel, signature
 from numbaopt.common.per_coordinate import PerCoordinate
-from numbaopt.drivers.beginning import evaluate_start, prepare
+from numbaopt.drivers.beginning import evaluate_start, prepare_problem
 from numbaopt.drivers.compiled_loop import SLICE, array_types, paced, run_full_batch
 from numbaopt.drivers.specialize import driver_of
 from numbaopt.drivers.stopping import (
@@ -45,12 +45,7 @@ def solve_problems(
         if cursor[BEGUN] == 0:
             cursor[BEGUN] = 1
             args[2] = b  # PROBLEM
-            for k in range(box.shape[0]):
-                for i in range(x.size):
-                    box[k, i] = boxes[k, b if boxes.shape[1] > 1 else 0, i]
-            for i in range(x.size):
-                x[i] = starts[b, i]
-            prepare(block)
+            prepare_problem(b, starts, boxes, block)
             for i in range(x.size):
                 g[i] = slopes[b, i]  # where the objective writes none
             for i in range(h.size):
