@@ -19,3 +19,9 @@ def test_a_callback_may_keep_every_x_and_gradient():
             np.testing.assert_array_equal(g[name], start[name] / 2 ** (i + 1))
     for name in start:
         np.testing.assert_array_equal(end[name], start[name] / 16)
+
+
+def test_by_default_there_are_a_hundred_iterations():
+    steps = []
+    adapters.loop(numbaopt.sgd)(lambda x, i: x, np.ones(1), lambda x, i, g: steps.append(i), step_size=0.5)
+    assert steps == list(range(100))

@@ -450,15 +450,6 @@ def test_info_without_cuda_asks_nothing(monkeypatch):
     assert info._device() == 'not installed (pip install "numbaopt[cuda]")'
 
 
-def test_help_and_version(capsys):
-    assert main([]) == 0
-    out = capsys.readouterr().out
-    assert out.startswith("usage: python -m numbaopt") and "info" in out and "warmup" in out
-    with pytest.raises(SystemExit) as end:
-        main(["--version"])
-    assert end.value.code == 0 and capsys.readouterr().out == f"numbaopt {numbaopt.__version__}\n"
-
-
 @pytest.mark.parametrize(
     ("given", "error", "match"),
     [
