@@ -1,5 +1,6 @@
 """Compiled once, kept on disk, safe beside other threads and processes: in processes of their own."""
 
+import inspect
 import json
 import os
 import subprocess
@@ -348,3 +349,9 @@ def test_options():
     assert half(1.0) == np.inf, "division as in NumPy"
     assert half.targetoptions["nogil"] and not half.targetoptions.get("fastmath")
     assert cpu.jit(fastmath={"contract"})(half.py_func).targetoptions["fastmath"] == {"contract"}
+
+
+def test_the_source_of_a_compiled_text_can_be_inspected():
+    text = "@step\ndef double(x):\n    return 2 * x\n"
+    function = cpu.load(text, "inspected").py_func
+    assert inspect.getsource(function) == text and function(3) == 6
