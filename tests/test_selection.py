@@ -18,7 +18,7 @@ def test_each_test_named_exists(test):
 def test_every_rule_meets_its_oracle_in_every_run():
     name = "tests/rules/test_golden.py::test_rule_walks_as_its_reference"
     assert selection.runs(f"{name}[rprop-defaults-float64]") and not selection.runs(f"{name}[rprop-defaults-float32]")
-    assert selection.runs(f"{name}[lamb-all-float64]") and selection.runs(f"{name}[lamb-defaults-float32]")
+    assert selection.runs(f"{name}[lamb-defaults-float32]") and not selection.runs(f"{name}[lamb-all-float64]")
     assert set(selection.FORMS) <= selection.RULES
 
 
