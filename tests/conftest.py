@@ -119,9 +119,10 @@ def pytest_runtest_logreport(report):
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node, error):
     """Start a process in place of one that was ended because it had grown, which would stay until the end otherwise."""
-    if error is None and node.config.stash[SCHEDULER].workqueue:
+    session = node.config.pluginmanager.getplugin("dsession")
+    if error is None and not session.shuttingdown and node.config.stash[SCHEDULER].workqueue:
         node.gateway.exit()
-        node.config.pluginmanager.getplugin("dsession")._clone_node(node)
+        session._clone_node(node)
 
 
 def pytest_terminal_summary(terminalreporter, config):

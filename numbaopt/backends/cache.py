@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
+from numba.core.registry import cpu_target
 
 from numbaopt.backends.cache_files import Files
+from numbaopt.common.signals import interrupts_deferred
 
 # The packages that contain compiled code, or write the text of it, from the lowest floor to the highest. The compiled
 # code of a package may contain code of this package and of those before it in the list, and of no others.
@@ -87,6 +89,7 @@ class KernelCache(FunctionCache):
 
     def load_overload(self, sig, target_context):
         """Return the code that was cached for a signature, or None."""
+        refresh()
         try:
             return super().load_overload(sig, target_context)
         except Exception:  # a truncated or foreign pickle may raise anything; the code is then compiled again
@@ -98,6 +101,13 @@ class KernelCache(FunctionCache):
             super().save_overload(sig, data)
         except OSError:
             pass
+
+
+def refresh():
+    """Make Numba register what has been imported. Ctrl-C waits: after half of it nothing would compile any more."""
+    with interrupts_deferred():
+        cpu_target.typing_context.refresh()
+        cpu_target.target_context.refresh()
 
 
 def directory():

@@ -9,11 +9,9 @@ import numba
 import numpy as np
 from numba import njit, types
 from numba.core.caching import FunctionCache
-from numba.core.registry import cpu_target
 
-from numbaopt.backends.cache import KernelCache, text_file
+from numbaopt.backends.cache import KernelCache, refresh, text_file
 from numbaopt.common.locking import forked, lock, once
-from numbaopt.common.signals import interrupts_deferred
 
 # No fastmath: so the vectorized body of a loop, its scalar tail, the serial and the parallel step give the same bits.
 OPTIONS = {"nogil": True, "error_model": "numpy"}
@@ -93,9 +91,7 @@ def kernel(step, dtype, slot_dtype=None, kinds=None):
 def only(function, kinds):
     """Compile a jitted function for these types now, and for no other types at a later call."""
     with lock:
-        with interrupts_deferred():  # after half a refresh nothing would compile any more in this process
-            cpu_target.typing_context.refresh()
-            cpu_target.target_context.refresh()
+        refresh()
         function.disable_compile(False)
         try:
             function.compile(kinds)

@@ -75,11 +75,9 @@ def _parsed(function):
 
 def _imports(text, spaces, provided):
     """Return lines that import what a text uses and does not define, each name from the module that has it."""
-    nodes = list(ast.walk(ast.parse(text)))
-    defined = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    defined |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
-    defined |= {node.arg for node in nodes if isinstance(node, ast.arg)}
-    used = {node.id for node in nodes if isinstance(node, ast.Name)} - defined - PROVIDED - provided
+    functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
+    used = set().union(*(_names(function) - _bound(function) for function in functions))
+    used -= {function.name for function in functions} | PROVIDED | provided
     lines = []
     for space in {space["__name__"]: space for space in spaces}.values():
         names = sorted(used.intersection(space))

@@ -5,6 +5,7 @@ import numpy as np
 from numbaopt.backends.cpu import jit
 from numbaopt.drivers.flags import SOLVER
 from numbaopt.drivers.stopping import (
+    BAD_X,
     BEST_G,
     BEST_X,
     DONE_FTOL,
@@ -26,7 +27,7 @@ from numbaopt.drivers.stopping import (
     check,
     check_limits,
 )
-from numbaopt.drivers.termination import check_x
+from numbaopt.drivers.termination import finite
 
 RULE = (0, 0)  # the places in h that a rule has instead of a solver's: of its iterations, and of its value
 
@@ -87,9 +88,8 @@ def prepare_problem(b, starts, boxes, block):
 
 def evaluate_start(fun, block, h, record, args):
     """Evaluate the start; return why to stop there, or `GO_ON`."""
-    stop = check_x(GO_ON, block[X])
-    if stop != GO_ON:
-        return stop
+    if not finite(block[X]):
+        return BAD_X
     x, g, best, box = block[X], block[G], block[BEST_X:LOWER], block[LOWER:]
     record[NFEV] = 1.0
     f = fun(x, g, args)

@@ -5,11 +5,15 @@ code: the step and `check_from_python`. The compiled driver returns to Python so
 the clock.
 """
 
+import numpy as np
+
 from numbaopt.drivers.compiled_loop import minimize_batches, minimize_full_batch
 from numbaopt.drivers.python_loop import iterate, iterate_batches
 from numbaopt.drivers.recorder import Slices, Steps
 from numbaopt.drivers.stopping import BAD_JAC, BEST_X, NIT, G, X
 from numbaopt.drivers.termination import check_x
+
+_check_x = getattr(check_x, "py_func", check_x)  # in Python this is faster than loaded from a cache
 
 
 def drive(run, callback=None):
@@ -33,4 +37,4 @@ def drive(run, callback=None):
             run.recorder.close()
     if stop == BAD_JAC and compiled is not None and run.objective.jac == "inplace" and run.record[NIT] == 0:
         run.objective.check_filled(0.0, run.block[G])
-    return check_x(stop, run.block[BEST_X if batches is None else X])
+    return _check_x(stop, bool(np.isfinite(run.block[BEST_X if batches is None else X]).all()))

@@ -36,12 +36,16 @@ FIXED = "All independent variables were fixed by bounds."
 OUTSIDE = 8  # the status of an answer outside of bounds that the method could not heed
 OVERSHOT = " But that is at the last iterate, and a better point, x, was met on the way: the steps may be too long."
 BAD = (BAD_FUN, BAD_JAC, BAD_X)
+# In Python these are faster than loaded from a cache.
+_answer, _iterations, _status = (
+    getattr(f, "py_func", f) for f in (termination.answer, termination.iterations_of, termination.status_of)
+)
 
 
 def outcome(run, stop, message=None):
     """Return the result of a run that ended with ``stop``, or that was broken off (GO_ON)."""
     minibatch = run.batches is not None
-    fun, row, status, nit = termination.summary(stop, run.h, run.record)
+    fun, row, status, nit = _summary(stop, run.h, run.record)
     x, f, g = _mean(run, stop) if minibatch else (run.block[BEST_X], float(fun), run.block[row])
     g = g.copy()
     if run.limits is not None and run.objective.jac in (None, "2-point", "3-point"):
@@ -70,6 +74,12 @@ def _mean(run, stop):
     total, weight = run.record[SUM], run.record[WEIGHT]
     mean = float(total / weight) if weight else float(run.record[PREVIOUS])
     return run.block[BEST_X if stop in BAD else X], mean, run.block[G]
+
+
+def _summary(stop, h, record):
+    """`numbaopt.drivers.termination.summary`, in Python."""
+    fun, row = _answer(record)
+    return fun, row, _status(stop, fun, record), _iterations(stop, h, record)
 
 
 def _sentence(run, stop, nit):

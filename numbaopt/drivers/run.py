@@ -7,12 +7,11 @@ import numpy as np
 from numbaopt.backends.cpu import parallel_pays
 from numbaopt.common.locking import lazy
 from numbaopt.common.per_coordinate import PerCoordinate
-from numbaopt.drivers.beginning import RULE, clip, prepare, set_limits
+from numbaopt.drivers.beginning import RULE, set_limits
 from numbaopt.drivers.flags import flags_of
 from numbaopt.drivers.options import NONFINITE as POLICIES
 from numbaopt.drivers.stopping import (
     GO_ON,
-    LOWER,
     MAXTIME,
     NFEV,
     NIT,
@@ -54,8 +53,6 @@ class Run:
     block : ndarray, shape (3, 4 or 6, n)
         Rows by the names in `numbaopt.drivers.stopping`: for minibatches up to BEST_X, for a full batch up to BEST_G,
         and with bounds up to UPPER.
-    box : ndarray, shape (2 or 0, n)
-        The bounds, if there are any.
     record : ndarray
         Entries by the names in `numbaopt.drivers.stopping`.
     leaves : list of (rule, x, g, s, h)
@@ -74,11 +71,11 @@ class Run:
     """
 
     def __init__(self, objective, rule, limits, options, batches=None, watchers=()):
-        x0, rows = objective.x0, 3 if batches is not None else 4 if limits is None else 6
-        self.box = np.array(limits) if limits is not None else np.empty((0, x0.size), x0.dtype)
-        self.block = np.empty((rows, x0.size), x0.dtype)
-        self.block[X], self.block[LOWER:] = x0, self.box[: max(rows - LOWER, 0)]
-        prepare(self.block, self.box)
+        x0 = objective.x0 if limits is None else np.clip(objective.x0, *limits)
+        rows = [x0, np.full_like(x0, np.nan), x0]  # as `prepare` of `numbaopt.drivers.beginning` leaves them
+        if batches is None:
+            rows += [rows[G], *(limits or ())]
+        self.block = np.array(rows)
         blank(self.block[G])
         self.gradients_per_step = rule.gradients_per_step
         self.iterations = getattr(rule, "iterations", None)  # a solver takes several evaluations for one
@@ -181,7 +178,8 @@ class Run:
         else:
             head, slots, numbers = self.head
             point = head.reported(x, slots, numbers, t)
-        clip(point, self.box)
+        if self.limits is not None:
+            point = np.clip(point, *self.limits)
         if self.batches is not None:
             self.block[X] = point
             return

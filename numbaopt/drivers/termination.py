@@ -46,11 +46,9 @@ def finite(x):
 
 
 @jit
-def check_x(stop, x):
-    """Return the reason to stop after a check of x, which may be infinite although value and gradient are finite."""
-    if stop != BAD_FUN and stop != BAD_JAC and not finite(x):
-        return BAD_X
-    return stop
+def check_x(stop, is_finite):
+    """Return the reason to stop, given whether x is finite: it may not be although value and gradient are."""
+    return stop if is_finite or stop == BAD_FUN or stop == BAD_JAC else BAD_X
 
 
 @jit
@@ -106,7 +104,7 @@ def evaluations(f, record):
 def finish(stop, b, block, h, record, points, slopes, table):
     """Keep what problem ``b`` of many came to."""
     stalled = stop == STALLED  # at a step without an evaluation
-    stop = check_x(stop, block[BEST_X])
+    stop = check_x(stop, finite(block[BEST_X]))
     fun, row, code, nit = summary(stop, h, record)
     for i in range(block.shape[1]):
         points[b, i] = block[BEST_X, i]

@@ -100,7 +100,7 @@ class Entry:
             *self._record(),
             *self._start(),
             f"stop = run_full_batch(evaluate, {step}, block, s, h, record, pack, 2**62, None, None)",
-            "stop = check_x(stop, block[BEST_X])",
+            "stop = check_x(stop, finite(block[BEST_X]))",
             *self._reported(),
             "fun_, row, code, nit = summary(stop, h, record)",
             *self._unevaluated(),

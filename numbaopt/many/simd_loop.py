@@ -30,7 +30,7 @@ from numbaopt.drivers.stopping import (
     check,
     projected,
 )
-from numbaopt.drivers.termination import AT, END, check_x, finish
+from numbaopt.drivers.termination import AT, END, finish, finite
 
 # Names that `numbaopt.many.simd` puts into the text: W, the lanes of a group, and N, the coordinates of a problem, as
 # constants; `view`, `readonly`, `any_` and `select`; `begin`, `hold`, `shift` and `evaluate`, which are written for the
@@ -77,7 +77,7 @@ def load(starts, limits, numbers, template, data, pool, cursor):
             record[i] = template[i]
         put(j, pool)
         hold(held, data, b, j)
-        fine = check_x(GO_ON, block[X]) == GO_ON
+        fine = finite(block[X])
         ids[j], alive[j] = b, 1 if j < count and fine else 0
         state[ALIVE] += alive[j]
         if j < count and not fine:

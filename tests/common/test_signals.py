@@ -13,6 +13,7 @@ from numba.core.registry import cpu_target
 
 import numbaopt
 from numbaopt import minimize, minimize_many
+from numbaopt.backends import cpu
 from numbaopt.common.signals import interrupts_deferred
 from numbaopt.drivers import specialize
 
@@ -93,6 +94,22 @@ def test_a_signal_while_numba_registers_waits(monkeypatch):
         minimize(fun, np.ones(3), jac="inplace")
     assert done == ["all of it"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_signal_while_a_function_is_loaded_at_its_first_call_waits(monkeypatch):
+    function = cpu.load("@step\ndef half(x):\n    return x / 2\n", "waits")
+    refresh, done = cpu_target.typing_context.refresh, []
+
+    def interrupted():
+        monkeypatch.undo()
+        signal.raise_signal(signal.SIGINT)
+        refresh()
+        done.append("all of it")
+
+    monkeypatch.setattr(cpu_target.typing_context, "refresh", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        function(3.0)
+    assert done == ["all of it"] and function(3.0) == 1.5
 
 
 def test_held_in_another_thread_is_nothing():

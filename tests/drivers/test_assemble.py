@@ -8,7 +8,8 @@ from numba import njit
 
 import numbaopt
 from numbaopt import minimize
-from numbaopt.drivers.assemble import Inliner
+from numbaopt.drivers import termination
+from numbaopt.drivers.assemble import Inliner, _imports
 
 HELPER = """
 def scaled(a, b):
@@ -72,3 +73,8 @@ def test_rules_with_noise_take_compiled_minibatches(method):
     plain = minimize(loss.py_func, np.ones(2), method=getattr(numbaopt, method), **given)
     np.testing.assert_array_equal(compiled.x, plain.x)
     assert (compiled.fun, compiled.nfev) == (plain.fun, plain.nfev)
+
+
+def test_a_name_that_one_function_stores_is_imported_for_another():
+    text = "def f(x):\n    finite = x\n    return finite\n\n\ndef g(x):\n    return finite(f(x))\n"
+    assert _imports(text, [vars(termination)], set()) == ["from numbaopt.drivers.termination import finite"]
