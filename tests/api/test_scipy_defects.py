@@ -16,6 +16,7 @@ from scipy import optimize
 
 import numbaopt
 from numbaopt import adam, barzilai_borwein, lbfgs, minimize
+from tests.functions import bowl, slope
 
 METHODS = {"rule": adam(lr=0.1), "solver": barzilai_borwein, "lbfgs": lbfgs}
 WAYS = {"ours": minimize, "custom": optimize.minimize}
@@ -25,14 +26,6 @@ every = pytest.mark.parametrize(
 )
 # SciPy turns x0 into an array and jac into what it knows before it calls a custom method: only ours can tell.
 ours_only = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
-
-
-def bowl(x):
-    return float(((x - 1) ** 2).sum())
-
-
-def slope(x):
-    return 2 * (x - 1)
 
 
 def valley(x):

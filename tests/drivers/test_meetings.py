@@ -6,6 +6,7 @@ from numba import njit
 
 import numbaopt
 from numbaopt import compare, minimize, minimize_many, schedules, transforms
+from tests.functions import in_python
 
 
 @njit
@@ -37,10 +38,6 @@ def slope(w, A, b):
         r = A[i, 0] * w[0] + A[i, 1] * w[1] - b[i]
         grad += 2 * r * A[i] / b.size
     return grad
-
-
-def in_python(fun):
-    return lambda *given: fun(*given)
 
 
 def samples(dtype=float, bad=(7, 23)):
