@@ -85,7 +85,7 @@ class ScipyRun:
 
     def history(self, result):
         """Return the history of a run that ended with this result."""
-        if not self.entries or self.entries[-1][1] != result.fun:  # no callback came for the last iterate
+        if not self.entries or self.entries[-1][1] != result.fun:  # there was no callback for the last iterate
             nit = max(result.get("nit", 0), len(self.entries))
             self._append(nit, result.fun, result.x)
         nit, fun, norm, seconds, x = zip(*self.entries, strict=True)
@@ -151,7 +151,7 @@ def largest(x, g, bounds):
 
 
 def unknown_to_scipy(method, options):
-    """Return which options a method of SciPy does not know, by a minimization of something small."""
+    """Return the options that a method of SciPy does not know, found by a small minimization."""
     if not isinstance(method, str):
         return []
     from scipy.optimize import minimize

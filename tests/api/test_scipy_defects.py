@@ -107,7 +107,7 @@ def test_a_complex_start_is_minimized_where_fun_is_real(way, method, dtype):
     )
     assert result.success and result.x.dtype == np.dtype(dtype)
     np.testing.assert_allclose(result.x, [1, 1], atol=1e-3)
-    with pytest.raises(TypeError, match="fun must return a real number, not .*see .real"):
+    with pytest.raises(TypeError, match="fun must return a real number, not .*use .real"):
         way(lambda x: (x * x).sum(), np.array([3 - 1j, 2j], dtype), jac=slope, method=method)
 
 

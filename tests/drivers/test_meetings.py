@@ -231,7 +231,7 @@ def test_compare_checks_the_gradient_once_and_apart():
 
 def test_compare_takes_no_data_that_is_used_up_by_the_first_method():
     rows = (np.ones(2) for _ in range(3))
-    with pytest.raises(ValueError, match="data can be gone through once"):
+    with pytest.raises(ValueError, match="data can be iterated only once"):
         compare(lambda x, row: (((x - row) ** 2).sum(), 2 * (x - row)), np.zeros(2), ["adam"], jac=True, data=rows)
     assert len(list(rows)) == 3
 
