@@ -17,6 +17,7 @@ from scipy import optimize, stats
 
 import numbaopt
 from numbaopt import adam, barzilai_borwein, hooks, lbfgs, minimize
+from tests.functions import both, bowl, slope
 
 # Warnings that these libraries cause in NumPy, pandas and SciPy.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -34,18 +35,6 @@ def library(name):
         if os.environ.get("NUMBAOPT_REQUIRE_CALLERS") == "1":
             return importlib.import_module(name)
         return pytest.importorskip(name)
-
-
-def bowl(x):
-    return float(((x - 1) ** 2).sum())
-
-
-def slope(x):
-    return 2 * (x - 1)
-
-
-def both(x):
-    return bowl(x), slope(x)
 
 
 # SciPy.

@@ -16,7 +16,7 @@ class Group:
 
     Most rules step each array in place. A rule that takes sums over all arrays, or has a hyperparameter with one value
     for each coordinate, steps a copy of all arrays in one buffer, which is copied back. A chain that takes such sums
-    before a rule that goes array by array is `split` in two.
+    before a rule that steps array by array is `split` in two.
 
     Attributes
     ----------
@@ -61,10 +61,10 @@ class Group:
         for leaf, like, path in zip(leaves, stand_ins, self.structure.paths, strict=True):
             name = f"params{path}"
             if dispatch.of(leaf) is not self._backend:
-                raise TypeError(f"{name}: a group's parameters are all NumPy arrays or all device arrays")
+                raise TypeError(f"{name}: a group's parameters must be all NumPy arrays or all device arrays")
             self._backend.check_parameter(leaf, name)
             if like.real.dtype != self.structure.dtype:
-                raise TypeError(f"{name} is {like.dtype}, another of its group {self.structure.dtype}: make two groups")
+                raise TypeError(f"{name} is {like.dtype}, but its group is {self.structure.dtype}: make two groups")
 
     def _buffer(self):
         return self._backend.zeros(self.structure.size, self.structure.dtype)
@@ -155,7 +155,7 @@ class Group:
             path = self.structure.paths[i]
             if g is None:
                 if self._whole is not None:
-                    raise ValueError(f"grads{path} is None, and {self._rule.name} takes sums over all: give zeros")
+                    raise ValueError(f"grads{path} is None, and {self._rule.name} takes sums over all: pass zeros")
                 continue
             if g is self._views[i]:
                 g = self._parts[i]

@@ -1,7 +1,7 @@
 """SciPy's own methods, called by `numbaopt.minimize`: users compare methods by changing a string.
 
-What SciPy accepts is passed on unchanged. What it does not, jac="inplace" and "autograd", and x0 of other shapes than
-one row of real numbers, is converted.
+Arguments that SciPy accepts are passed on unchanged. Others, namely jac="inplace" and "autograd" and any x0 that is not
+a one-dimensional array of real numbers, are converted.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ def refuse_for_scipy(method, jac, options, minibatch, checkpoint, resume):
             raise ValueError(f"{name} is for rules and solvers of numbaopt; SciPy's {method} writes no checkpoints")
     for name in RECORDS:
         if isinstance(options, Mapping) and options.get(name):
-            raise ValueError(f"{name} is for methods of ours; for SciPy's {method} let a callback see to it")
+            raise ValueError(f"{name} is for rules and solvers of numbaopt; for SciPy's {method} use a callback")
 
 
 def through_scipy(fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options):

@@ -157,7 +157,7 @@ def bounded(method):
 
         return chain(method, box)
     if not method.bounded:
-        others = "every rule does, adam among them, and barzilai_borwein, and SciPy's L-BFGS-B"
+        others = "every rule does (such as adam), and barzilai_borwein, and SciPy's L-BFGS-B"
         raise ValueError(f"{method.name} takes no bounds; {others}")
     return method
 

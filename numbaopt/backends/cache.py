@@ -128,7 +128,7 @@ def directory():
 def text_file(text, name):
     """Write a text to a file named after its hash, by which Numba finds its code; return the file name and a key.
 
-    If it cannot be written, the name is that of no file, and the code is not cached.
+    If the file cannot be written, the name is not that of a file, and the code is not cached.
     """
     key = f"{name}_{hashlib.sha256(f'{numba.__version__}{text}'.encode()).hexdigest()[:16]}"
     folder = directory()

@@ -13,7 +13,7 @@ from numba.core.caching import FunctionCache
 from numbaopt.backends.cache import KernelCache, refresh, text_file
 from numbaopt.common.locking import forked, lock, once
 
-# No fastmath: so the vectorized body of a loop, its scalar tail, the serial and the parallel step give the same bits.
+# Without fastmath, the vectorized body of a loop, its scalar tail, and the serial and parallel steps agree bit for bit.
 OPTIONS = {"nogil": True, "error_model": "numpy"}
 PARALLEL_FROM = 50_000  # entries; for fewer, starting a second thread costs more than it saves
 # What a compiled step raises for arguments that do not fit it: RuntimeError while it is compiled for another dtype.
@@ -74,14 +74,14 @@ def signature(dtype, slot_dtype=None):
 
 
 def kernel(step, dtype, slot_dtype=None, kinds=None):
-    """Compile ``step`` now for x of ``dtype``, and for no types at a later call: other arguments are a TypeError.
+    """Compile ``step`` now for x of ``dtype`` and for no other types later: other arguments raise a TypeError.
 
     ``kinds`` are the types of its arguments, by default those of `signature`.
     """
     if numba.config.DISABLE_JIT:
         return step
     key = dtype, dtype if slot_dtype is None else slot_dtype
-    if key not in step.__dict__.setdefault("ready", set()):  # without waiting for the lock where it is compiled
+    if key not in step.__dict__.setdefault("ready", set()):  # no wait for the lock if it is compiled
         with lock:
             only(step, kinds or signature(dtype, slot_dtype))
             step.ready.add(key)

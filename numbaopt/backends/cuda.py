@@ -3,7 +3,7 @@
 It is imported when a device array is first seen. An elementwise rule gives the bits of the CPU: the lines are the same,
 scalars are computed on the host, and no product is contracted with a sum. (The exceptions are exp, log, and powers
 other than 2, 3 and 4.) Kernels are queued on the stream that the interface of x names, or else on the default stream,
-and nobody waits for them.
+and the host does not wait for them.
 """
 
 import ast
@@ -183,7 +183,7 @@ def check_parameter(x, name):
     """Raise TypeError if a device array is complex; everything else is checked when a state is made for it."""
     dtype = np.dtype(x.__cuda_array_interface__["typestr"])
     if dtype.kind == "c":
-        raise TypeError(f"{name} is {dtype}: on a device parameters are real")
+        raise TypeError(f"{name} is {dtype}, but parameters on a device must be real")
 
 
 def stand_in(x):
@@ -226,15 +226,15 @@ def flat(array, name="x", sync=True):
     """Return a device array as a flat view of Numba's; raise an error if it cannot be stepped in place."""
     cuda, interface = toolkit(), array.__cuda_array_interface__
     if not cuda.is_available():
-        raise RuntimeError(f"{name} claims to lie on a CUDA device; Numba finds none: {cuda.cuda_error()}")
+        raise RuntimeError(f"{name} claims to be on a CUDA device, but Numba finds none: {cuda.cuda_error()}")
     dtype = np.dtype(interface["typestr"])
     if dtype not in (np.float32, np.float64) or not dtype.isnative:
-        raise TypeError(f"{name} is float32 or float64 in native byte order, not {dtype}")
+        raise TypeError(f"{name} must be float32 or float64 in native byte order, not {dtype}")
     if name == "x" and interface["data"][1]:
-        raise ValueError("x is changed in place, and this array is read-only")
+        raise ValueError("x is changed in place, but this array is read-only")
     view = cuda.from_cuda_array_interface(interface, sync=sync)
     if not view.is_c_contiguous():
-        raise ValueError(f"{name} must be C-contiguous, and this array has strides {interface['strides']}")
+        raise ValueError(f"{name} must be C-contiguous, but this array has strides {interface['strides']}")
     return view if view.ndim == 1 else view.reshape(view.size)
 
 

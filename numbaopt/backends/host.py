@@ -50,7 +50,7 @@ def prepare(rule, x):
 def prepared(rule, s, shape, dtype):
     """Return the same for slots that exist already; the rule is the one for this shape."""
     step = _fork_safe_kernel(rule, s.shape[1], dtype, s.dtype)
-    # The dtype object itself is compared with: after Numba has seen an unaligned array, it takes arrays with foreign
+    # The dtype objects themselves are compared: once Numba has seen an unaligned array, it takes arrays in foreign
     # byte order for native ones.
     direct = np.dtype(dtype.char) if len(shape) == 1 else None
     return Prepared(rule, s, shape, dtype, step, direct)
@@ -76,7 +76,7 @@ def _numbers(g, kinds, what):
     if array.dtype.kind not in kinds:
         raise TypeError(f"g holds {what}, not {array.dtype}")
     if np.ma.is_masked(g):
-        raise ValueError("g has masked entries: fill them, with g.filled(0) to leave their parameters to the slots")
+        raise ValueError("g has masked entries: fill them, for example with zeros by g.filled(0)")
     return array
 
 
@@ -84,9 +84,13 @@ def contiguous(x, name, writable=False):
     """Return an array flat and real, as a view, or raise an error that says why it cannot be stepped in place."""
     if not isinstance(x, np.ndarray) or isinstance(x, np.ma.MaskedArray):
         kind = type(x).__name__
-        raise TypeError(f"{name} is a NumPy array, changed in place; {kind} is not: use numpy.array({name}, float)")
+        raise TypeError(
+            f"{name} must be a NumPy array, to be changed in place, not {kind}: use numpy.array({name}, float)"
+        )
     if x.dtype not in _STEPPED or not x.dtype.isnative:
-        raise TypeError(f"{name} is float32 or float64 in native byte order, not {x.dtype}: use {name}.astype(float)")
+        raise TypeError(
+            f"{name} must be float32 or float64 in native byte order, not {x.dtype}: use {name}.astype(float)"
+        )
     if not x.flags.c_contiguous:
         raise ValueError(f"{name} is changed in place and must be C-contiguous: use numpy.ascontiguousarray({name})")
     if writable and not x.flags.writeable:

@@ -1,7 +1,7 @@
-"""Everything of Numba's that numbaopt uses and Numba's documentation does not promise.
+"""Everything in Numba that numbaopt uses although Numba's documentation does not promise it.
 
-A new version of Numba may rename any of it. `missing` says what the installed version lacks. A test holds the list up
-to date: ``python -m tests.backends.test_numba_internals`` prints it anew.
+A new version of Numba may rename any of it. `missing` returns what the installed version lacks. A test checks that the
+list is complete: ``python -m tests.backends.test_numba_internals`` prints a new one.
 """
 
 import importlib

@@ -41,10 +41,10 @@ def rows_at(kind, at):
 def leaf_at(kind, at, copy):
     """Make ``leaf(flat, table)``: a part of a flat array; from entry `at` on, its start and its shape.
 
-    The start counts entries of the flat array; a complex part has half as many as it takes there.
+    The start counts entries of the flat array. A complex part has half as many entries as it takes up there.
 
-    With `copy`, the same part of the memory whose address the table begins with, after copying the entries
-    there.
+    With `copy`, the entries are copied to the memory whose address is the first entry of the table, and the leaf is
+    the part of that memory.
     """
 
     @intrinsic
@@ -66,7 +66,7 @@ def leaf_at(kind, at, copy):
 
 @intrinsic
 def shown(typing, array):
-    """Return a read-only view of an array for a function of the user's, without a reference to the memory."""
+    """Return a read-only view of an array for a function of the user, without a reference to the memory."""
 
     def generate(context, builder, signature, args):
         view = make_array(signature.return_type)(context, builder)

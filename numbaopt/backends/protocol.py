@@ -58,7 +58,7 @@ class Backend(Protocol):
         """Return x and g as the step takes them; raise TypeError or ValueError if they do not fit the state."""
 
     def fetch(self, step: Any, h: np.ndarray) -> None:
-        """Write the carried numbers into h, where the step keeps them elsewhere."""
+        """Write the carried numbers into h if the step keeps them elsewhere."""
 
     def check_parameter(self, x: Any, name: str) -> None:
         """Raise TypeError or ValueError if an array cannot be a parameter of `numbaopt.Optimizer`."""

@@ -42,7 +42,7 @@ class lazy:  # noqa: N801
     """A property that is computed when it is first read: `functools.cached_property` without a lock.
 
     Up to Python 3.11, `functools.cached_property` has one lock for all objects of a class. A child that is forked while
-    another thread holds it waits for ever.
+    another thread holds it waits forever.
     """
 
     def __init__(self, function):
@@ -70,5 +70,5 @@ def _in_child():
 
 
 if hasattr(os, "register_at_fork"):
-    # A fork waits until no other thread is compiling: in the child that compilation would never end, nor free the lock.
+    # A fork waits until no other thread is compiling: in the child it would never end, nor release the lock.
     os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=_in_child)

@@ -116,7 +116,7 @@ class Structure:
         return found
 
     def convert(self, i, leaf, name):
-        """Return a leaf as an array of this dtype; raise if it has not the shape of leaf number `i`."""
+        """Return a leaf as an array of this dtype; raise if it does not have the shape of leaf `i`."""
         double = self.complexes[i]
         array, shape = real_array(leaf, name, double), self.shapes[i]
         if array.ndim == 0 and shape == (1,):  # a scalar x0 is passed to fun as one entry

@@ -56,7 +56,7 @@ def real_array(value, name, complexes=False):
     kind = array.dtype.kind
     if kind == "c":
         if not complexes:
-            raise TypeError(f"{name} must be real, not {array.dtype}; see .real, where that is all there is to it.")
+            raise TypeError(f"{name} must be real, not {array.dtype}; use .real if the imaginary part is zero.")
         if array.dtype.newbyteorder("=") not in COMPLEXES:
             raise TypeError(f"{name} must be complex64 or complex128, not {array.dtype}; see .astype(complex).")
     elif kind not in "fiub":
@@ -73,7 +73,7 @@ def as_float(f):
     if isinstance(f, float):  # np.float64, which most objectives return, is a float
         return float(f)
     if isinstance(f, tuple):
-        raise TypeError(f"fun must return a number, not {len(f)} things; if (f, gradient), say jac=True.")
+        raise TypeError(f"fun must return a number, not {len(f)} things; to return (f, gradient), pass jac=True.")
     if f is None:
         raise TypeError("fun must return a number, not None; does it end without a return statement?")
     number = _scalar(f, "fiub", "a real number")
@@ -99,6 +99,6 @@ def _scalar(f, kinds, wanted):
     fraction = array.dtype.kind == "O" and "f" in kinds and hasattr(number, "__float__")
     fraction = fraction and not isinstance(number, np.complexfloating)  # NumPy would drop the imaginary part
     if array.dtype.kind not in kinds and not fraction:
-        hint = "; see .real, where that is all there is to it" if array.dtype.kind == "c" else ""
+        hint = "; use .real if the imaginary part is zero" if array.dtype.kind == "c" else ""
         raise TypeError(f"fun must return {wanted}, not {describe(f)}{hint}.")
     return number

@@ -89,7 +89,7 @@ def compare(
     if options is not None and not isinstance(options, Mapping):
         raise TypeError(f"options is a mapping of names to values, not {describe(options)}")
     if hasattr(data, "__next__"):
-        text = "data can be gone through once, but each method needs all of it"
+        text = "data can be iterated only once, but each method needs all of it"
         raise ValueError(f"{text}: pass arrays, or an object whose __iter__ starts again each time")
     options = dict(options or {})
     check = options.pop("check_grad", False) is True  # once, and not counted among any method's evaluations
@@ -167,7 +167,7 @@ def _read_methods(methods):
             for method, label in zip(methods, short, strict=True)
         ]
         if twice := next((label for label in labels if labels.count(label) > 1), None):
-            raise ValueError(f"methods: {twice} is there twice; a dict of label to method tells them apart")
+            raise ValueError(f"methods: {twice} is listed twice; use a dict of label to method to distinguish them")
         named = dict(zip(labels, methods, strict=True))
     else:
         raise TypeError(f"methods are a list of methods, or a dict of label to method, not {describe(methods)}")

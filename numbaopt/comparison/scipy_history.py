@@ -11,6 +11,8 @@ from time import perf_counter
 import numpy as np
 
 from numbaopt.api.minimize import minimize
+from numbaopt.common.validation import FLOATS
+from numbaopt.drivers.stopping import largest_entry, largest_projected
 from numbaopt.results.history import History
 from numbaopt.results.result import Result
 
@@ -83,7 +85,7 @@ class ScipyRun:
 
     def history(self, result):
         """Return the history of a run that ended with this result."""
-        if not self.entries or self.entries[-1][1] != result.fun:  # no callback came for the last iterate
+        if not self.entries or self.entries[-1][1] != result.fun:  # there was no callback for the last iterate
             nit = max(result.get("nit", 0), len(self.entries))
             self._append(nit, result.fun, result.x)
         nit, fun, norm, seconds, x = zip(*self.entries, strict=True)
@@ -136,15 +138,20 @@ class ScipyRun:
 
 
 def largest(x, g, bounds):
-    """Return the largest entry of the gradient, or of the projected gradient if there are bounds."""
-    if bounds is not None:
-        low, high = bounds
-        g = np.where(g < 0, np.maximum(g, x - high), np.minimum(g, x - low))
-    return float(np.abs(g).max(initial=0.0))
+    """Return the number that the drivers compare with gtol, for a gradient of any dtype."""
+    if g.dtype.kind == "c":  # each part is a coordinate
+        g = g.view(g.real.dtype)
+    elif g.dtype not in FLOATS:
+        g = g.astype(float)
+    if bounds is None:
+        return largest_entry(g)
+    if g.size != x.size:
+        raise ValueError(f"the gradient has {g.size} entries, but x has {x.size}")
+    return largest_projected(x, g, np.array(bounds))
 
 
 def unknown_to_scipy(method, options):
-    """Return which options a method of SciPy does not know, by a minimization of something small."""
+    """Return the options that a method of SciPy does not know, found by a small minimization."""
     if not isinstance(method, str):
         return []
     from scipy.optimize import minimize

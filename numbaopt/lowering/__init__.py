@@ -1,1 +1,1 @@
-"""A rule's text in, the text of kernels out. Nothing here imports Numba."""
+"""From the text of a rule to the text of kernels. Nothing here imports Numba."""

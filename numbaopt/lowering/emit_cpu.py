@@ -1,4 +1,4 @@
-"""Passes to the text of a CPU step, serial or parallel."""
+"""Writing passes as the text of a CPU step, serial or parallel."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ TAKEN = {"t", "x", "g", "s", "h", "n", "T", "b", "lo", "hi", "blocks", "total", 
 def emit(name, program, parallel=False, apart=False):
     """Return the text of a lowered rule's CPU step: readable Python that compiles as it stands.
 
-    With ``apart`` a parallel one is ``step(t, x, x_, g, s, h)``: it leaves x as it is and writes the new one to x_.
+    With ``apart``, a parallel step is ``step(t, x, x_, g, s, h)``, which leaves x unchanged and writes the new x to x_.
     """
     if program.matrix:
         return emit_matrix.emit(name, program)
@@ -28,10 +28,10 @@ def emit(name, program, parallel=False, apart=False):
     lines = [
         "n = x.size",
         f"if g.size != n or s.shape != ({len(program.slots)}, n) or h.size != {layout(program).size}:",
-        f'    raise ValueError("{name}: x, g and the rows of s have one length, and s and h are made for this rule")',
+        f'    raise ValueError("{name}: x, g and rows of s must have the same length; s and h must come from it")',
         "T = x.dtype.type",
         "if t < 1 or T(0.5) == 0:",
-        f'    raise ValueError("{name}: steps count from t = 1, and x is an array of floats")',
+        f'    raise ValueError("{name}: t must be at least 1, and x an array of floats")',
     ]
     functions, called = [], runtime_text.calls(program, sweeps)
     if parallel or not _alone(sweeps):
@@ -52,7 +52,7 @@ def emit(name, program, parallel=False, apart=False):
 
 
 def inline(program):
-    """Return the step as lines to stand where ``step(t, x, g, s, h)`` stands; None when it takes several passes."""
+    """Return the step as lines that replace a call ``step(t, x, g, s, h)``; None if it takes several passes."""
     sweeps = passes(program)
     if program.matrix or not _alone(sweeps):
         return None
@@ -67,12 +67,12 @@ def _elsewhere(sweep, new):
 
 
 def _alone(sweeps):
-    """Tell whether there is at most one pass, and no sum: the pass can then stand in `step` itself."""
+    """Return whether there is at most one pass and no sum, so that the pass can be part of `step` itself."""
     return not sweeps or (len(sweeps) == 1 and not sweeps[0].sums)
 
 
 def _marked(names, known):
-    """Return {name: another name}, none of them among the known ones."""
+    """Return {name: new name}, where no new name is among the known ones."""
     mark = "_"
     while any(name + mark in known for name in names):
         mark += "_"
@@ -80,9 +80,9 @@ def _marked(names, known):
 
 
 def _inlined(sweeps, program, own):
-    """Return the only pass as lines of `step`: a call would count the references to every array that it passes on.
+    """Return the only pass as lines of `step`, because a call would count references to every array that is passed.
 
-    ``own`` has other names for some of the program's names.
+    ``own`` maps some of the program's names to the names that are used instead.
     """
     (sweep,) = sweeps or [Pass()]  # none for a rule that changes no coordinate
     numbers = scalars(program, [*sweep.numbers, *sweep.tests, *program.carried.values()])

@@ -1,4 +1,4 @@
-"""Passes to the text of CUDA kernels, and of the step that launches them."""
+"""Writing passes as the text of CUDA kernels, and of the step that launches them."""
 
 import ast
 import functools
@@ -76,7 +76,7 @@ class _Launch:
             self.arguments[", ".join(keys)] = f"*map(uint64, keys{self.k}(t, x.size, h))"
 
     def pass_numbers(self, rows, on_device):
-        """Compute the other numbers on the host, or on the device where it has what they follow from."""
+        """Compute the other numbers on the host, or on the device if what they depend on is there."""
         k, sweep = self.k, self.sweep
         entering = sweep.numbers + [name for name in sweep.tests if self.program.kind[name] != "key"]
         if not entering and not sweep.scalars.totals:
@@ -135,7 +135,7 @@ def _collected(totals, rows):
 
 
 class Exact(ast.NodeTransformer):
-    """Products as calls of ``mul``, never contracted with a sum: Numba has no word for NVVM's ``-fma=0``."""
+    """Products as calls of ``mul``, which are never contracted with a sum: Numba cannot pass ``-fma=0`` to NVVM."""
 
     def visit_BinOp(self, node):  # noqa: D102
         self.generic_visit(node)

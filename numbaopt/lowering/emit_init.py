@@ -1,4 +1,4 @@
-"""The text of a function that sets the slots of a method to their start."""
+"""The text of a function that sets the slots of a method to their initial values."""
 
 import ast
 
@@ -11,13 +11,13 @@ LIMITS = ("lower", "upper")  # slots of `transforms.box`, and the last rows of a
 
 
 def emit(rule, bounded):
-    """Return the text of ``begin(x, s, h, box, own)``, which sets the slots of a rule or solver to their start.
+    """Return the text of ``begin(x, s, h, box, own)``, which initializes the slots of a rule or solver.
 
     Parameters
     ----------
     rule : Rule or Solver
     bounded : bool
-        Whether ``box`` has the lower and upper bounds. ``own`` has the hyperparameters that are given for each
+        Whether ``box`` holds the lower and upper bounds. ``own`` holds the hyperparameters with one value per
         coordinate, in the order of their slots.
     """
     if rule.program is None:
@@ -57,7 +57,7 @@ def _matrices(rule):
 
 
 def begun(rule, slot, x=None, mark=""):
-    """Return the expression that a slot or number starts from, and the lines that read the numbers in it out of h.
+    """Return the expression for the initial value of a slot or number, and the lines that read its numbers from h.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def begun(rule, slot, x=None, mark=""):
     x : ast.expr, optional
         The expression that stands for x.
     mark : str
-        What the names of the numbers end in, as ``lr_``, where a parameter may have the name itself.
+        Suffix of the names of the numbers, as in ``lr_``, if the name itself may be that of a parameter.
     """
     places = layout(rule.program)
     for math, pairs in rule._stages:
@@ -84,7 +84,7 @@ def begun(rule, slot, x=None, mark=""):
 
 
 class _Filled(ast.NodeTransformer):
-    """``zeros(...)`` as a number, which is assigned to all entries, and ``identity(...)`` as NumPy's function."""
+    """Replace ``zeros(...)`` by a number, which is assigned to all entries, and ``identity(...)`` by `numpy.eye`."""
 
     def visit_Call(self, node):  # noqa: D102
         match node.func:

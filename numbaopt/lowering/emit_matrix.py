@@ -33,7 +33,7 @@ class Arrays(ast.NodeTransformer):
 
     def visit_IfExp(self, node):  # noqa: D102
         arms = [self.visit(arm) for arm in (node.body, node.orelse)]
-        for k, arm in enumerate((node.body, node.orelse)):  # Numba has no variable that is a number or an array
+        for k, arm in enumerate((node.body, node.orelse)):  # in Numba, both arms need the same type
             if not mentioned(arm) - self.numbers:
                 arms[k] = ast.Call(ast.Name("filled"), [arms[1 - k], arms[k]], [])
         return ast.IfExp(node.test, *arms)
@@ -55,7 +55,7 @@ class Arrays(ast.NodeTransformer):
 
 
 def shape(start):
-    """Return the two sides of a slot, as texts, from the expression of its start."""
+    """Return the two dimensions of a slot, as text, from the expression for its initial value."""
     for node in ast.walk(ast.parse(start or "0", mode="eval")):
         match node:
             case ast.Call(func=ast.Name(id="zeros"), args=[a, b]):
@@ -73,10 +73,10 @@ def emit(name, program):
     lines = [
         "n = x.size",
         f"if g.size != n or s.shape[1] != n or h.size != {places.size}:",
-        f'    raise ValueError("{name}: x, g and the rows of s have one length, and s and h are made for this rule")',
+        f'    raise ValueError("{name}: x, g and rows of s must have the same length; s and h must come from it")',
         "real_ = x.dtype.type",
         "if t < 1 or real_(0.5) == 0:",
-        f'    raise ValueError("{name}: steps count from t = 1, and x is an array of floats")',
+        f'    raise ValueError("{name}: t must be at least 1, and x an array of floats")',
         f"size_, rows, columns = n, int64({places.access('rows')}), int64({places.access('columns')})",
         f"if rows * columns != n or s.size < {needed}:",
         f'    raise ValueError("{name}: h and s are for a matrix of another shape; make them with rule.shaped(shape)")',

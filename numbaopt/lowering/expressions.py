@@ -1,4 +1,4 @@
-"""Expressions of a rule, lowered: names resolved, what a rule may not contain refused, scalar parts hoisted."""
+"""Lowering of expressions: names are resolved, invalid expressions are refused, and scalar parts are hoisted."""
 
 import ast
 import re
@@ -35,7 +35,7 @@ class Expressions:
     taken: set
 
     def resolve(self, node, env, out):
-        """Check an expression; insert latest names, constants, powers b**t, decided switches; take sums out."""
+        """Check an expression; insert latest names, constants, powers b**t and decided switches; extract sums."""
         match node:
             case ast.Name(id=name):
                 return self.name(node, name, env)
@@ -58,7 +58,7 @@ class Expressions:
             raise self.math.error(node, f"{ast.unparse(node)!r} is not accepted in a rule")
         new = rebuild(node, lambda child: self.resolve(child, env, out))
         if isinstance(new, ast.IfExp) and not self.is_scalar(new.test):
-            raise self.math.error(node, "`a if c else b` decides on scalars; on coordinates use where(c, a, b)")
+            raise self.math.error(node, "in `a if c else b`, c must be a scalar; for coordinates use where(c, a, b)")
         return self.reduced(node, new, out) if isinstance(new, ast.Call) else new
 
     def name(self, node, name, env):
@@ -66,13 +66,13 @@ class Expressions:
         if name in env:
             return ast.Name(env[name])
         if name == "skip":
-            raise self.math.error(node, "skip stands in what a stage before a rule returns: `g if test else skip`")
+            raise self.math.error(node, "skip is only for what a stage before a rule returns: `g if test else skip`")
         if name in self.math.constants:
             return literal(self.math.constants[name])
-        raise self.math.error(node, f"{name!r} is not known here, or is set in only one arm of an `if`")
+        raise self.math.error(node, f"{name!r} is unknown here, or is assigned in only one branch of an `if`")
 
     def check_call(self, node):
-        """Raise RuleError for a call of an unknown function or with another number of arguments."""
+        """Raise RuleError for a call of an unknown function or with a wrong number of arguments."""
         known, func = CALLS | MATRICES if self.matrix else CALLS, node.func
         if not isinstance(func, ast.Name) or func.id not in known:
             where = " outside `if matrix(x)`" if getattr(func, "id", None) in MATRICES else ""
@@ -97,7 +97,7 @@ class Expressions:
         return None
 
     def reduced(self, node, new, out):
-        """Return a resolved call; what makes a number of all coordinates becomes an item, and a name is returned."""
+        """Return a resolved call; a reduction over all coordinates becomes an item, and its name is returned."""
         match new:
             case ast.Call(func=ast.Name(id="where"), args=[test, a, b]) if not self.matrix or self.is_scalar(test):
                 return ast.IfExp(test, a, b)
@@ -157,15 +157,15 @@ class Expressions:
         return ast.Name(name)
 
     def is_scalar(self, node):
-        """Tell whether no coordinate enters an expression."""
+        """Return whether an expression contains no coordinate."""
         return all(self.kind[name] != "vector" for name in mentioned(node))
 
     def has_table(self, b, env):
-        """Tell whether b**t can be looked up: neither the hyperparameter b nor t has been assigned anew."""
+        """Return whether b**t can be looked up: neither the hyperparameter b nor t has been reassigned."""
         return env["t"] == "t" and isinstance(self.hyper.get(env.get(b)), (int, float))
 
     def fresh(self, name):
-        """Return ``name``, or its next version when it is taken."""
+        """Return ``name``, or its next version if it is taken."""
         stem, number = re.fullmatch(r"(.*?)(\d*)", name).groups()
         while name in self.taken:
             number = int(number or 0) + 1
@@ -186,7 +186,7 @@ class Expressions:
         return name
 
     def switch(self, test, env):
-        """Decide a test made of bare hyperparameters, not, and, or; None when it is more than that."""
+        """Evaluate a test that consists of hyperparameters, not, and, or; return None for any other test."""
         match test:
             case ast.Name(id=name) if env.get(name) in self.hyper:
                 return bool(self.hyper[env[name]])

@@ -1,4 +1,4 @@
-"""The function of a rule, parsed: its signature, its body as a syntax tree, and errors that point at its lines."""
+"""Parsing the function of a rule: its signature, its body as a syntax tree, and errors that point to its lines."""
 
 import ast
 import functools
@@ -12,7 +12,7 @@ INPUTS = ("x", "g", "before")  # coordinates that are no slots; `before` is x be
 
 
 class RuleError(SyntaxError):
-    """A rule that cannot be lowered; the message says what is not accepted, the location is a line of the rule.
+    """A rule that cannot be lowered; the message says what is not accepted, and the location is a line of the rule.
 
     Examples
     --------
@@ -63,7 +63,7 @@ class Math:
         return "before" if "g" in self.changes else "after" if after else "rule"
 
     def calls(self, name):
-        """Tell whether the function calls ``name``."""
+        """Return whether the function calls ``name``."""
         return name in self.called
 
     @functools.cached_property
@@ -73,13 +73,13 @@ class Math:
         return {getattr(node.func, "id", None) for node in nodes if isinstance(node, ast.Call)}
 
     def error(self, node, message):
-        """Return a RuleError that points at ``node`` in the author's file."""
+        """Return a RuleError that points to ``node`` in the author's file."""
         line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1
         return RuleError(f"{self.name}: {message}", (self.file, self.line + line - 1, column, self.lines[line - 1]))
 
 
 def read(function, report=None, evaluations=1):
-    """Take the function of a rule apart and check its form; see `numbaopt.rule.rule` for the arguments."""
+    """Parse the function of a rule and check its form; see `numbaopt.rule.rule` for the arguments."""
     math, tree = _parsed(function)
     names, defaults = _signature(math, tree)
     split, last = names.index("t"), len(names) - len(defaults)  # where t is, where hyperparameters begin
@@ -87,7 +87,7 @@ def read(function, report=None, evaluations=1):
     remembered = {*names[:split], *numbers}.difference(INPUTS)
     body = tree.body[1:] if ast.get_docstring(tree) is not None else tree.body
     if not body or not isinstance(body[-1], ast.Return) or body[-1].value is None:
-        raise math.error(tree, "the last statement returns the new x, then the slots in order")
+        raise math.error(tree, "the last statement must return the new x, then the slots in order")
     value = body[-1].value
     math = replace(
         math,
@@ -110,7 +110,7 @@ def read(function, report=None, evaluations=1):
 
 
 def _parsed(function):
-    """Return what is known of a function from its source, and its syntax tree."""
+    """Return a `Math` that knows the source of a function, and the syntax tree of the function."""
     name = getattr(function, "__name__", repr(function))
     try:
         lines, line = inspect.getsourcelines(function)
@@ -132,15 +132,15 @@ def _signature(math, tree):
     a, defaults = tree.args, math.function.__defaults__ or ()
     names = [arg.arg for arg in a.args]
     if a.vararg or a.kwarg or a.kwonlyargs or a.posonlyargs:
-        raise math.error(tree, "the signature is coordinates, t, hyperparameters with defaults; no *, / or **")
+        raise math.error(tree, "the signature must be coordinates, t, hyperparameters with defaults; no *, / or **")
     if "t" not in names or names[0] not in ("x", "g"):
-        raise math.error(tree, "the signature starts with x, g and has the step number t before the hyperparameters")
+        raise math.error(tree, "the signature must start with x, g and have the step number t before hyperparameters")
     for arg in a.args:
         if arg.arg in RESERVED:
             raise math.error(arg, f"{arg.arg!r} has a meaning of its own in compiled steps; choose another name")
     last = len(names) - len(a.defaults)
     if last <= names.index("t"):
-        raise math.error(tree, "hyperparameters (after t) have defaults, coordinates (before t) have none")
+        raise math.error(tree, "hyperparameters (after t) must have defaults, coordinates (before t) must not")
     for name, default in zip(names[last:], defaults, strict=True):
         if not (isinstance(default, (bool, int, float)) or hasattr(default, "texts")):
             raise math.error(tree, f"the default of {name} is a number, a flag or a schedule, not {default!r}")
@@ -148,7 +148,7 @@ def _signature(math, tree):
 
 
 def start(math, slot, hyper):
-    """Return the text of an annotation, ``z: "x"`` or ``z: x``: where a slot or number starts; None without one."""
+    """Return the text of an annotation, ``z: "x"`` or ``z: x``, which is an initial value; None without one."""
     if slot.annotation is None:
         return None
     text = getattr(slot.annotation, "value", None) if isinstance(slot.annotation, ast.Constant) else None
@@ -158,6 +158,6 @@ def start(math, slot, hyper):
     except SyntaxError:
         used = {text}
     if not used <= {"x", *hyper, *SHAPES}:
-        message = f"{slot.arg} starts at {text!r}; an annotation is an expression of x and hyperparameters, or left out"
+        message = f"{slot.arg} starts at {text!r}; an annotation must be an expression of x and hyperparameters"
         raise math.error(slot, message)
     return text

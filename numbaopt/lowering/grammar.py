@@ -54,7 +54,7 @@ class Item:
 
 @dataclass
 class Sum:
-    """One number of the values that an expression has at all coordinates: their sum, or what ``reducer`` names."""
+    """The reduction of an expression over all coordinates to one number: the sum, or what ``reducer`` names."""
 
     name: str
     value: ast.expr
@@ -101,7 +101,7 @@ def entry(array):
 
 
 def substitute(node, new):
-    """Return an expression with names replaced, by the expressions that ``new`` has for them."""
+    """Return an expression in which names are replaced by the expressions that ``new`` holds for them."""
     if isinstance(node, ast.Name):
         return new.get(node.id, node)
     return rebuild(node, lambda child: substitute(child, new))
@@ -113,7 +113,7 @@ def mentioned(node):
 
 
 def same(a, b):
-    """Tell whether two expressions have the same text."""
+    """Return whether two expressions have the same text."""
     return ast.unparse(a) == ast.unparse(b)
 
 
@@ -134,7 +134,7 @@ def called(nodes):
 
 
 def required(wanted, items, known=frozenset()):
-    """Return the items that ``wanted`` depends on, where ``known`` is not computed, and all names that they read."""
+    """Return the items on which ``wanted`` depends if ``known`` is available, and all names that they read."""
     used, chosen = set(wanted), []
     for item in reversed(items):
         if (used - known).intersection(item.names):

@@ -1,4 +1,4 @@
-"""Where in h the numbers are that a step reads."""
+"""The positions in h of the numbers that a step reads."""
 
 import functools
 import math
@@ -10,7 +10,7 @@ TABLE = 129  # numbers in a table of powers
 
 @dataclass
 class Layout:
-    """The offsets in ``h`` of what the step of a lowered rule reads there, in the order in which it lies there.
+    """The offsets of the numbers that the step of a lowered rule reads from ``h``, in increasing order.
 
     These are hyperparameters and the parameters of schedules, carried numbers, tables of powers, the shape of a
     matrix, and last the value of the objective.
@@ -44,7 +44,7 @@ class Layout:
         ----------
         name : str
         names : dict, optional
-            What t and the hyperparameters are called where the expression stands, if that is something else.
+            Other names that t and the hyperparameters have where the expression is used.
         steps : str, optional
             The number of steps done, which schedules take. The default is ``(t - 1)``.
 
@@ -82,9 +82,10 @@ def layout(program):
 
 @functools.lru_cache(256)
 def powers(b):
-    """Return the table that b**t is looked up in: b to the digits of t in base 32, and log b for what is beyond.
+    """Return the table in which b**t is looked up: b to the digits of t in base 32, and log b for larger t.
 
-    Python's scalar power is correctly rounded where NumPy's vector one is not: RAdam's first rectified steps show it.
+    The powers are Python's, which are correctly rounded. Those of NumPy's arrays are not, which would show in the first
+    rectified steps of RAdam.
     """
     table = []
     for exponent in [digit * place for place in (1, 32, 1024, 32768) for digit in range(32)]:

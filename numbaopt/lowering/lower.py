@@ -1,4 +1,4 @@
-"""The function of a rule, lowered to a program of statements.
+"""Lowering the function of a rule to a program of statements.
 
 A rule is a function of coordinates (one entry of x, of its gradient g, of every slot) and scalars (the step number t,
 the objective's value f, the hyperparameters, and numbers carried from step to step). Lowering goes through its
@@ -131,7 +131,7 @@ class Lowering(Expressions):
                 case ast.Pass():
                     pass
                 case _:
-                    raise self.math.error(node, "a rule is assignments to names, `if`, and one return at the end")
+                    raise self.math.error(node, "a rule has only assignments to names, `if`, and one return at the end")
 
     def returned(self, name, node, env, ends, old, gate):
         """Return the name of a returned value, which is a coordinate and has a name of its own.
@@ -142,7 +142,7 @@ class Lowering(Expressions):
             case ast.IfExp(test=test, body=body, orelse=ast.Name(id="skip")) if "g" in self.math.changes:
                 test = self.resolve(test, env, self.items)
                 if not self.is_scalar(test):
-                    raise self.math.error(node, "`g if test else skip` decides on scalars, for all coordinates")
+                    raise self.math.error(node, "the test in `g if test else skip` must be a scalar")
                 self.shut, node = self.scalar(test, self.items, "test").id, body
         expr = self.resolve(node, env, self.items)
         if gate and old is not None:
@@ -156,7 +156,7 @@ class Lowering(Expressions):
         """Return the name of the new value of a carried number."""
         expr = self.resolve(node, env, self.items)
         if not self.is_scalar(expr):
-            raise self.math.error(node, f"{name} is a number (it stands after t): no coordinate enters it but by a sum")
+            raise self.math.error(node, f"{name} is a number (it stands after t): coordinates enter it only in a sum")
         if gate:
             expr = ast.IfExp(ast.Name(gate), expr, ast.Name(name))
         return expr.id if isinstance(expr, ast.Name) else self.scalar(expr, self.items).id
@@ -165,7 +165,7 @@ class Lowering(Expressions):
         """Lower an ``if`` to one for the scalars and one inside the loop."""
         test = self.resolve(node.test, env, out)
         if not self.is_scalar(test):
-            raise self.math.error(node.test, "an `if` decides on scalars; on coordinates use where(test, a, b)")
+            raise self.math.error(node.test, "the test of `if` must be a scalar; for coordinates use where(test, a, b)")
         test = self.scalar(test, out, "test").id
         arms = []
         for body in (node.body, node.orelse):

@@ -1,7 +1,7 @@
 """The items of a lowered rule, arranged in passes over memory.
 
-Each pass computes again what it needs and what is not stored; a slot is overwritten only when no later pass needs its
-old value.
+Each pass recomputes the values that it needs and that are not stored. A slot is overwritten only when no later pass
+needs its old value.
 """
 
 import ast
@@ -58,7 +58,8 @@ class Pass:
 def passes(program):
     """Return the passes of a lowered rule, each with only what it needs.
 
-    A pass that computes a slot's new value stores it, unless the old one is needed later: then it is computed again.
+    A pass that computes the new value of a slot stores it, unless a later pass needs the old one. The new value is then
+    recomputed.
     """
     live, _ = required([*program.end.values(), *program.carried.values()], program.items)
     vectors = [item for item in live if item.scope == "vector"]
@@ -86,7 +87,7 @@ def passes(program):
 
 
 def _pass(program, items, sums, new, stored):
-    """Return one pass: items and sums to compute, new values to store, and those that slots have already."""
+    """Return one pass: items and sums to compute, new values to store, and those that slots hold already."""
     place = {name: entry(name) for name in program.inputs} | {end: entry(slot) for end, slot in stored.items()}
     body = [_placed(statement, place) for item in items for statement in item.body]
     terms = {item.name: substitute(item.value, place) for item in sums}
@@ -111,7 +112,7 @@ def _pass(program, items, sums, new, stored):
 
 
 def scalars(program, wanted):
-    """Return what computes some numbers."""
+    """Return the `Scalars` that compute some numbers."""
     items, needed = required(wanted, [item for item in program.items if item.scope == "scalar"])
     places = layout(program)
     needed |= {b for name, b in places.bases.items() if name in needed}
@@ -124,7 +125,7 @@ def scalars(program, wanted):
 
 
 def carry(program):
-    """Return what computes the new values of carried numbers, and pairs (number, name of its new value)."""
+    """Return the `Scalars` for the new values of carried numbers, and pairs (number, name of its new value)."""
     stores = [(name, new) for name, new in program.carried.items() if new != name]
     return scalars(program, program.carried.values()), stores
 
@@ -138,7 +139,7 @@ def _placed(statement, place):
 
 
 def _arrays(nodes):
-    """Return the arrays of which entries are read."""
+    """Return the arrays whose entries are read."""
     return {node.value.id for top in nodes for node in ast.walk(top) if isinstance(node, ast.Subscript)}
 
 

@@ -14,9 +14,9 @@ from numbaopt.common.random import standard_normal as normal
 
 
 def edited(b):
-    """Raise ValueError, since the table of powers in h was made for another base than b."""
+    """Raise ValueError, because the table of powers in h was made for another base than b."""
     if b == b:  # an unconditional `raise` would give b**t the type Optional
-        raise ValueError("h was edited: its tables of powers b**t are of another b; let rule(...).h make a new h")
+        raise ValueError("h was edited: its tables of powers b**t belong to another b; get a new h from rule(...).h")
     return b
 
 
@@ -74,7 +74,7 @@ def in_order(parts):
 def simplex_threshold(values):
     """Return the number that, subtracted from all values, leaves positive parts whose sum is 1.
 
-    Held, Wolfe & Crowder 1974, Math. Programming 6; by sorting.
+    The values are sorted, as in Held, Wolfe & Crowder 1974, Math. Programming 6.
     """
     descending = np.sort(values.reshape(-1).astype(np.float64))[::-1]
     total, threshold = -1.0, 0.0

@@ -38,7 +38,7 @@ def scalars(layout, numbers, names=None):
 
 
 def carried(layout, stores, names=None):
-    """Write the lines that leave carried numbers in h for the next step."""
+    """Write the lines that store carried numbers in h for the next step."""
     return [f"{layout.access(name)} = {(names or {}).get(new, new)}" for name, new in stores]
 
 

@@ -1,4 +1,4 @@
-"""The decorator that makes a rule of a function."""
+"""The decorator that turns a function into a rule."""
 
 import functools
 from collections.abc import Callable
@@ -15,7 +15,7 @@ def rule(
     function: None = None, *, report: Callable[..., Any] | None = None, evaluations: int = 1
 ) -> Callable[[Callable[..., Any]], Rule]: ...
 def rule(function: Any = None, *, report: Any = None, evaluations: int = 1) -> Any:
-    """Make an optimization method of a function that states one step as in the paper.
+    """Turn a function, which states one step as in the paper, into an optimization method.
 
     Parameters
     ----------

@@ -100,7 +100,7 @@ class Rule(FormerNames, Method, Stepping):
         except (RuleError, TypeError):  # one value for each coordinate, where the step needs one number
             arrays = [name for name, value in new.items() if isinstance(value, PerCoordinate)]
             if len(arrays) == len(new) == 1:
-                message = f"{self.name}: {arrays[0]} is a number, the same for all coordinates, and no array"
+                message = f"{self.name}: {arrays[0]} must be one number for all coordinates, not an array"
                 raise TypeError(message) from None
             for name in arrays:
                 self._rebound({name: new[name]})  # raises for the one that is at fault
@@ -170,8 +170,8 @@ class Rule(FormerNames, Method, Stepping):
                     raise
             if arrays:
                 raise TypeError(
-                    f"{self.name}: {arrays[0]} is a number where a matrix is stepped, {as_matrix[0]} by "
-                    f"{as_matrix[1]}, and no array: give x0 as a vector, or one {arrays[0]} for all of it"
+                    f"{self.name}: {arrays[0]} must be one number for a matrix, here of shape {as_matrix}, not "
+                    f"an array: give x0 as a vector, or one {arrays[0]} for the whole matrix"
                 )
             self._shaped[as_matrix] = shaped
         return self._shaped[as_matrix]
@@ -191,7 +191,7 @@ class Rule(FormerNames, Method, Stepping):
         return joined(self, rule) if before else joined(rule, self)
 
     def split(self) -> "list[Rule]":
-        """Split a chain after its last stage with sums over all arrays; the rest is done array by array.
+        """Split a chain after its last stage with sums over all arrays; the rest steps array by array.
 
         The first part is stepped like a rule. It changes the gradient in place.
 
@@ -203,15 +203,15 @@ class Rule(FormerNames, Method, Stepping):
         Raises
         ------
         ValueError
-            If a stage that is done array by array comes before one with sums over all arrays.
+            If a stage that steps array by array comes before one with sums over all arrays.
         """
         sums = [k for k, (math, _) in enumerate(self._stages) if _takes_global_sums(math)]
         head, rest = self._stages[: sums[-1] + 1], self._stages[sums[-1] + 1 :]
         layers = [math.name for math, _ in head if math.role != "before" or math.needs_value or _takes_norms(math)]
         if layers:
             raise ValueError(
-                f"{self.name}: {layers[0]} is done array by array, before sums over all arrays are: give x0 as one "
-                "array, or leave one of the two out"
+                f"{self.name}: {layers[0]} steps array by array, but a later stage takes sums over all arrays: give x0 "
+                "as one array, or leave out one of the two"
             )
         parts = []
         for stages in (head, rest):

@@ -1,4 +1,4 @@
-"""Where the slots and the numbers of a rule are in the arrays s and h of its compiled step."""
+"""The positions of the slots and the numbers of a rule in the arrays s and h of its compiled step."""
 
 import inspect
 from collections.abc import Mapping

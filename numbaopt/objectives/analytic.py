@@ -78,7 +78,7 @@ class Inplace(Objective):
             blank(g)
 
     def check_filled(self, f, g):
-        """Raise if fun did not fill g: it said ``grad = ...``, or ``grad += ...``, for ``grad[:] = ...``."""
+        """Raise if fun did not fill g, as with ``grad = ...`` or ``grad += ...`` instead of ``grad[:] = ...``."""
         left = unwritten(g)
         if left.size and math.isfinite(f):
             raise ValueError(

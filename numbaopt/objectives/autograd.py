@@ -44,7 +44,7 @@ class Autograd(Objective):
         def followed(leaves):
             nonlocal returned
             returned = self.fun(structure.grow(list(leaves)), *more)
-            # autograd warns about a value that does not depend on x, as a penalty `return 1e10`: give it one that does.
+            # autograd warns of a value that does not depend on x, such as a penalty, so it gets one that does.
             return returned if isinstance(returned, self._box) else self._sum(leaves[0])
 
         try:

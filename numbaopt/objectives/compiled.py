@@ -24,11 +24,11 @@ PROBLEM = 2  # the entry of the table with the number of the problem, for `minim
 # Lines of a wrapper for one flat array: check and copy the gradient that fun returned.
 STORE = [
     "if len(grad) != g.size:",
-    '    raise ValueError("the gradient that was returned has not the length of x0")',
+    '    raise ValueError("the gradient that was returned does not have the length of x0")',
     "for i in range(g.size):",
     "    g[i] = grad[i]",
 ]
-_REFUSAL = "raise ValueError('the gradient that was returned has not the shape of x')"
+_REFUSAL = "raise ValueError('the gradient that was returned does not have the shape of x')"
 _COMPLEX = {types.float32: types.complex64, types.float64: types.complex128}
 _NUMBERS = (types.Number, types.Boolean)
 
@@ -89,13 +89,13 @@ def _compile(fun, jac, text, parts, signature, values):
             if values:
                 space |= estimator(space, jac, values, signature.args[0])
             return only(uncached(space["objective"]), signature)
-        except Exception:  # the Python driver does without it, or meets the same exception and raises it
+        except Exception:  # the Python driver does not need it, or raises the same exception
             continue
     return None
 
 
 def _without_copy(part):
-    """Return a part that is x itself, read-only, for one that is a copy of x."""
+    """Return a part that is x itself, read-only, in place of one that is a copy of x."""
     make, kind, at, *copy = part
     return (make, kind.copy(readonly=True), at, False) if copy == [True] else part
 
@@ -163,7 +163,7 @@ class Wrapper:
         return [*calls, *_store(self.objective.structure, self._leaves("g"))]
 
     def add_value(self, name, kind):
-        """Write `fun` as a function of a flat z of this type, and of one thing that holds everything else."""
+        """Write `fun` as a function of a flat z of this type and of one argument that holds everything else."""
         several = len(self._context) > 1
         lines = ["lo, hi, data, args = args"] * several + [f"return {self._call(self._tree('z', kind, copy=True))}"]
         self._function(f"{name}(z, args)", lines)

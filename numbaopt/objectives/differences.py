@@ -1,7 +1,7 @@
 """Finite differences of a scalar function, by SciPy's rules: relative steps, kept inside the bounds.
 
 Steps and results are those of `scipy.optimize._numdiff.approx_derivative`, bit for bit, which the tests check. That
-function is not called because it is private, takes 0.1 ms a gradient, imports for 0.3 s, and divides by zero where
+function is not called because it is private, takes 0.1 ms per gradient and 0.3 s to import, and divides by zero where
 bounds fix a variable.
 
 `forward`, `central` and `complex_step` run both in Python and compiled by Numba. Compiled code calls them with a

@@ -13,7 +13,7 @@ WORDS = ("inplace", *SCHEMES, "spsa", "autograd")
 
 
 class Problem:
-    """What the user wants to have minimized.
+    """A minimization problem, as the user passed it.
 
     Many runs may share one problem: `objective` makes a new objective, with counters of its own, for each of them.
 
@@ -79,7 +79,7 @@ class Problem:
         """
         jac = read_jac(self.jac)
         if jac == "cs" and not self.structure.real:
-            raise ValueError("jac='cs' shifts real numbers along the imaginary axis, but x0 is complex: see '3-point'.")
+            raise ValueError("jac='cs' shifts real numbers along the imaginary axis, but x0 is complex: use '3-point'.")
         return _objective_class(jac)(self, jac, rel_step, spsa)
 
 

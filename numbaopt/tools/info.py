@@ -51,7 +51,7 @@ def report():
     lines : list of (str, str)
         The findings, by name.
     faults : list of str
-        What is wrong, and how to mend it.
+        What is wrong, and how to fix it.
     """
     faults = []
     lines = [("numbaopt", f"{_version('numbaopt') or 'not installed'}, {Path(__file__).parents[1]}")]
@@ -90,7 +90,7 @@ def _processor(faults):
     if numba.config.DISABLE_JIT:
         return [("processor", cores), ("threads", "1: NUMBA_DISABLE_JIT is set, nothing is compiled")]
     layer, threads, wanted = cpu.threading_layer(), numba.get_num_threads(), numba.config.THREADING_LAYER
-    lines = [("processor", cores), ("threads", f"{threads} of Numba's, threading layer {layer}")]
+    lines = [("processor", cores), ("threads", f"{threads} for Numba, threading layer {layer}")]
     if layer == "none":
         faults.append(
             f"the threading layer {wanted!r} cannot be loaded: unset NUMBA_THREADING_LAYER, or install it "
@@ -99,7 +99,7 @@ def _processor(faults):
     elif threads == 1:
         lines += [("", "one thread: large steps are serial")]
     elif layer == "workqueue":
-        lines += [("", "workqueue is not safe among threads: large steps are serial; with libgomp or tbb they are not")]
+        lines += [("", "workqueue is not thread-safe: large steps are serial; with libgomp or tbb they are parallel")]
     return lines
 
 
@@ -144,8 +144,8 @@ def _cache(faults):
     if damaged:
         shown = "\n       ".join(map(str, damaged[:10])) + "\n       ..." * (len(damaged) > 10)
         faults.append(
-            f"{len(damaged)} files of the cache cannot be read. Delete them; until then each is compiled again "
-            f"when it is needed, and written anew:\n       {shown}"
+            f"{len(damaged)} files of the cache cannot be read. Delete them; otherwise their code is compiled again "
+            f"and they are rewritten when they are needed:\n       {shown}"
         )
     return lines
 

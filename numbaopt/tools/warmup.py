@@ -1,6 +1,6 @@
-"""Compiling ahead what the first runs of a method would compile, so that they find it on disk.
+"""Compiling ahead of time what the first runs of a method would compile, so that they find it on disk.
 
-This is done by such runs, on problems of a few coordinates, so that nothing can be forgotten.
+It is compiled by runs of the method on problems of a few coordinates, so that nothing can be forgotten.
 """
 
 import itertools
@@ -99,10 +99,10 @@ def _tasks(methods, dtypes):
     methods = list(methods)
     for method in methods:
         if is_scipys(method):
-            raise ValueError(f"{method} is SciPy's: there is nothing of it to compile")
+            raise ValueError(f"{method} is a method of SciPy, which is not compiled")
         find(method)
     if not methods or not dtypes:
-        raise ValueError("there is nothing to compile: methods and dtypes name at least one of each")
+        raise ValueError("there is nothing to compile: name at least one method and one dtype")
     return list(itertools.product(methods, dtypes))
 
 
@@ -183,7 +183,7 @@ def _in_processes(tasks, large, jobs, tell):
                 count += compiled
                 tell(what, seconds)
         if any(worker.wait() for worker in workers):
-            raise OSError("a process that compiled was ended from outside; what it had done is kept: start again")
+            raise OSError("a process that compiled was killed; what it had compiled is cached: call warmup again")
     finally:
         for worker in workers:
             worker.kill()

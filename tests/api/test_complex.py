@@ -293,7 +293,7 @@ def test_callbacks_see_complex_x():
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"jac": "cs"}, "x0 is complex: see '3-point'"),
+        ({"jac": "cs"}, "x0 is complex: use '3-point'"),
         ({"bounds": [(0, 1)] * 4}, "bounds need an order"),
         ({"bounds": optimize.Bounds(), "method": "L-BFGS-B"}, "bounds need an order"),
         ({"method": "BFGS", "hess": lambda z: 1}, "require a real x0"),
@@ -310,7 +310,7 @@ def test_a_real_gradient_of_a_complex_parameter_is_one_without_imaginary_part():
 
 
 def test_a_complex_value_is_refused_with_a_hint():
-    with pytest.raises(TypeError, match="must return a real number, not .*see .real"):
+    with pytest.raises(TypeError, match="must return a real number, not .*use .real"):
         minimize(lambda z: np.vdot(z, z), Z)
 
 

@@ -203,7 +203,8 @@ def path_of(result, fun=fun, **given):
 
 
 def raised(found):
-    raise found.errors["BFGS"]
+    [error] = found.errors.values()
+    raise error
 
 
 def walked(x):
@@ -510,6 +511,7 @@ CASES += [
     compared("adam", fun=interrupted),
     lambda: compare(fun, X, ["BFGS", "adam"], bounds=[(0, 1), (0, 1)])["BFGS"],
     lambda: raised(compare(fun, X, ["BFGS"], bounds=[(0, 1), (0, 1)])),
+    lambda: raised(compare(fun, X, ["L-BFGS-B"], jac=lambda x: np.ones(3), bounds=[(0, 1), (0, 1)])),
     lambda: Comparison([], {}, None, 2).best,
     lambda: Comparison([], {}, None, 2).plot(),
     # pictures

@@ -308,14 +308,14 @@ def test_a_hyperparameter_for_each_coordinate(which):
     try:
         bound = rule(**{name: values})
     except TypeError as error:
-        wanted = "must be True or False" if isinstance(default, bool) else "is a number, the same for all coordinates"
+        wanted = "must be True or False" if isinstance(default, bool) else "must be one number for all coordinates"
         assert f"{name} {wanted}" in str(error)
         return
     np.testing.assert_array_equal(bound.hyper[name].values, values)
     try:
         shaped = bound.shaped((1, 3))
     except TypeError as error:
-        assert f"{name} is a number where a matrix is stepped, 1 by 3, and no array" in str(error)
+        assert f"{name} must be one number for a matrix, here of shape (1, 3), not an array" in str(error)
     else:
         assert shaped is bound or name not in shaped.slots_of
 

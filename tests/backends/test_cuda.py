@@ -340,7 +340,7 @@ def test_bad_start(x, error, message):
         (None, lambda: on_device([1, 2]), ValueError, r"g has shape \(2,\) and dtype float32; .* \(3,\)"),
         (None, lambda: on_device([[1, 2, 3]]), ValueError, r"g has shape \(1, 3\)"),
         (None, lambda: on_device([1, 2, 3], np.float64), ValueError, "dtype float64; .* float32"),
-        (None, lambda: on_device([1, 2, 3], np.int64), TypeError, "g is float32 or float64 .* not int64"),
+        (None, lambda: on_device([1, 2, 3], np.int64), TypeError, "g must be float32 or float64 .* not int64"),
         (None, lambda: on_device([1, 2, 3, 4, 5, 6])[::2], ValueError, "g must be C-contiguous"),
         (lambda: on_device([1, 2, 3, 4]), None, ValueError, r"x has shape \(4,\)"),
     ],
@@ -448,7 +448,7 @@ def test_optimizer_goes_on_from_its_state():
 
 
 def test_optimizer_does_not_mix():
-    with pytest.raises(TypeError, match="all NumPy arrays or all device arrays"):
+    with pytest.raises(TypeError, match="must be all NumPy arrays or all device arrays"):
         numbaopt.Optimizer("adam", [np.ones(3), on_device(np.ones(3), np.float64)])
 
 

@@ -87,7 +87,7 @@ def test_an_optimizer_on_another_backend(method):
     saved = other.state_dict()
     np.testing.assert_array_equal(saved["groups"][0]["slots"][0][method.slots_of[0]], opt.groups[0].states[0].s[0])
     opt.load_state_dict(saved)
-    with pytest.raises(TypeError, match="all NumPy arrays or all device arrays"):
+    with pytest.raises(TypeError, match="must be all NumPy arrays or all device arrays"):
         Optimizer(method, [Toy(np.ones(2)), np.ones(2)])
 
 

@@ -173,13 +173,13 @@ def test_what_a_matrix_is_not_given():
     # A slot that only another setting needs takes no room.
     assert turned(keep=False).shaped((2, 3)).slots_of == ("a", "b")
     s, h, step = turned.slots(np.ones(6)), turned.h, turned.shaped((2, 3))
-    with pytest.raises(ValueError, match="made for this rule"):
+    with pytest.raises(ValueError, match="s and h must come from it"):
         step.jit(1, np.ones(6), np.ones(6), step.slots(np.ones(6)), h)
     with pytest.raises(ValueError, match="another shape"):
         step.jit(1, np.ones(8), np.ones(8), np.ones((4, 8)), step.h)
     with pytest.raises(ValueError, match="another shape"):
         step.jit(1, np.ones(6), np.ones(6), np.ones((2, 6)), step.h)
-    with pytest.raises(ValueError, match="count from t = 1"):
+    with pytest.raises(ValueError, match="t must be at least 1"):
         step.jit(0, np.ones(6), np.ones(6), step.slots(np.ones(6)), step.h)
     assert s.shape == (0, 6)
     with pytest.raises(RuleError, match="outside `if matrix"):

@@ -455,7 +455,7 @@ def test_info_without_cuda_asks_nothing(monkeypatch):
     [
         ({"methods": ["adamm"]}, ValueError, "unknown method 'adamm'.*Did you mean 'adam'"),
         ({"dtypes": ["float16"]}, ValueError, "float64 and float32, not 'float16'"),
-        ({"methods": ["BFGS"]}, ValueError, "BFGS is SciPy's: there is nothing of it to compile"),
+        ({"methods": ["BFGS"]}, ValueError, "BFGS is a method of SciPy, which is not compiled"),
         ({"methods": []}, ValueError, "nothing to compile"),
         ({"methods": ["sgd"], "jobs": 0}, ValueError, "jobs"),
         ({"methods": [numbaopt.sgd, "adam"], "jobs": 2}, TypeError, "methods are names"),

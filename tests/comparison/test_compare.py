@@ -189,8 +189,8 @@ def test_options_go_to_who_knows_them():
     [
         ([], {}, ValueError, "no methods"),
         ("adam", {}, TypeError, "list of methods, or a dict of label to method, not 'adam'"),
-        (["adam", "adam"], {}, ValueError, "adam is there twice"),
-        ([adam(lr=0.1), adam(lr=0.1)], {}, ValueError, r"adam\(lr=0.1\) is there twice"),
+        (["adam", "adam"], {}, ValueError, "adam is listed twice"),
+        ([adam(lr=0.1), adam(lr=0.1)], {}, ValueError, r"adam\(lr=0.1\) is listed twice"),
         (["adem"], {}, ValueError, "Did you mean 'adam'"),
         (["BFGS", 3], {}, TypeError, "method is a name or a rule, not 3"),
         (["BFGS", "sgd"], {"options": {"lrr": 1}}, ValueError, "sgd has no option 'lrr'.*Did you mean 'lr'"),

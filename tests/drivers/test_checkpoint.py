@@ -16,6 +16,7 @@ from numbaopt import minimize
 from numbaopt.common import array_file
 from numbaopt.schedules import cosine
 from numbaopt.transforms import clip_by_global_norm, plateau, sam
+from tests.functions import in_python
 
 UNSET = np.full(1, 2**62)
 
@@ -71,10 +72,6 @@ def network(p, left):
     return float(r @ r), {"w": slope, "b": 2 * r}
 
 
-def python(fun):
-    return lambda *args: fun(*args)
-
-
 def assert_same(a, b):
     assert list(a) == list(b)
     for name in a:
@@ -108,7 +105,7 @@ def broken_off(path, drive, at, fun, x0, options=None, **given):
     return whole, again
 
 
-compiled_and_plain = pytest.mark.parametrize("drive", [lambda f: f, python], ids=["compiled", "plain"])
+compiled_and_plain = pytest.mark.parametrize("drive", [lambda f: f, in_python], ids=["compiled", "plain"])
 
 
 @compiled_and_plain
@@ -121,7 +118,7 @@ def test_full_batch(tmp_path, drive, method, at):
 @pytest.mark.parametrize("method", numbaopt.names())
 def test_every_rule(tmp_path, method):
     with np.errstate(over="ignore", invalid="ignore"):  # some default steps are long
-        broken_off(tmp_path / "run", python, 4, valley.py_func, START, {"maxiter": 12}, method=method)
+        broken_off(tmp_path / "run", in_python, 4, valley.py_func, START, {"maxiter": 12}, method=method)
 
 
 @compiled_and_plain
@@ -140,7 +137,7 @@ def test_steps_in_twos_and_streams(tmp_path, at, stream):
     batches = [tuple(column[lo : lo + 10] for column in DATA) for lo in range(0, 50, 10)]
     feed = {"data": batches, "epochs": 2} if stream else FEED
     method = numbaopt.chain(sam(rho=0.1), numbaopt.sgd(lr=0.01))
-    broken_off(tmp_path / "run", python, at, squares.py_func, np.zeros(4), method=method, **feed)
+    broken_off(tmp_path / "run", in_python, at, squares.py_func, np.zeros(4), method=method, **feed)
 
 
 @compiled_and_plain
@@ -169,7 +166,7 @@ def test_finite_differences_between_bounds(tmp_path, drive, jac):
 def test_trees_of_arrays(tmp_path, method):
     if method == "chain":
         method = numbaopt.chain(clip_by_global_norm(max_norm=0.5), numbaopt.lamb, plateau(patience=2))
-    broken_off(tmp_path / "run", python, 5, network, TREE, {"maxiter": 15}, jac=True, method=method)
+    broken_off(tmp_path / "run", in_python, 5, network, TREE, {"maxiter": 15}, jac=True, method=method)
 
 
 def test_single_precision(tmp_path):
@@ -179,7 +176,7 @@ def test_single_precision(tmp_path):
 
 @pytest.mark.parametrize("minibatch", [False, True], ids=["full", "minibatch"])
 @pytest.mark.parametrize(
-    "first, second", [(lambda f: f, python), (python, lambda f: f)], ids=["to plain", "to compiled"]
+    "first, second", [(lambda f: f, in_python), (in_python, lambda f: f)], ids=["to plain", "to compiled"]
 )
 def test_the_driver_may_be_another(tmp_path, minibatch, first, second):
     fun, x0, feed = (squares, np.zeros(4), FEED) if minibatch else (valley, START, {})
@@ -262,7 +259,7 @@ def test_a_callback_that_stopped_may_stop_again(tmp_path):
 
 
 def test_through_scipy(tmp_path):
-    path, fun = tmp_path / "run", python(valley)
+    path, fun = tmp_path / "run", in_python(valley)
     jac = lambda x, left: [fun(x, g := np.empty(4), left), g][1]  # noqa: E731
     value = lambda x, left: fun(x, np.empty(4), left)  # noqa: E731
     solve = functools.partial(scipy.optimize.minimize, value, START, (UNSET,), jac=jac, method=numbaopt.adam)

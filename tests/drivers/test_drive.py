@@ -13,6 +13,7 @@ from numba import njit
 
 import numbaopt
 from numbaopt import minimize
+from tests.functions import in_python
 
 RULES = [numbaopt.get(name) for name in numbaopt.names() if name != "schedule_free_sgd"]
 RULES += [numbaopt.schedule_free_sgd(lr=1e-3)]  # by default it goes too far here
@@ -51,10 +52,6 @@ def regression(dtype, rows=50, n=5):
     rng = np.random.default_rng(7)
     X = rng.normal(size=(rows, n)).astype(dtype)
     return X, (X @ np.arange(n) + 0.1 * rng.normal(size=rows)).astype(dtype)
-
-
-def in_python(fun):
-    return lambda *args: fun(*args)
 
 
 def assert_same(a, b):
@@ -447,6 +444,7 @@ PROGRAM = """
 import numpy as np
 from numba import njit
 from numbaopt import minimize
+from tests.functions import in_python
 
 @njit
 def fun(x, grad, *rows):

@@ -6,6 +6,7 @@ from numba import njit
 
 import numbaopt
 from numbaopt import compare, minimize, minimize_many, schedules, transforms
+from tests.functions import in_python
 
 
 @njit
@@ -37,10 +38,6 @@ def slope(w, A, b):
         r = A[i, 0] * w[0] + A[i, 1] * w[1] - b[i]
         grad += 2 * r * A[i] / b.size
     return grad
-
-
-def in_python(fun):
-    return lambda *given: fun(*given)
 
 
 def samples(dtype=float, bad=(7, 23)):
@@ -234,7 +231,7 @@ def test_compare_checks_the_gradient_once_and_apart():
 
 def test_compare_takes_no_data_that_is_used_up_by_the_first_method():
     rows = (np.ones(2) for _ in range(3))
-    with pytest.raises(ValueError, match="data can be gone through once"):
+    with pytest.raises(ValueError, match="data can be iterated only once"):
         compare(lambda x, row: (((x - row) ** 2).sum(), 2 * (x - row)), np.zeros(2), ["adam"], jac=True, data=rows)
     assert len(list(rows)) == 3
 

@@ -203,7 +203,7 @@ def test_refused():
         minimize(plainly, ROSENBROCK.x0, jac="inplace", options={"progress": "bar"})
     with pytest.raises(ValueError, match="history is for one problem"):
         minimize_many(plainly, np.zeros((3, 2)), jac="inplace", options={"history": True})
-    with pytest.raises(ValueError, match="history is for methods of ours"):
+    with pytest.raises(ValueError, match="history is for rules and solvers of numbaopt"):
         minimize(plainly, ROSENBROCK.x0, jac="inplace", method="BFGS", options={"history": True})
     # A number is lbfgs's own.
     given = {"jac": "inplace", "method": "lbfgs", "options": {"history": 3, "maxiter": 2}}

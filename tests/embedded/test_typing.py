@@ -216,7 +216,7 @@ def test_objectives_that_fail():
     assert result.status == 3
     with pytest.raises(RuntimeError, match="out of range"):
         caller(np.array([1, 2]), 1)
-    with pytest.raises(ValueError, match="has not the length of x0"):
+    with pytest.raises(ValueError, match="does not have the length of x0"):
         caller(np.array([1, 2]), 2)
 
 

@@ -15,7 +15,7 @@ def test_steps_count_from_one(name, t):
     x, g = np.ones(4), np.ones(4)
     state = rule.init(x.reshape(rule.shape or 4))
     slots = state.s.copy()
-    with pytest.raises(ValueError, match="steps count from t = 1"):
+    with pytest.raises(ValueError, match="t must be at least 1"):
         rule.jit(t, x, g, state.s, state.h)
     np.testing.assert_array_equal(x, np.ones(4))
     np.testing.assert_array_equal(state.s, slots)

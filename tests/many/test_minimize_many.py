@@ -18,6 +18,7 @@ import numbaopt
 from numbaopt import OptimizationInterrupted, minimize, minimize_many
 from numbaopt.drivers import specialize
 from numbaopt.many import simd, workers
+from tests.functions import in_python
 
 pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
 
@@ -100,10 +101,6 @@ def inputs(count, dtype=np.float64, n=3):
     rng = np.random.default_rng(count)
     a = np.exp(rng.uniform(-4, 2, count)).astype(dtype)
     return rng.normal(size=(count, n)).astype(dtype), (a, rng.normal(size=(count, n)).astype(dtype))
-
-
-def in_python(fun):
-    return lambda *args: fun(*args)
 
 
 def of(value, b):

@@ -267,9 +267,9 @@ def test_the_step_checks_its_lengths():
         (x, g, s, h[:-1]),
         (x[:2], g, s, h),
     ):
-        with pytest.raises(ValueError, match="adam: x, g and the rows of s have one length"):
+        with pytest.raises(ValueError, match="adam: x, g and rows of s must have the same length"):
             adam.jit(1, *args)
-        with pytest.raises(ValueError, match="adam: x, g and the rows of s have one length"):
+        with pytest.raises(ValueError, match="adam: x, g and rows of s must have the same length"):
             adam.kernel(x)(1, *args)
     assert (x == 1).all() and (s == 0).all()
 
@@ -367,12 +367,12 @@ def test_other_hyperparameters_at_each_step():
 # What init and step refuse; nothing is written then.
 
 BAD_X = {
-    "list": ([1.0, 2.0], TypeError, "x is a NumPy array, changed in place; list is not"),
-    "number": (1.0, TypeError, "float is not"),
-    "scalar": (np.float64(1), TypeError, "float64 is not"),
-    "None": (None, TypeError, "NoneType is not"),
-    "text": ("x", TypeError, "str is not"),
-    "masked": (np.ma.array([1.0, 2.0], mask=[0, 1]), TypeError, "MaskedArray is not"),
+    "list": ([1.0, 2.0], TypeError, "x must be a NumPy array, to be changed in place, not list"),
+    "number": (1.0, TypeError, "not float: use"),
+    "scalar": (np.float64(1), TypeError, "not float64: use"),
+    "None": (None, TypeError, "not NoneType: use"),
+    "text": ("x", TypeError, "not str: use"),
+    "masked": (np.ma.array([1.0, 2.0], mask=[0, 1]), TypeError, "not MaskedArray: use"),
     "integers": (np.array([1, 2]), TypeError, "float32 or float64 in native byte order, not int64"),
     "half": (np.ones(2, np.float16), TypeError, "not float16"),
     "long": (np.ones(2, np.longdouble), TypeError, f"not {np.dtype(np.longdouble)}"),

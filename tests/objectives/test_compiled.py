@@ -296,7 +296,7 @@ def extra(p):
 def test_a_gradient_of_another_shape_is_refused_before_anything_is_written(fun, x0):
     objective = make_objective(fun, x0, (), True)
     compiled, g = objective.compiled(), np.full(objective.x0.size, 7.0)
-    with pytest.raises(ValueError, match="the gradient that was returned has not the shape of x"):
+    with pytest.raises(ValueError, match="the gradient that was returned does not have the shape of x"):
         compiled.function(objective.x0, g, compiled.args)
     assert (g == 7).all()
 

@@ -261,7 +261,7 @@ def test_what_is_a_number(value):
         (np.array([1.0, 2.0]), ValueError, r"not an array of shape \(2,\)"),
         (np.array([]), ValueError, r"not an array of shape \(0,\)"),
         ([[1], [1, 2]], ValueError, "a real number"),
-        ((1.0, X), TypeError, "not 2 things; if .* say jac=True"),
+        ((1.0, X), TypeError, "not 2 things; to return .* pass jac=True"),
         ({}, TypeError, "a real number, not {}"),
         (lambda: 1, TypeError, "function"),
     ],

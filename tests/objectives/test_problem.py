@@ -87,7 +87,7 @@ def test_what_cannot_be_read(given, error, text):
 
 
 @pytest.mark.parametrize(
-    "x0, jac, text", [(X, "inplce", "did you mean 'inplace'"), (X + 1j, "cs", "x0 is complex: see '3-point'")]
+    "x0, jac, text", [(X, "inplce", "did you mean 'inplace'"), (X + 1j, "cs", "x0 is complex: use '3-point'")]
 )
 def test_forms_that_cannot_be(x0, jac, text):
     problem = Problem(pair, x0, (), jac)  # SciPy's methods read jac themselves

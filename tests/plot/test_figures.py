@@ -198,7 +198,7 @@ def test_paths_that_cannot_be_drawn(result, keywords, text):
 
 
 def test_a_path_of_an_objective_that_also_returns_its_gradient():
-    with pytest.raises(TypeError, match="say jac=True"):
+    with pytest.raises(TypeError, match="pass jac=True"):
         plot.path(lambda x: (x @ x, 2 * x), with_path())
 
 

@@ -1,7 +1,7 @@
-"""The arithmetic of lanes: what has a type for numbers has it for lanes, with the scalar function's bits.
+"""The arithmetic of lanes: functions of numbers, applied to lanes with the bits of the scalar functions.
 
-Types are found by asking Numba what the numbers in the lanes would give. What Numba emits for one number is
-emitted for a vector where every instruction of it takes vectors; elsewhere it is emitted lane by lane.
+The type of a result follows from the type that Numba finds for the numbers in the lanes. The code that Numba emits for
+one number is emitted for a vector if all of its instructions accept vectors, and otherwise lane by lane.
 """
 
 import itertools
@@ -21,7 +21,7 @@ from numbaopt.backends.simd.kinds import ELEMENTS, Chosen, Lanes, any_lane, broa
 
 
 class Elementwise(AbstractTemplate):
-    """Types a function of lanes, and of numbers beside them, as Numba types it for numbers."""
+    """Types a function of lanes, some of which may be numbers, as Numba types it for numbers."""
 
     def generic(self, args, kws):
         """Return the signature with lanes for every argument and result that holds them."""
@@ -59,11 +59,11 @@ def lane_by_lane(function):
 
 
 def vector(function):
-    """Emit for whole vectors what `function`, made for one number, emits."""
+    """Emit for whole vectors what `function` emits for one number."""
 
     def emit(context, builder, signature, args):
         result = signature.return_type
-        # NumPy's functions convert their arguments themselves: to what they return, except from a test.
+        # NumPy's functions convert their arguments to the type of the result, unless that is a truth value.
         kinds = [
             result.of(element(kind, result.width)) if result.dtype == types.boolean else result
             for kind in signature.args
@@ -127,7 +127,7 @@ def _power(function):
     return emit
 
 
-# The operators that mean for arrays without axes what they mean for numbers; a division, a power do not.
+# The operators that are the same for 0-d arrays as for numbers; division and power are not.
 SAME = {
     operator.add: vector(numbers.real_add_impl),
     operator.sub: vector(numbers.real_sub_impl),
@@ -185,19 +185,19 @@ def _register():
     for function in {*ON_NUMBERS, *ON_MASKS, *SINGLE}:
         single = lane_by_lane(function)
         emit = _by_element(ON_NUMBERS.get(function, single), ON_MASKS.get(function, single))
-        # As a decorator `infer_global` asks for the function's module, which ufuncs have from NumPy 2.2 on.
+        # Used as a decorator, `infer_global` needs the module of the function, which ufuncs have from NumPy 2.2 on.
         infer_global(function, types.Function(type("Elementwise", (Elementwise,), {"key": function})))
         for kinds in [(Lanes,), *pairs]:
             lower_builtin(function, *kinds)(emit)
 
 
 def _by_element(on_numbers, on_masks):
-    """Choose by what the function is applied to."""
+    """Choose the code for numbers or for masks, by the type of the first argument."""
 
     def emit(context, builder, signature, args):
         width = widths(signature.return_type)
-        if width is None:  # asked for by ``is``
-            raise errors.UnsupportedError(f"Not to be asked of lanes: {signature}.")
+        if width is None:  # from the operator ``is``
+            raise errors.UnsupportedError(f"Not available for lanes: {signature}.")
         chosen = on_masks if element(signature.args[0], width) == types.boolean else on_numbers
         return chosen(context, builder, signature, args)
 

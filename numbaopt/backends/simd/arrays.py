@@ -1,4 +1,4 @@
-"""Arrays of lanes: views of flat memory, their sums, and what of them would tell how they lie in memory."""
+"""Arrays of lanes: views of flat memory, their sums, and the attributes that are refused."""
 
 import functools
 import operator
@@ -22,15 +22,15 @@ from numbaopt.backends.lane_errors import LanesRefused
 from numbaopt.backends.pointers import view_at
 from numbaopt.backends.simd.kinds import ELEMENTS, Lanes
 
-# An array of numbers would answer otherwise, and what was written for it would go another way.
+# These would differ from those of an array of numbers, so code that is written for numbers would do something else.
 HIDDEN = {"ctypes", "data", "imag", "itemsize", "nbytes", "real", "strides", "tobytes", "view"}
 
 
 class LaneArray(types.Array):
-    """An array of lanes, which does not show that they are not numbers."""
+    """An array of lanes, to which code that is written for arrays of numbers can be applied."""
 
     def copy(self, dtype=None, ndim=None, layout=None, readonly=None):
-        """Return a type like this one: of lanes where it holds lanes."""
+        """Return a type like this one, again an array of lanes if it holds lanes."""
         like = super().copy(dtype, ndim, layout, readonly)
         if not isinstance(like.dtype, Lanes):
             return like
@@ -38,7 +38,7 @@ class LaneArray(types.Array):
 
 
 class LaneDType(types.DType):
-    """The dtype of an array of lanes: good for making another, not for comparing."""
+    """The dtype of an array of lanes, which can be used to make another array but not in comparisons."""
 
 
 register_model(LaneArray)(models.ArrayModel)
@@ -67,7 +67,7 @@ class _DTypeAttributes(AttributeTemplate):
 
 
 def _refuse(context, builder, signature, args):
-    raise errors.UnsupportedError(f"Not to be asked of lanes: {signature}.")
+    raise errors.UnsupportedError(f"Not available for lanes: {signature}.")
 
 
 for kinds in [(LaneDType, types.DType), (types.DType, LaneDType)]:
@@ -76,9 +76,9 @@ lower_builtin("print_item", Lanes)(_refuse)
 
 
 def _closed(*args):
-    """Refuse lanes before an implementation of Numba's that takes any object is tried."""
+    """Refuse lanes before Numba tries an implementation that accepts any object."""
     if any(isinstance(arg, Lanes | LaneArray) for arg in args):
-        raise LanesRefused(f"Not to be asked of lanes: {args}.")
+        raise LanesRefused(f"Not available for lanes: {args}.")
 
 
 for function in (np.frombuffer, np.isscalar, str):
@@ -110,9 +110,9 @@ def _sum(x):
 def viewer(width=None):
     """Make ``view(flat, at, shape)``, to be called in compiled code.
 
-    It sees entries of `flat`, a contiguous array of float64 or float32, from entry `at` on as an array of lanes: of
-    `shape`, an int or a tuple of ints, where the lanes of one coordinate lie side by side. Nothing keeps `flat`
-    alive for it, and nothing checks that it is long enough: the caller does.
+    It returns a view of `flat`, a contiguous array of float64 or float32, from entry `at` on as an array of lanes of
+    shape `shape`, an int or a tuple of ints. The lanes of one coordinate are adjacent in memory. The caller must
+    ensure that `flat` is long enough and stays alive.
     """
 
     @intrinsic

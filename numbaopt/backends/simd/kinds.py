@@ -9,23 +9,23 @@ from numba.extending import intrinsic, lower_cast, models, register_model
 from numbaopt.backends.cache import fingerprint
 
 ELEMENTS = types.float64, types.float32, types.boolean
-BYTES = 64  # of one value: the widest registers hold it, narrower ones take it in pieces
+BYTES = 64  # of one value: it fills the widest registers, and takes several of narrower ones
 
 
 class Lanes(types.Type):
-    """As many numbers, or answers (a mask), as there are lanes.
+    """Several numbers, or several truth values (a mask), one for each lane.
 
     Parameters
     ----------
     dtype : numba type
         float64, float32, or boolean for a mask.
     width : int, optional
-        How many lanes: a power of two; by default what fills 64 bytes with numbers.
+        The number of lanes, a power of two. By default, the numbers fill 64 bytes.
 
     Raises
     ------
     TypeError, ValueError
-        For another dtype; for another width.
+        For any other dtype or width.
     """
 
     def __init__(self, dtype, width=None):
@@ -35,7 +35,7 @@ class Lanes(types.Type):
         if width < 2 or width & (width - 1):
             raise ValueError(f"The number of lanes is a power of two from 2 on, not {width}.")
         self.dtype, self.width = dtype, width
-        self.made_by = fingerprint("backends")  # what Numba caches for these types is made from our text too
+        self.made_by = fingerprint("backends")  # Numba's cached code for these types also depends on this package
         super().__init__(f"{type(self).__name__}({dtype}, {width})")
 
     @property
@@ -45,7 +45,7 @@ class Lanes(types.Type):
 
     @property
     def bitwidth(self):
-        """Bits in one lane: where Numba orders types by width, lanes stand where their numbers would."""
+        """The bits in one lane, so that Numba, which orders types by width, orders lanes like their numbers."""
         return self.dtype.bitwidth
 
     def of(self, dtype):
@@ -74,7 +74,7 @@ class Lanes(types.Type):
 
 
 class Chosen(Lanes):
-    """What ``np.where`` gives: for one number it would be an array without axes, whose operators are NumPy's."""
+    """The result of ``np.where``, which for numbers would be a 0-d array with NumPy's operators."""
 
 
 def element(kind, width):
@@ -87,7 +87,7 @@ def element(kind, width):
 @register_model(Lanes)
 @register_model(Chosen)
 class LanesModel(models.PrimitiveModel):
-    """A vector; in memory packed, which is to say that its address need be a multiple of nothing."""
+    """A vector, packed in memory, so that its address need not be aligned."""
 
     def __init__(self, dmm, fe_type):
         vector = ir.VectorType(dmm.lookup(fe_type.dtype).get_value_type(), fe_type.width)
@@ -130,7 +130,7 @@ def convert(context, builder, fromty, toty, value):
 
 
 def widths(*kinds):
-    """Return the only width among these types, None if there is none or several."""
+    """Return the width of the lanes among these types; None if there are no lanes or several widths."""
     found = {kind.width for kind in kinds if isinstance(kind, Lanes)}
     return found.pop() if len(found) == 1 else None
 
@@ -188,7 +188,7 @@ def any_lane(builder, mask):
 
 @intrinsic
 def any_(typing, mask):
-    """Tell whether a mask holds in any lane."""
+    """Return whether a mask holds in any lane."""
     if not isinstance(mask, Lanes) or mask.dtype != types.boolean:
         return None
     return types.boolean(mask), lambda context, builder, signature, args: any_lane(builder, args[0])
@@ -196,7 +196,7 @@ def any_(typing, mask):
 
 @intrinsic
 def all_(typing, mask):
-    """Tell whether a mask holds in all lanes."""
+    """Return whether a mask holds in all lanes."""
     if not isinstance(mask, Lanes) or mask.dtype != types.boolean:
         return None
 
