@@ -56,7 +56,9 @@ def shortened(ids):
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--all", action="store_true", help="run every test, also those that tests/selection.py leaves out by default"
+        "--all",
+        action="store_true",
+        help="run every test, also those that are marked slow, and the cases that tests/selection.py leaves out",
     )
     parser.addoption("--rest", action="store_true", help="run only the tests that are left out by default")
 
@@ -68,9 +70,9 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker("lowest")
     if not config.getoption("all"):
         rest = config.getoption("rest")
-        left_out = [item for item in items if selection.runs(item.nodeid) == rest]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if selection.runs(item.nodeid) != rest]
+        quick = {item for item in items if not item.get_closest_marker("slow") and selection.runs(item.nodeid)}
+        config.hook.pytest_deselected(items=[item for item in items if (item in quick) == rest])
+        items[:] = [item for item in items if (item in quick) != rest]
     items.sort(key=lambda item: selection.rank(item.nodeid))
 
 

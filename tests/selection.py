@@ -1,13 +1,15 @@
 """Which tests run by default, and which run only with ``--all``.
 
-Nearly all the time of a cold run is spent compiling, and most of it on cross products: every rule with every set of
-hyperparameters, in each dtype, on each driver. By default each rule is compared once with its oracle (`golden`, its
-defaults, in float64), and the cross products are run for one rule of each form (`FORMS`), for what is compiled
-differs by the form of a rule and not by its formula. The rest needs ``python -m pytest -n auto --all``, which
-``.ci/run`` runs.
+Nearly all the time of a cold run is spent compiling. What is held back needs ``python -m pytest -n auto --all``, which
+``.ci/run`` runs:
 
-`DEFAULT` is the whole list of what is held back: for a test, or for each case of a parametrized one, the condition
-under which it runs by default. Tests that are not listed always run.
+- tests with the mark ``slow``: they compile or wait for more than two seconds, and a quicker test looks at the same code;
+- of a parametrized test, the cases that do not meet its condition in `DEFAULT`. These are cross products: every rule with
+  every set of hyperparameters, in each dtype, on each driver. By default each rule is compared once with its oracle
+  (`once`: its defaults, in float64), and the cross products are run for one rule of each form (`FORMS`), for what is
+  compiled differs by the form of a rule and not by its formula.
+
+All other tests always run.
 """
 
 import re
@@ -56,46 +58,29 @@ def both(first, second):
     return lambda case: first(case) and second(case)
 
 
-def never(case):
-    """No case."""
-    return False
-
-
 DEFAULT = {
     # Rules.
     "rules/test_golden.py::test_rule_walks_as_its_reference": once,
-    "rules/test_golden.py::test_recording_agrees_with_its_oracle_here": never,
     "rules/test_rules.py::test_plain_serial_parallel": both(each_form, both(double, only("defaults"))),
     "rules/test_rules.py::test_zero_gradients": once,
     "rules/test_rules.py::test_only_x_and_the_state_change_and_in_place": both(
         only(*FORMS.keys() - {"muon"}), only("defaults")
     ),
-    "rules/test_rules.py::test_blocks_of_the_parallel_step": only("adam", "lamb"),
     "rules/test_rules.py::test_a_million_entries_are_stepped_alike_at_every_place": only("adam"),
     "rules/test_rules.py::test_float32_sweeps_are_vectorized_and_hold_no_double": only("adam"),
     "rules/test_rules_special.py::test_zero_gradients": lambda case: {"5", "float64"} <= words(case) or each_form(case),
-    "rules/test_rules_special.py::test_a_million_coordinates": only("lamb"),
     "rules/test_rules_special.py::test_pickled_and_copied_states_go_on_alike": each_form,
     "rules/test_rules_special.py::test_minimize_takes_every_rule_down": each_form,
     "rules/test_differential.py::test_rule_walks_as_its_oracle": only("lamb", "noisy_sgd"),
-    "rules/test_differential.py::test_rule_walks_as_its_oracle_on_matrices": never,
-    "rules/test_differential.py::test_scheduled_rule_walks_as_torchs": never,
-    "rules/test_differential.py::test_scheduled_rule_walks_as_optaxs": never,
-    "rules/test_convergence.py::test_a_method_finds_the_minimum_of_every_problem": never,
-    "rules/test_convergence.py::test_a_method_for_layers_solves_least_squares_for_a_matrix": never,
     "rules/test_matrix_rules.py::test_rule_walks_as_its_reference": lambda case: (
         {"defaults", "wide", "float64"} <= words(case) and "optax" not in words(case)
     ),
-    "rules/test_matrix_rules.py::test_a_step_does_what_the_function_does": both(double, only("shape0")),
     "rules/test_matrix_rules.py::test_soaps_bases_are_those_of_its_matrices": only("shape0"),
-    "rules/test_matrix_rules.py::test_in_the_users_own_compiled_code": never,
     "rules/test_matrix_rules.py::test_odd_shapes": both(double, only("shape0")),
     "rules/test_matrix_rules.py::test_gradients_without_rank": double,
     # Drivers: which rule it is matters little to them. Each compiled case compiles an objective of its own.
     "drivers/test_drive.py::test_is_the_loop_that_one_would_write": both(double, only("adam", "lamb", "polyak_sgd")),
     "drivers/test_drive.py::test_both_drivers_see_the_same_batches": both(double, only("adam")),
-    "drivers/test_drive.py::test_a_second_process_compiles_only_the_objective": never,
-    "drivers/test_drive.py::test_an_end_within_a_later_epoch_is_the_same_on_both_drivers": never,
     "drivers/test_drive.py::test_stops_where_something_is_not_finite": both(only("nan"), only("fun")),
     "drivers/test_checkpoint.py::test_every_rule": each_form,
     "drivers/test_checkpoint.py::test_full_batch": both(only("2"), only("adam", "barzilai_borwein")),
@@ -108,38 +93,18 @@ DEFAULT = {
     "drivers/test_meetings.py::test_batches_passed_over_on_both_drivers_and_taken_up_by_the_other": both(
         double, only("sgd")
     ),
-    "drivers/test_meetings.py::test_evaluations_again_keep_to_maxfev": never,
     "drivers/test_double_buffer.py::test_same_bits": both(double, only("met", "none", "last")),
-    "drivers/test_double_buffer.py::test_with_the_objective_inside_the_driver": never,
-    "drivers/test_double_buffer.py::test_taken_up_again": never,
-    "drivers/test_double_buffer.py::test_what_is_raised_amid_a_slice_leaves_the_best_so_far": only("6"),
-    "drivers/test_specialize.py::test_edits_are_seen": never,
     "drivers/test_digest.py::test_a_compiled_objective_has_one": only("None"),
     "drivers/test_solvers.py::test_iterations_are_fewer_than_evaluations_and_limited_by_maxiter": only("lbfgs"),
-    "drivers/test_killed.py::test_killed_and_taken_up": never,
     # Many problems, and calls in compiled code.
-    "many/test_minimize_many.py::test_matrices": never,
-    "many/test_minimize_many.py::test_methods": only("lamb", "barzilai_borwein"),
     "many/test_minimize_many.py::test_side_by_side": only("returned"),
     "many/test_minimize_many.py::test_callback": only("1"),
-    "many/test_minimize_many.py::test_the_cache_does_not_grow": never,
-    "many/test_minimize_many.py::test_what_has_no_lanes_is_tried_once": never,
     "embedded/test_typing.py::test_same_as_from_python": only("default", "lbfgs"),
-    "embedded/test_typing.py::test_hyperparameters_of_another_number_of_coordinates": only("adam1"),
-    "embedded/test_typing.py::test_caller_kept_on_disk": never,
-    "embedded/test_typing.py::test_many_threads": never,
-    "embedded/test_typing.py::test_same_types_by_other_names": never,
-    "embedded/test_typing.py::test_workspace_without_allocation": never,
-    "embedded/test_typing.py::test_objectives_that_fail": never,
-    "embedded/test_typing.py::test_function_as_a_value": never,
     # Objectives.
     "objectives/test_compiled.py::test_the_forms_of_jac": double,
     "objectives/test_compiled.py::test_estimated_gradients": double,
-    "objectives/test_compiled.py::test_tuples_of_arrays": never,
     "objectives/test_compiled.py::test_arrays_as_args": only("f8"),
-    "objectives/test_compiled.py::test_a_matrix_of_parameters": never,
     "objectives/test_compiled.py::test_estimates_allocate_nothing": only("None"),
-    "objectives/test_compiled.py::test_estimates_of_minibatches": never,
     "objectives/test_differences.py::test_bits_are_the_same_compiled": only("f8"),
     # SciPy's own tests, with our methods in place of its own.
     "api/test_scipy_suite.py::test_minimum": only("adam"),
@@ -147,65 +112,27 @@ DEFAULT = {
     "api/test_scipy_suites.py::test_pointed_at_ours": only("lbfgs"),
     "api/test_scipy_suite.py::test_methods_of_scipy": only("bfgs"),
     "api/test_scipy_defects.py::test_a_complex_start_is_minimized_where_fun_is_real": only("rule"),
-    "api/test_complex.py::test_jitted_objectives_stay_in_the_compiled_driver": only("c16"),
-    "api/test_complex.py::test_jitted_structures_and_differences": never,
-    # Processes that begin with an empty cache and compile all they need; test_cpu.py has the plain cases.
-    "api/test_bad_input.py::test_damaged_cache_files_are_compiled_again": never,
-    "api/test_bad_input.py::test_forked_child": never,
-    "api/test_bad_input.py::test_no_place_for_a_cache": never,
-    "backends/test_cache.py::test_small_steps_after_large_ones_of_another_process": never,
-    "backends/test_cpu.py::test_two_processes_compile_at_once": never,
-    "backends/test_cpu.py::test_two_threads_step_at_once": never,
-    "backends/test_cpu.py::test_two_threads_step_at_once_under_workqueue": never,
-    "backends/test_processes.py::test_eight_processes_at_once_two_of_them_killed": never,
-    "backends/test_processes.py::test_what_was_damaged_is_told_and_compiled_again": never,
-    "backends/test_processes.py::test_read_only_installation": never,
-    "backends/test_processes.py::test_a_disk_that_is_full": never,
-    "backends/test_processes.py::test_first_calls_in_sixteen_threads": never,
-    "backends/test_processes.py::test_pools": never,
-    "backends/test_processes.py::test_warmup": never,
-    "backends/test_simulator.py::test_under_the_simulator": never,
-    # Examples.
-    "test_examples.py::test_choose_a_method": never,
-    "test_examples.py::test_digits": never,  # README's first command, which CI runs
-    "test_examples.py::test_gaussian_peaks": never,
-    "test_examples.py::test_inside_njit": never,
-    # Others.
-    "test_readme.py::test_python_blocks_run": never,
     # Others.
     "common/test_locking.py::test_same_bits_as_alone": only("compiled", "callback", "plain", "step", "optimizer"),
     "backends/test_cuda.py::test_steps_are_the_cpus": both(each_form, only("float32")),
     "backends/test_cuda.py::test_steps_are_the_plain_text": both(each_form, only("float32")),
-    "backends/test_linalg.py::test_the_text_does_what_the_function_does": double,
-    "backends/test_ptx.py::test_every_rule_compiles": each_form,
     "backends/test_ptx.py::test_every_array_is_read_once_and_written_once": each_form,
     "backends/simd/test_simd.py::test_has_no_type": only("is", "not", "round", "view", "dot"),
-    "backends/simd/test_simd.py::test_numbers_beside_lanes": double,
-    "lowering/test_fuzz.py::test_blocks_give_the_same_bits": never,
-    "lowering/test_fuzz.py::test_compiled": never,
-    "lowering/test_lower.py::test_random_programs_compiled": never,
-    "methods/test_chain.py::test_box_is_clip_after_the_step": only(*(f"{name}{k}" for name in FORMS for k in range(9))),
-    "methods/test_docs.py::test_methods": each_form,
     "methods/test_forms.py::test_matrices": both(double, only("shape3")),
-    "methods/test_forms.py::test_noise_signs_and_numbers_of_matrices": never,
     "methods/test_rule.py::test_a_copied_state_goes_on_with_the_same_bits": only("5"),
     "schedules/test_schedules.py::test_the_compiled_step_uses_the_same_lr": double,
     "schedules/test_schedules.py::test_schedules_in_other_kinds_of_steps": only("several passes"),
     "transforms/test_transforms.py::test_steps_equal_optax": both(double, only("sgd")),
     "transforms/test_transforms.py::test_before_the_rule": only("sgd"),
     "transforms/test_transforms.py::test_after_the_rule": only("sgd"),
-    "transforms/test_transforms.py::test_every_stage": only("simplex", "cautious", "ema"),
     "transforms/test_transforms.py::test_projections_equal_optax": only("3"),
-    "transforms/test_transforms.py::test_accumulated_gradients_are_one_step": only("2"),
-    "transforms/test_transforms.py::test_a_long_chain_by_minibatches": never,
-    "transforms/test_transforms.py::test_a_long_chain_full_batch": never,
     "transforms/test_transforms.py::test_on_matrices": both(only("shape0"), only("ema")),
     "transforms/test_transforms.py::test_plateaus": only("sgd"),
 }
 
 
 def runs(nodeid):
-    """Whether a test runs without ``--all``."""
+    """Whether a test that has no mark ``slow`` runs without ``--all``."""
     test, _, case = nodeid.removeprefix("tests/").partition("[")
     return test not in DEFAULT or DEFAULT[test](case.removesuffix("]"))
 

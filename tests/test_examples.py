@@ -36,6 +36,7 @@ def check_accuracy(example, folder):
     assert is_png(folder / "digits_minibatch.png")
 
 
+@pytest.mark.slow
 def test_digits(tmp_path, monkeypatch, capsys):
     example = load("digits_minibatch")
     monkeypatch.setattr(example, "FASHION", tmp_path / "not installed")
@@ -69,6 +70,7 @@ def test_trajectories(tmp_path):
     assert is_png(tmp_path / "trajectories.png")
 
 
+@pytest.mark.slow
 def test_choose_a_method(tmp_path, capsys):
     comparison = load("choose_a_method").main(tmp_path)
     assert not comparison.errors and len(comparison) == 7
@@ -94,6 +96,7 @@ def test_your_own_loop():
     assert gap < 1e-12
 
 
+@pytest.mark.slow
 def test_inside_njit():
     assert load("inside_njit").main(pixels=500) < 0.02
 
@@ -104,6 +107,7 @@ def test_a_rule_of_your_own(capsys):
     assert "def step(t, x, g, s, h):" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_gaussian_peaks(tmp_path, capsys):
     example, np = load("gaussian_peaks"), pytest.importorskip("numpy")
     u = np.linspace(-40, 40, 4001)

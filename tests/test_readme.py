@@ -12,6 +12,7 @@ from tests.paths import ROOT
 README = (ROOT / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_python_blocks_run(tmp_path, capsys):
     """All blocks run, one after another, in one file whose line numbers are the README's."""
     inside, lines = False, []

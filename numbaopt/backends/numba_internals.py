@@ -25,7 +25,7 @@ NAMES = {
     "numba.core.event.Listener": "tools.warmup",
     "numba.core.event.install_listener": "tools.warmup",
     "numba.core.imputils.lower_constant": "embedded.typing",
-    "numba.core.registry.cpu_target": "backends.cpu, objectives.compiled_estimates",
+    "numba.core.registry.cpu_target": "backends.cache, objectives.compiled_estimates",
     "numba.core.typeconv.Conversion": "backends.simd.kinds",
     "numba.core.types.Type": "drivers.digest",
     "numba.core.typing.templates.AbstractTemplate": "backends.simd.arithmetic, embedded.typing",

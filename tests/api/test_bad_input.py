@@ -369,6 +369,7 @@ def run(code, **environ):
     return process.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is compiled")
 def test_damaged_cache_files_are_compiled_again(tmp_path):
     first = run(SCRIPT, NUMBA_CACHE_DIR=str(tmp_path))
@@ -379,6 +380,7 @@ def test_damaged_cache_files_are_compiled_again(tmp_path):
     assert run(SCRIPT, NUMBA_CACHE_DIR=str(tmp_path)) == first
 
 
+@pytest.mark.slow
 def test_no_place_for_a_cache(tmp_path):
     occupied = tmp_path / "file"
     occupied.write_text("no directory")
@@ -386,6 +388,7 @@ def test_no_place_for_a_cache(tmp_path):
     assert run(SCRIPT, NUMBA_CACHE_DIR=str(occupied / "below"), **home)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_forked_child():
     code = SCRIPT + textwrap.dedent(

@@ -237,6 +237,7 @@ def jitted_value(z, A, B):
     return (np.abs(A @ z - B) ** 2).mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["c8", "c16"])
 def test_jitted_objectives_stay_in_the_compiled_driver(kind):
     data = A.astype(kind), AH.astype(kind), B.astype(kind)
@@ -247,6 +248,7 @@ def test_jitted_objectives_stay_in_the_compiled_driver(kind):
     np.testing.assert_allclose(run.x, plain.x, rtol=1e-5 if kind == "c8" else 1e-12)
 
 
+@pytest.mark.slow
 def test_jitted_structures_and_differences():
     start = Z, np.ones((1, 1))
     assert make_objective(jitted_pair, start, (A, AH, B), True).compiled() is not None

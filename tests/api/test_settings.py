@@ -70,6 +70,7 @@ PASSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
 def test_a_run_passes_through_no_module_that_it_does_not_need():
     @njit

@@ -28,6 +28,7 @@ def edit(path):
     path.write_text(path.read_text() + "\n# edited\n")
 
 
+@pytest.mark.slow
 @compiled
 def test_what_an_edit_compiles_again(tmp_path):
     copy, kept = tmp_path / "numbaopt", tmp_path / "cache"
@@ -219,6 +220,7 @@ told["status"] = os.waitpid(pid, 0)[1]
 """
 
 
+@pytest.mark.slow
 @compiled
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="written for POSIX")
 def test_small_steps_after_large_ones_of_another_process(tmp_path):

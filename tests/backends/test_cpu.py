@@ -98,6 +98,7 @@ def filled(tmp_path_factory):
     return cache, [finish(process) for process in [start(STEPS, cache) for _ in range(2)]]
 
 
+@pytest.mark.slow
 def test_two_processes_compile_at_once(filled):
     _, (one, two) = filled
     assert one["ends"] == two["ends"] and one["compiled"] and two["compiled"]
@@ -113,6 +114,7 @@ def test_a_second_process_compiles_nothing_and_adds_no_file(filled):
     assert files(cache) == before
 
 
+@pytest.mark.slow
 def test_damaged_cache_files_are_compiled_again(filled):
     # An empty or truncated file raises EOFError or UnpicklingError in Numba; each rule meets another damage.
     cache, (first, _) = filled
@@ -156,6 +158,7 @@ def test_another_text_is_another_file(tmp_path, monkeypatch):
     assert cache.text_file(text, "adam") != one, "nor are texts shared between versions of Numba"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["file", "proc"])
 def test_no_place_to_write(tmp_path, place):
     # Permissions do not stop root: a path below a file, and one where the kernel makes no directories.
@@ -222,11 +225,13 @@ def large(tmp_path_factory):
     return cache, run(LARGE + TWO_AT_ONCE, cache, NUMBA_NUM_THREADS="2")
 
 
+@pytest.mark.slow
 def test_two_threads_step_at_once(large):
     _, told = large
     assert told["two"] == [[told["one"]] * 4] * 2
 
 
+@pytest.mark.slow
 def test_two_threads_step_at_once_under_workqueue(large):
     # There two threads in a parallel kernel abort the process: steps are serial.
     cache, first = large
@@ -235,6 +240,7 @@ def test_two_threads_step_at_once_under_workqueue(large):
     assert told["two"] == [[told["one"]] * 4] * 2 and told["one"] == first["one"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 4])
 def test_the_number_of_threads_changes_no_bit(large, threads):
     cache, first = large

@@ -157,6 +157,7 @@ def test_the_text_is_readable_and_makes_no_transposed_factors():
     assert max(map(len, text.splitlines())) <= 120
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_text_does_what_the_function_does(dtype):
     x, g, factor = random((2, 3), dtype), random((2, 3), dtype, 1), 2 * np.eye(3, dtype=dtype)

@@ -69,6 +69,7 @@ def raced(tmp_path_factory):
     return cache, several(*processes)
 
 
+@pytest.mark.slow
 def test_eight_processes_at_once_two_of_them_killed(raced):
     cache, told = raced
     assert all(each["ends"] == told[0]["ends"] for each in told)
@@ -85,6 +86,7 @@ def codes(cache, name, kind):
     return found
 
 
+@pytest.mark.slow
 def test_what_was_damaged_is_told_and_compiled_again(raced, monkeypatch):
     cache, told = raced
     # Bits that are flipped in machine code, which would be run as it is; code of another function in its place.
@@ -188,6 +190,7 @@ def read_only(tmp_path):
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
+@pytest.mark.slow
 def test_read_only_installation(read_only):
     package, work = read_only
     probe = start_as("told['may'] = os.access(os.environ['THERE'], os.W_OK)", package, work, THERE=str(package))
@@ -216,6 +219,7 @@ def test_read_only_installation(read_only):
     assert [each["compiled"] for each in again] == [[], []]
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full(tmp_path):
     # No file may grow beyond so many bytes: none at all; texts, but no code.
     limit = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))\n"
@@ -265,6 +269,7 @@ told["same"] = ends == ends[:4] * (THREADS // 4)
 """
 
 
+@pytest.mark.slow
 def test_first_calls_in_sixteen_threads(tmp_path):
     code = FIRST_CALLS.replace("THREADS", "16")
     settings = [
@@ -288,6 +293,7 @@ def test_first_calls_in_sixteen_threads(tmp_path):
 JOBS = TESTS / "jobs.py"
 
 
+@pytest.mark.slow
 def test_pools():
     # The script is a file: a spawned process imports it. Of joblib's processes loky's do not know it.
     names = ["fork", "spawn", "forkserver", "executor"]
@@ -340,6 +346,7 @@ thread.join()
 """
 
 
+@pytest.mark.slow
 def test_a_fork_while_a_thread_compiles(tmp_path):
     told = finish(start(FORK_WHILE_COMPILING, tmp_path))
     assert told["status"] == 7 and "step" in told["compiled"]
@@ -389,6 +396,7 @@ def told_by(process):
     return process.returncode, out, err
 
 
+@pytest.mark.slow
 def test_warmup(tmp_path):
     status, out, err = told_by(
         command(tmp_path, "warmup", "--methods", "sgd", "--dtypes", "float64", "float32", "--jobs", "2")

@@ -115,6 +115,7 @@ def test_every_array_is_read_once_and_written_once(method, dtype):
         assert reads in [read for read, _ in counts] and {write for _, write in counts} == {writes}
 
 
+@pytest.mark.slow
 @to_ptx
 @pytest.mark.parametrize("name", numbaopt.names())
 def test_every_rule_compiles(name):
@@ -124,6 +125,7 @@ def test_every_rule_compiles(name):
         assert any(re.search(r"\.(f32|f64)", ptx) for ptx in kernels(method, "float32").values())
 
 
+@pytest.mark.slow
 @to_ptx
 @SWITCHED
 def test_float32_is_float32(method):
@@ -135,6 +137,7 @@ def test_float32_is_float32(method):
             assert not re.search(r"(add|sub|mul|div|fma|sqrt)\.(rn\.)?f64", body)
 
 
+@pytest.mark.slow
 @to_ptx
 @SWITCHED
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.environ.get("NUMBA_ENABLE_CUDASIM", "0") != "0", reason="simulated already")
 def test_under_the_simulator(request):
     tests = Path(__file__).with_name("test_cuda.py")

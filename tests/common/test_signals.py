@@ -71,6 +71,7 @@ os._exit(0)  # a thread may still be compiling
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_a_real_signal():
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", SCRIPT], capture_output=True, text=True, timeout=300)
@@ -136,6 +137,7 @@ def counting_down(x, grad, *more):
     return 5e-4 * (x * x).sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["adam", "lamb"])
 def test_an_exception_after_the_driver_of_its_own_has_taken_over(monkeypatch, method):
     monkeypatch.setattr(specialize, "PATIENCE", 0.0)

@@ -66,6 +66,7 @@ def loss(w, grad, rows):
     return f
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["noisy_sgd", "sophia"])
 def test_rules_with_noise_take_compiled_minibatches(method):
     given = {"data": np.linspace(-1, 1, 20).reshape(10, 2), "batch_size": 4, "epochs": 3, "seed": 1, "jac": "inplace"}

@@ -169,6 +169,7 @@ def test_trees_of_arrays(tmp_path, method):
     broken_off(tmp_path / "run", in_python, 5, network, TREE, {"maxiter": 15}, jac=True, method=method)
 
 
+@pytest.mark.slow
 def test_single_precision(tmp_path):
     whole, _ = broken_off(tmp_path / "run", lambda f: f, 5, valley, START.astype("f4"), {"maxiter": 15}, method="adam")
     assert whole.x.dtype == np.float32
@@ -348,7 +349,7 @@ def test_files_hold_what_was_given(tmp_path):
 
 def test_every_truncation_and_every_flipped_byte_is_refused(tmp_path):
     path = str(tmp_path / "broken")
-    array_file.write(path, {"verdict": 0}, {"block": np.arange(6.0).reshape(3, 2)})
+    array_file.write(path, {"stop": 0}, {"block": np.arange(6.0).reshape(3, 2)})
     with open(path, "rb") as file:
         whole = file.read()
 
@@ -365,7 +366,8 @@ def test_every_truncation_and_every_flipped_byte_is_refused(tmp_path):
         refused(whole[:at] + bytes([whole[at] ^ (1 << at % 8)]) + whole[at + 1 :])
     refused(whole + b"\0")
     refused(whole + whole)
-    refused(whole.replace(b"checkpoint 1", b"checkpoint 2"))
+    refused(whole.replace(b"checkpoint 2", b"checkpoint 1"))
+    refused(whole.replace(b"checkpoint 2", b"checkpoint 3"))
 
 
 def test_what_is_not_a_checkpoint_is_neither_read_nor_overwritten(tmp_path):

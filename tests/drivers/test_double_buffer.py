@@ -86,6 +86,7 @@ def test_same_bits(both, case, dtype):
     assert (case == "down") == (np.diff(rows.history.fun) < 0).all() or case in ("met", "none")
 
 
+@pytest.mark.slow
 @pays
 @pytest.mark.parametrize("limit", [1, 2, 5, 6, 7, 8])
 def test_what_is_raised_amid_a_slice_leaves_the_best_so_far(both, limit):
@@ -103,6 +104,7 @@ def test_what_is_raised_amid_a_slice_leaves_the_best_so_far(both, limit):
     assert errors[0].__notes__ == errors[1].__notes__ and rows.nfev == limit + 1
 
 
+@pytest.mark.slow
 @pays
 def test_taken_up_again(both, tmp_path):
     options = {"maxiter": 40, "gtol": None}
@@ -114,6 +116,7 @@ def test_taken_up_again(both, tmp_path):
         np.testing.assert_array_equal(copies[name], whole[name])
 
 
+@pytest.mark.slow
 @pays
 def test_with_the_objective_inside_the_driver(both, monkeypatch):
     made = []

@@ -133,6 +133,7 @@ def test_both_drivers_give_equal_results(options, bounds, dtype):
     assert_same(a, b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule.name in SOME], ids=lambda rule: rule.name)
 def test_both_drivers_agree_for_each_rule(rule):
     kwargs = {"method": rule, "jac": "inplace", "args": (100.0,), "options": {"maxiter": 200}}
@@ -208,6 +209,7 @@ def test_many_epochs_of_any_layout_whatever_is_done_to_a_batch(layout, options, 
     assert all((was == now).all() for was, now in zip(before, data, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["nan", "raises"])
 def test_an_end_within_a_later_epoch_is_the_same_on_both_drivers(kind):
     @njit
@@ -456,6 +458,7 @@ minimize(fun, np.ones(3), jac="inplace", data=np.arange(4))
 """
 
 
+@pytest.mark.slow
 def test_a_second_process_compiles_only_the_objective(tmp_path):
     environ = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
     states = []

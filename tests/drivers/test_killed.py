@@ -74,6 +74,7 @@ print(killed, resumed, finished)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.parametrize("kind", ["plain full", "compiled full", "plain batches", "compiled batches"])
 def test_killed_and_taken_up(tmp_path, kind):

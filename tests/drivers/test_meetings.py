@@ -74,6 +74,7 @@ def test_the_history_of_a_run_taken_up_is_the_rest_of_it(tmp_path, drive, method
     assert (np.diff(rest.seconds) >= 0).all() and 0 <= rest.seconds[0] <= rest.seconds[-1] < 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drive", [lambda f: f, in_python], ids=["compiled", "plain"])
 def test_a_solver_taken_up_amid_its_first_search_begins_with_the_start(tmp_path, drive):
     fun, path, x0 = drive(valley), tmp_path / "run", [-20.0, 30.0]
@@ -119,6 +120,7 @@ def test_a_batch_passed_over_has_no_rate_and_the_schedule_waits():
     np.testing.assert_allclose(result.history.lr[made], [rate(t) for t in range(made.sum())], rtol=1e-15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jac", ["2-point", "spsa"])
 @pytest.mark.parametrize("bad, maxfev, status", [(range(8, 80), None, 3), (range(20, 80), 18, 1)])
 def test_counts_where_what_is_not_finite_ends_a_run(jac, bad, maxfev, status):
@@ -139,6 +141,7 @@ def seldom(x, grad, calls):
     return np.nan if calls[0] % 3 == 0 else (x**2).sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("maxfev", [5, 6, 7])
 def test_evaluations_again_keep_to_maxfev(maxfev):
     counts = ("status", "nit", "nfev", "njev", "nonfinite", "fun", "message")
@@ -160,6 +163,7 @@ def walled(x, grad):
     return x[0] if x[0] > 0 else np.nan
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "first, second", [(lambda f: f, in_python), (in_python, lambda f: f)], ids=["to plain", "to compiled"]
 )
@@ -180,6 +184,7 @@ def uphill(x, grad):
     return (x**2).sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["lbfgs", "nonlinear_cg"])
 def test_a_search_that_finds_nothing_counts_alike_everywhere(method):
     compiled, plain = (minimize(fun, np.ones(2), method=method, jac="inplace") for fun in (uphill, in_python(uphill)))

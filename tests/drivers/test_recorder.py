@@ -80,6 +80,7 @@ def test_every_step_is_there_as_a_callback_sees_it():
     np.testing.assert_allclose(history.lr[1:], [options["lr"](k) for k in range(300)], rtol=1e-14, atol=1e-17)
 
 
+@pytest.mark.slow
 def test_a_reactive_rate_is_the_one_of_the_step():
     options = {"maxiter": 60, "gtol": 0, "history": "x"}
     method = chain(adam(lr=0.05), transforms.plateau(patience=2, threshold=0.0))
@@ -121,6 +122,7 @@ def test_a_solver_has_an_entry_for_each_iteration(method):
         assert history.fun[-1] == result.fun and history.x[-1].tolist() == result.x.tolist()
 
 
+@pytest.mark.slow
 def test_minibatches_have_the_loss_of_each_step():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(50, 3)), rng.normal(size=50)
@@ -283,6 +285,7 @@ def test_a_bar_of_a_method_without_a_learning_rate(monkeypatch):
         assert words[-1].startswith("f=") and "lr=" not in words[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["interrupted", "raises"])
 def test_a_bar_is_closed_whatever_ends_the_run(how):
     pytest.importorskip("tqdm")

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 MAIN = """
 import numpy as np
 from numba import njit
@@ -37,6 +39,7 @@ def shifted(a):
 """
 
 
+@pytest.mark.slow
 def test_edits_are_seen(tmp_path):
     """Of the objective, of a function in another file, of a global variable; what is as before is not compiled again."""
 

@@ -62,6 +62,7 @@ def test_shrinks_towards_the_best_point(drive):
     assert stopped.status == 3 and "nonfinite" not in stopped
 
 
+@pytest.mark.slow
 def test_each_of_many_problems_shrinks_as_it_does_alone():
     starts, edges = np.array([[5.0, 3.0], [5.5, 4.0], [999.0, 999.0]]), np.array([0.0, 0.25, -1.0])
     given = {"method": numbaopt.sgd(lr=7.0), "jac": "inplace", "options": {"maxiter": 25, "nonfinite": "shrink"}}

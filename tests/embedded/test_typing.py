@@ -87,6 +87,7 @@ def written(call, parameters="x0"):
     return njit(space["caller"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [adam(lr=np.ones(3)), adam(lr=np.ones(2), eps=np.ones((1, 3)))])
 def test_hyperparameters_of_another_number_of_coordinates(method):
     @njit
@@ -158,6 +159,7 @@ def by_python(x0, lr):
     return alone(bowl, x0, jac="inplace", options={"lr": lr, "b1": lr + 0.5, "maxiter": 300})
 
 
+@pytest.mark.slow
 def test_workspace_without_allocation(counted):
     starts, workspace = np.random.default_rng(0).normal(size=(5, 3)), np.empty(workspace_size(3, jac="inplace"))
     minimum = kept(starts[0], 0.1, workspace)
@@ -170,6 +172,7 @@ def test_workspace_without_allocation(counted):
     assert total == sum(by_python(start, 0.1).fun for start in starts)
 
 
+@pytest.mark.slow
 def test_refused_at_run_time():
     workspace = np.full(workspace_size(3, jac="inplace"), 7.0)
     with pytest.raises(ValueError, match=r"adam: lr lies in \[0, inf\) and is finite"):
@@ -183,6 +186,7 @@ def test_refused_at_run_time():
         kept(start, 0.1, workspace)
 
 
+@pytest.mark.slow
 def test_many_threads():
     @njit(parallel=True)
     def with_and_without(starts, rates, workspaces):
@@ -209,6 +213,7 @@ def faulty(x, kind):
     return f, np.ones(x.size - (1 if kind == 2 else 0))
 
 
+@pytest.mark.slow
 def test_objectives_that_fail():
     caller = written('minimize(faulty, x0, kind, jac=True, method="sgd", lr=0.3)', "x0, kind")
     result = caller(np.array([1, 2]), 0)  # whole numbers
@@ -220,6 +225,7 @@ def test_objectives_that_fail():
         caller(np.array([1, 2]), 2)
 
 
+@pytest.mark.slow
 def test_float32_in_a_workspace(counted):
     caller = written('minimize(value, x0, (w, c), "rmsprop", maxiter=60, workspace=flat)', "x0, w, c, flat")
     x0, w = START.astype(np.float32), WEIGHTS.astype(np.float32)
@@ -232,6 +238,7 @@ def test_float32_in_a_workspace(counted):
     assert counted() - before == 3 * 3  # Numba's own, one for each array that goes in
 
 
+@pytest.mark.slow
 def test_same_types_by_other_names():
     @njit
     def two(fun, rate):
@@ -243,6 +250,7 @@ def test_same_types_by_other_names():
         assert np.array_equal(ours, np.array(theirs))
 
 
+@pytest.mark.slow
 def test_bounds_of_another_length():
     caller = written('minimize(bowl, x0, jac="inplace", method="sgd", bounds=bounds)', "x0, bounds")
     limits = np.array([[0.5, 2.0], [-1.0, -0.25], [-np.inf, 9.0]])
@@ -299,6 +307,7 @@ print(repr(caller(np.array([1.0, 2.0]), 0.1)), *caller.stats.cache_hits.values()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.xfail(strict=True, reason="functions among the arguments keep Numba from caching the caller")
 def test_caller_kept_on_disk(tmp_path):
     (tmp_path / "program.py").write_text(PROGRAM)
@@ -312,6 +321,7 @@ def test_caller_kept_on_disk(tmp_path):
     assert files[0] == files[1]
 
 
+@pytest.mark.slow
 def test_function_as_a_value():
     signature = types.FunctionType(float64(float64[::1], float64[::1]))
 

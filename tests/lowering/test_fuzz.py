@@ -3,6 +3,7 @@
 import random
 
 import numpy as np
+import pytest
 from hypothesis import Phase, given
 from hypothesis import strategies as st
 
@@ -160,6 +161,7 @@ def test_as_text(seed, tmp_path_factory):
     assert_lowered(seed, tmp_path_factory.getbasetemp(), compiled=False)
 
 
+@pytest.mark.slow
 @tries(250)
 @given(seed=st.integers(0, 2**32))
 def test_blocks_give_the_same_bits(seed, tmp_path_factory):
@@ -175,6 +177,7 @@ def test_blocks_give_the_same_bits(seed, tmp_path_factory):
     assert len(set(ends)) == 1 or np.isnan(own).any() or np.isnan(s).any(), source
 
 
+@pytest.mark.slow
 @tries(150)
 @given(seed=st.integers(0, 2**32))
 def test_float32(seed, tmp_path_factory):
@@ -188,6 +191,7 @@ def test_float32(seed, tmp_path_factory):
         assert wrong is None, f"{wrong}\n{source}\n{rule.source()}"
 
 
+@pytest.mark.slow
 @tries(4, phases=[Phase.generate])
 @given(seed=st.integers(0, 2**32))
 def test_compiled(seed, tmp_path_factory):

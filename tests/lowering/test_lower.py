@@ -508,6 +508,7 @@ def sums_and_branches(x, g, m, t, lr=0.1):
     return x - lr * m * scale, m
 
 
+@pytest.mark.slow
 def test_sums_within_sums_and_before_branches():
     assert_as_written(nested_sums, compiled=[np.float64])
     for seed in range(4):
@@ -813,6 +814,7 @@ def test_random_programs(tmp_path_factory, rng):
     assert_program(rng, tmp_path_factory.getbasetemp(), compiled=False)
 
 
+@pytest.mark.slow
 @given(st.randoms(use_true_random=False))
 @settings(max_examples=6, database=None, phases=[Phase.generate])
 def test_random_programs_compiled(tmp_path_factory, rng):

@@ -22,6 +22,7 @@ def pull(x, grad, stiffness, target):
     return f
 
 
+@pytest.mark.slow
 def test_bounds_move_up_with_their_problem(swum):  # noqa: F811
     # Most problems end early, inside of wide bounds. The others move into their lanes, and end at narrow upper bounds,
     # where only the projected gradient is small.

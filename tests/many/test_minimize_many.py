@@ -211,6 +211,7 @@ def test_bounds_and_limits(request, driver):
         assert calls and None not in calls
 
 
+@pytest.mark.slow
 @pytest.mark.lowest
 def test_what_has_no_lanes_is_tried_once(swum, monkeypatch):
     """It goes to the driver made for it alone, with the same bits, and the next call does not compile again."""
@@ -227,6 +228,7 @@ def test_what_has_no_lanes_is_tried_once(swum, monkeypatch):
     assert_alone(result, allocates, X0, SHARED, data, ADAM, True)
 
 
+@pytest.mark.slow
 def test_a_fault_of_the_compiler_is_a_warning_and_costs_only_speed(swum, monkeypatch):
     def broken(*given):
         raise AttributeError("'numpy.ufunc' object has no attribute '__module__'")
@@ -255,6 +257,7 @@ METHODS = {  # each is compiled
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_methods(scalar, name):
     X0, data = inputs(9)
@@ -264,6 +267,7 @@ def test_methods(scalar, name):
     assert_alone(result, valley, X0, SHARED, data, method, "inplace", options=options)
 
 
+@pytest.mark.slow
 def test_bounds_of_a_solver(scalar):
     X0, data = inputs(9)
     each, together = own_bounds(X0)
@@ -284,6 +288,7 @@ def sums(x, grad, a):
     return f
 
 
+@pytest.mark.slow
 def test_matrices(scalar):
     X0, a = np.random.default_rng(0).normal(size=(5, 2, 3)), np.arange(5) / 3
     options = {"maxiter": 20}
@@ -295,6 +300,7 @@ def test_matrices(scalar):
 # What is each problem's own.
 
 
+@pytest.mark.slow
 def test_hyperparameters_of_each(scalar):
     """lr enters as a number, b1 by a table of its powers, d0 as what a number of the rule starts from."""
     X0, data = inputs(6)
@@ -309,6 +315,7 @@ def test_hyperparameters_of_each(scalar):
         assert_alone(result, valley, X0, SHARED, data, method, "inplace", options=each)
 
 
+@pytest.mark.slow
 def test_hyperparameters_of_each_coordinate(scalar):
     X0, data = inputs(5)
     rule = numbaopt.sgd(lr=np.array([0.01, 0.02, 0.005]))
@@ -457,6 +464,7 @@ def singular(x, grad, a):
     return f
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("driver", "kind"), [("scalar", "compiled"), ("scalar", "python"), ("swum", "lanes")])
 def test_failures(request, driver, kind):
     """Each has a status of its own, and the others' results are what they are without it."""
@@ -489,6 +497,7 @@ def test_all_raise(scalar, fun):
     assert "all 4 problems" in caught.value.__notes__[-1]
 
 
+@pytest.mark.slow
 def test_raises_on_the_way(scalar):
     """What was found by then is kept, with compiled code as without."""
 
@@ -524,6 +533,7 @@ def test_gradient_of_wrong_length(scalar):
             minimize_many(fun, np.ones((3, 2)), (), np.array([1.0, 1.0, 3.0]), ADAM, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("driver", ["scalar", "swum"])
 def test_gradient_that_is_not_filled(request, driver):
     """Nothing of the problem before is taken for it."""
@@ -625,6 +635,7 @@ def test_maxtime(scalar, fun):
     assert "ran out of time" in result.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("driver", ["scalar", "swum"])
 def test_threads_give_the_same_bits(request, driver):
     request.getfixturevalue(driver)
@@ -687,12 +698,14 @@ def test_one_message_for_all():
 # Drivers made for one objective alone.
 
 
+@pytest.mark.slow
 def test_specialized(scalar, monkeypatch):
     """An objective that runs for long gets a driver of its own; the bits stay."""
     monkeypatch.setattr(specialize, "digest", lambda function: None)  # nothing comes from the disk
     X0, data = inputs(9)
+    fun = njit(valley.py_func)  # for which nothing has been compiled yet
     given = X0, SHARED, data, "lbfgs", "inplace"
-    before = minimize_many(valley, *given, threads=1)
+    before = minimize_many(fun, *given, threads=1)
     made, compile_ = [], specialize.Driver._specialize
 
     def spy(tier):
@@ -702,13 +715,12 @@ def test_specialized(scalar, monkeypatch):
 
     monkeypatch.setattr(specialize.Driver, "_specialize", spy)
     monkeypatch.setattr(specialize, "PATIENCE", 0.0)
-    after = minimize_many(valley, *given, threads=1)
+    after = minimize_many(fun, *given, threads=1)
     assert made == [True]
     for name in FIELDS:
         np.testing.assert_array_equal(after[name], before[name], err_msg=name)
-    loose = njit(fastmath=True)(
-        valley.py_func
-    )  # may be carried out otherwise elsewhere: its bits shall not depend on time
+    # With fastmath an objective may be compiled otherwise elsewhere, and its bits must not depend on time.
+    loose = njit(fastmath=True)(valley.py_func)
     minimize_many(loose, *given, threads=1)
     assert made == [True, False]
 
@@ -758,6 +770,7 @@ print(many.x.sum(), minimize(fair, np.ones(2), 3.0, sgd(lr=0.01), "inplace").fun
 """
 
 
+@pytest.mark.slow
 def test_the_cache_does_not_grow(tmp_path):
     """What one process compiles for an objective alone, the next one finds and does not write again."""
     script, cache = tmp_path / "script.py", tmp_path / "cache"

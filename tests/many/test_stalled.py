@@ -18,6 +18,7 @@ def misled(x, grad, sign, calls):
     return f
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fun", [misled, misled.py_func], ids=["compiled", "Python"])
 def test_counts_of_a_problem_that_stalls(fun):
     calls = np.zeros(2, np.int64)

@@ -40,6 +40,7 @@ def leash(x, lower, t, upper=1.5):
     return x * upper + lower, lower
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("each", RULES, ids=lambda each: f"{each.name}{len(each.slots_of)}")
 def test_box_is_clip_after_the_step(each):
     rng = np.random.default_rng(5)

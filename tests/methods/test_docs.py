@@ -106,6 +106,7 @@ def test_members(name):
     assert "Returns" in parts or returned in (None, "None"), f"{name} does not say what it returns"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*METHODS, *STAGES])
 def test_methods(name):
     method = (METHODS | STAGES)[name]
@@ -131,6 +132,7 @@ def test_the_help_of_a_method_starts_with_the_summary_of_its_file(name):
     assert head[2].startswith(sections(getattr(method, "text", "") or method.math.__doc__)[0].split("\n\n")[0])
 
 
+@pytest.mark.slow
 def test_the_help_shows_the_step_without_marks_for_linters():
     notes = sections(METHODS["adam"].__doc__)[1]["Notes"]
     assert "             eps_root=0.0, eps_hat=False):\n" in notes and "fmt: skip" not in notes

@@ -242,6 +242,7 @@ def test_state_dict_holds_numbers_and_goes_on_with_the_same_bits():
         again.load_state_dict(saved)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jitted", [False, True])
 def test_the_objectives_value_reaches_the_step_in_both_drivers(jitted):
     def bowl(x, grad):
@@ -273,6 +274,7 @@ def test_a_gate_leaves_all_behind_it_alone():
     assert plain.t == 3 == state[method.numbers_of[-1]]
 
 
+@pytest.mark.slow
 def test_what_is_not_finite_is_skipped_and_counted():
     x, gradients = draws()
     gradients[3, 2], gradients[4, 0], gradients[7:11] = np.nan, np.inf, np.nan
@@ -302,6 +304,7 @@ def test_two_points_of_one_step():
         np.testing.assert_allclose(x, y, rtol=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_noise_is_a_function_of_seed_step_and_place(dtype):
     method, n = chain(shaken(std=0.5, seed=7), sgd(lr=1.0)), cpu.PARALLEL_FROM + 77
@@ -375,6 +378,7 @@ def test_x_as_it_was_before():
         x = point
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 3, 5000, 60_000])
 def test_the_simplex(n):
     x = 3 * np.random.default_rng(n).normal(size=n)
@@ -407,6 +411,7 @@ def test_matrices(shape, dtype):
         step(1, y[:-1].copy(), g.reshape(-1)[:-1].copy(), s, h)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_noise_signs_and_numbers_of_matrices(dtype):
     x, g = (np.random.default_rng(k).normal(size=(3, 4)).astype(dtype) for k in range(2))
@@ -475,6 +480,7 @@ def test_noise_is_another_for_each_array():
     np.testing.assert_allclose(np.concatenate(params), -normal(np.zeros(8), 0, 1), rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_a_decomposition_that_cannot_be_says_so():
     @rule
     def wrong(x, g, r: "zeros(rows, rows)", v, t):

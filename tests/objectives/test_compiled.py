@@ -84,6 +84,7 @@ def echo_tuple(x, a):
     return a[0][1].sum() + a[1], x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arg",
     [2, 2.5, True, np.float32(0.1), np.int8(-3), np.uint64(2**63 + 1), np.bool_(False), -(2**40)],
@@ -174,12 +175,14 @@ def matrix(w, X, y):
     return 0.5 * np.sum(r * r), X.T @ r
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fun", "jac"), [(network, True), (network_inplace, "inplace")])
 def test_tuples_of_arrays(fun, jac):
     start = (rng.standard_normal((3, 2)), (np.zeros(2), 0.5))
     compare(make_objective(fun, start, (X, rng.standard_normal((20, 2)), 2.0), jac))
 
 
+@pytest.mark.slow
 def test_a_matrix_of_parameters():
     compare(make_objective(matrix, np.ones((3, 2)), (X, rng.standard_normal((20, 2))), True))
 
@@ -289,6 +292,7 @@ def extra(p):
     return 1.0, (p[0], p[1], 1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fun", "x0"),
     [(short, W), (transposed, (np.ones((2, 3)), np.ones(2))), (extra, (np.ones((2, 3)), np.ones(2)))],
@@ -373,6 +377,7 @@ def test_minibatches_are_the_rows_of_the_columns():
     assert lo == 20
 
 
+@pytest.mark.slow
 def test_estimates_of_minibatches():
     batches = Batches((X, Y), 6, seed=3)
     columns = tuple(map(np.concatenate, zip(*(batch for batch, _ in batches.epoch(0)), strict=True)))
@@ -452,6 +457,7 @@ def tree(p, scale):
     return s
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jac", [None, "cs", "spsa"])
 def test_estimated_gradients_of_structures(jac):
     compare(make_objective(tree, (rng.standard_normal((3, 2)), (np.ones(2), 0.5)), (2.0,), jac))
@@ -487,6 +493,7 @@ def modulus(x):
     return abs(x[0]) + 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fun", [in_single, counts, tells])
 def test_estimates_from_values_of_other_types(fun):
     for jac in ("3-point", "spsa"):
@@ -558,6 +565,7 @@ def test_columns_of_several_dimensions_and_dtypes():
         assert f == objective(W, g, images[lo:hi], y[lo:hi])
 
 
+@pytest.mark.slow
 def test_a_wrapper_is_compiled_once_for_its_types_and_shared_by_all_sizes():
     one = make_objective(both, W, (X, Y, 1.0), True).compiled()
     other = make_objective(both, np.ones(2), (np.ones((5, 2)), np.ones(5), 9.0), True).compiled()

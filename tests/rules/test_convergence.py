@@ -85,6 +85,7 @@ def solved(method, problem, at):
     return (f - p.minimum) / (1 + abs(p.minimum)), np.min(np.linalg.norm(p.minimizers - result.x, axis=1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [*numbaopt.names(), *numbaopt.names("solvers")])
 def test_a_method_finds_the_minimum_of_every_problem(method):
     solver = method in numbaopt.names("solvers")
@@ -117,6 +118,7 @@ MATRICES = {  # on which methods take more of an array than its entries
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [name for name in numbaopt.names() if numbaopt.get(name).layerwise])
 def test_a_method_for_layers_solves_least_squares_for_a_matrix(method):
     at, steps = MATRICES.get(method, DEFAULT), 2000

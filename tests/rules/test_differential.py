@@ -209,6 +209,7 @@ def test_rule_walks_as_its_oracle(name):
 SHAPES = st.sampled_from([(3, 4), (4, 3), (3, 3)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MATRICES)
 def test_rule_walks_as_its_oracle_on_matrices(name):
     recording = MATRICES[name]
@@ -315,6 +316,7 @@ def torch_walk(name, hyper, course, numbers, x0, g):
     return walk
 
 
+@pytest.mark.slow
 @drawn
 @given(st.data(), st.sampled_from(list(TORCH)), st.sampled_from(list(COURSES)), NUMBERS, problems((5,)))
 def test_scheduled_rule_walks_as_torchs(data, name, course, numbers, problem):
@@ -328,6 +330,7 @@ def test_scheduled_rule_walks_as_torchs(data, name, course, numbers, problem):
     assert_same_walk(ours(rule, x0, g, f), torch_walk(name, hyper, of_torch, numbers, x0, g), x0, 1e-10)
 
 
+@pytest.mark.slow
 @drawn
 @given(
     st.data(),

@@ -96,6 +96,7 @@ def installed(package):
 
 # One each, in a process of its own, for torch and jax bring threads. These two depend least on how a CPU rounds
 # multiply-adds.
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["sgd", "optimistic_gradient_descent"])
 def test_recording_agrees_with_its_oracle_here(rule):
     oracle, wanted = ABOUT[rule]["oracle"], ABOUT[rule]["version"]

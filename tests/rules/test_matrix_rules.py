@@ -92,6 +92,7 @@ def test_adafactor_is_torchs_in_float32_with_the_resolution_of_float32():
     assert abs(usual - theirs).max() > 1e-2 * abs(theirs - x).max(), "the test could not tell"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(5, 3), (2, 6), (3, 3)])
 @pytest.mark.parametrize("rule", [*RULES, numbaopt.muon(nesterov=False, match_rms=True), numbaopt.shampoo(every=3)])
@@ -204,6 +205,7 @@ def test_a_state_goes_on_where_it_was_saved(rule):
         np.testing.assert_array_equal(params[name], copy[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 def test_in_the_users_own_compiled_code(rule):
     rng = np.random.default_rng(8)

@@ -205,6 +205,7 @@ def test_plain_serial_parallel(rule, dtype):
             assert np.isfinite(x).all(), what
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", numbaopt.names())
 def test_blocks_of_the_parallel_step(name):
     # Every rule's parallel text, its blocks done one after another: compiled so it is the same arithmetic, and sooner.
@@ -385,6 +386,7 @@ def test_a_million_entries_are_stepped_alike_at_every_place(name):
     assert (s == little[:, :1]).all()
 
 
+@pytest.mark.slow
 def test_a_million_entries_through_the_public_step():
     n, rule = 1_000_003, numbaopt.adam
     x, g = np.full(n, 0.5, np.float32), np.full(n, 0.25, np.float32)

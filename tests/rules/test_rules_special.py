@@ -104,6 +104,7 @@ def test_zero_gradients(name, n, dtype):
     assert all(np.isfinite(state[number]) for number in rule.numbers_of)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_a_million_coordinates(name):
     # The text on arrays differs by the order of additions. One rule takes its parallel steps, the others serial ones,

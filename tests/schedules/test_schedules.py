@@ -563,6 +563,7 @@ def test_the_compiled_step_uses_the_same_lr(name, dtype):
         np.testing.assert_allclose(-x[0], each(k), rtol=1e-13 if dtype == np.float64 else 2e-7, atol=1e-17)
 
 
+@pytest.mark.slow
 def test_a_hundred_milestones():
     places = np.cumsum(np.random.default_rng(0).integers(1, 9, 100)).tolist()
     bound = sgd(lr=multistep(1.0, places, 0.99))
@@ -574,6 +575,7 @@ def test_a_hundred_milestones():
         assert -x[0] == pytest.approx(0.99 ** sum(k >= place for place in places), rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("each", ALL, ids=repr)
 def test_a_schedule_equals_a_new_lr_at_each_step(each):
     rng = np.random.default_rng(0)

@@ -266,6 +266,7 @@ def test_the_undecorated_function(name, dtype=np.float64):
 # Gates.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [1, 2, 5])
 @pytest.mark.parametrize(("inner", "dtype"), KINDS, ids=lambda each: getattr(each, "name", None))
 def test_accumulated_gradients_are_one_step(inner, k, dtype):
@@ -283,6 +284,7 @@ def test_accumulated_gradients_are_one_step(inner, k, dtype):
         np.testing.assert_allclose(state[slot], plain[slot], **CLOSE[dtype])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("inner", RULES, ids=lambda each: each.name)
 def test_steps_that_are_not_finite_are_skipped_and_counted(inner, bad):
@@ -322,6 +324,7 @@ def valley(x, g):
     return float(g @ g)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("inner", "dtype"), KINDS, ids=lambda each: getattr(each, "name", None))
 def test_sam(inner, dtype):
     x, _ = start(dtype)
@@ -569,6 +572,7 @@ def on_torch(x, gradients, lr=0.1, prepare=None, after=None):
     return np.array(points)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", CLOSE)
 def test_clipping_equals_torch(dtype):
     x, gradients = start(dtype)
@@ -685,6 +689,7 @@ def test_steps_are_clipped_as_numpy_clips(values, limits):
     np.testing.assert_array_equal(s, [lower, upper])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "dtype"), [("adagrad", np.float32), ("adam", np.float64), ("lamb", np.float32)])
 def test_projected_rules_walk_as_step_then_clip(name, dtype):
     rule = numbaopt.get(name)(lr=0.2)
@@ -753,6 +758,7 @@ def test_the_lasso_of_an_orthogonal_design_is_a_soft_threshold():
     np.testing.assert_allclose(result.x, np.sign(b) * np.maximum(np.abs(b) - 0.4, 0), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_group_lasso_and_ridge_have_closed_forms():
     target = np.array([[3.0, 4.0], [0.3, 0.4]])
     whole = chain(sgd(lr=0.5), prox_group_l1(lr=0.5, strength=1.0))
@@ -793,6 +799,7 @@ def long_by_hand(x, gradients):
     return y, average
 
 
+@pytest.mark.slow
 def test_a_long_chain_full_batch():
     target = np.linspace(-1, 2, 7)
 
@@ -817,6 +824,7 @@ def test_a_long_chain_full_batch():
     assert (bounded.x >= 0.2).all() and (bounded.x <= 0.8).all()
 
 
+@pytest.mark.slow
 def test_a_long_chain_by_minibatches():
     data, batches = np.random.default_rng(0).normal(size=(20, 4)), []
 
@@ -887,6 +895,7 @@ def test_the_global_norm_is_that_of_all_arrays():
     np.testing.assert_array_equal(np.concatenate([v.ravel() for v in params.values()]), flat)
 
 
+@pytest.mark.slow
 def test_the_global_norm_of_all_arrays_before_norms_of_each():
     rng = np.random.default_rng(0)
     params = [rng.normal(size=(3, 2)), rng.normal(size=4)]
@@ -902,6 +911,7 @@ def test_the_global_norm_of_all_arrays_before_norms_of_each():
         np.testing.assert_allclose(x, y, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_what_several_arrays_report():
     params = [np.ones((2, 2)), np.zeros(3)]
     opt = Optimizer(chain(centralize, sgd(lr=1.0), ema(decay=0.5)), params)
@@ -913,6 +923,7 @@ def test_what_several_arrays_report():
     np.testing.assert_array_equal(opt.reported()[1], -2.0)
 
 
+@pytest.mark.slow
 def test_in_compiled_code():
     whole = LONG(max_norm=1.5)
     step, h = whole.jit, whole.h
@@ -930,6 +941,7 @@ def test_in_compiled_code():
     np.testing.assert_array_equal(x, y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", transforms.__all__)
 def test_every_stage(name):
     stage = getattr(transforms, name)

@@ -98,6 +98,7 @@ def calls(functions):
     return NUMPY(scope["fun"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("vectors", [True, False])
 def test_every_function(dtype, vectors):
@@ -136,6 +137,7 @@ def mixed(x, grad, i, j, h, d, yes):
     return h * a
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_numbers_beside_lanes(dtype):
     width = 64 // np.dtype(dtype).itemsize
@@ -177,6 +179,7 @@ def loops(x, grad, weights):
     return f
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("n", [3, 6])
 def test_loops_and_arrays(dtype, n):
