@@ -3,7 +3,8 @@
 A mutation is one small change of the package's source that a good test suite should notice. The script draws
 mutations by a fixed seed, spread evenly over the packages, and applies them one at a time to a copy of the repository
 in a temporary directory; the checkout itself is never changed. For each mutation it runs the one to three test files
-that belong to the changed module, first their quick tests and then their slow ones, and prints one line with the place, the change, and the outcome:
+that belong to the changed module, first their quick tests and then their slow ones, and prints one line with the
+place, the change, and the outcome:
 
 caught
     A test failed, or the tests exceeded the time limit, which the script says.
