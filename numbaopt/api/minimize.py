@@ -259,7 +259,7 @@ def solve(method, problem, settings):
             options, message = options | {"gtol": options["gtol"] or 0.0}, FIXED
     settings.check_method(method)
     bars = [Progress(options["progress"])] if options["progress"] or options["disp"] else []
-    bars = [bar for bar in bars if bar.bar.seen]
+    bars = [bar for bar in bars if bar.bar.is_shown]
     keepers, drive_run = ([], drive) if keep is None else (keep.watchers, keep.drive)
     run = Run(objective, method, problem.bounds, options, settings.batches, [*bars, *keepers])
     if keep is not None:
@@ -270,7 +270,7 @@ def solve(method, problem, settings):
         check_first(objective, settings.batches)
     try:
         stop = drive_run(run, notify)
-        run.settle()
+        run.evaluate_reported()
     except KeyboardInterrupt as interrupt:
         raise OptimizationInterrupted(outcome(run, GO_ON)) from interrupt
     except Exception as error:

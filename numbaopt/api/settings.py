@@ -5,7 +5,7 @@ import warnings
 from numbaopt.common.suggest import closest
 from numbaopt.data.batches import Batches, entropy, is_stream
 from numbaopt.drivers.checkpoint import EVERY, keeper
-from numbaopt.drivers.options import settle, split
+from numbaopt.drivers.options import complete_options, split
 from numbaopt.methods.chain import chain
 from numbaopt.methods.method import Method
 from numbaopt.methods.registry import get, names
@@ -77,7 +77,7 @@ class Settings:
             raise ValueError(
                 f"{next(iter(minibatch))} without data: pass the arrays to be split into batches as data, not as args"
             )
-        self.options = settle(options, tol, bool(minibatch), spsa)
+        self.options = complete_options(options, tol, bool(minibatch), spsa)
         self.batches = batches = Batches(**minibatch) if minibatch else None
         self.callback, self.keeper, self.spsa, self.seed = callback, keeper, None, None
         if spsa:

@@ -1,7 +1,8 @@
-"""The text of a compiled driver: its source, with the step and the stopping test in the place of their calls.
+"""The text of a compiled driver: its source, in which calls of the step and of the stopping test are inlined.
 
-Handing an array from one function to another changes its reference count, which takes longer than a step of two
-coordinates. So calls of `INLINED` functions, and of the step where it is a single pass, are replaced by what these do.
+Passing an array from one function to another changes its reference count, which takes longer than a step of two
+coordinates. Calls of the `INLINED` functions, and of the step if it is a single pass, are therefore replaced by the
+bodies of these functions.
 """
 
 import ast
@@ -20,42 +21,42 @@ PROVIDED = {"np", "jit", "step", *dir(builtins)}  # names that need no import
 
 
 @functools.cache
-def assemble(functions, program, on, more="", last=None, inlined=(), provided=(), inside=()):
+def assemble(functions, program, enabled, helpers="", entry=None, inlined=(), provided=(), made_global=()):
     """Return the text of a driver.
 
     Parameters
     ----------
     functions : tuple of functions
-        The last is the driver, and those before it are what it calls.
+        The last function is the driver; it calls the functions before it.
     program : Lowering or None
-        The rule whose step stands inside; None where the step is an argument.
-    on : frozenset of str
-        The `numbaopt.drivers.flags` that are set.
-    more : str
-        Text of further functions that these call.
-    last : str
-        Text of the driver, where it is none of the functions.
+        The rule whose step is inlined; None if the step is an argument.
+    enabled : frozenset of str
+        The `numbaopt.drivers.flags` that are true.
+    helpers : str
+        Text of further functions that ``functions`` call.
+    entry : str
+        Text of the driver, if it is not one of ``functions``.
     inlined : tuple of functions, or of their texts
-        Further functions that are inlined, or that are inlined in the place of those of the same name. They may use
-        variables of the functions that call them.
+        Further functions to inline. They replace functions of the same name in `INLINED`, and may use variables of the
+        functions that call them.
     provided : tuple of str
         Names that need no import.
-    inside : tuple of str
-        Parameters that are functions. Calls of them become calls of global functions, ``fun_`` for ``fun``, which are
-        provided, too; the parameters stay, and go unused.
+    made_global : tuple of str
+        Parameters that are functions. Calls of them become calls of global functions, for example ``fun_`` for
+        ``fun``, which need no import either. The parameters remain, but are not used.
     """
     trees = {tree.name: tree for tree in map(_parsed, (*INLINED, *inlined))}
     lines = None if program is None else emit_cpu.inline(program)
     if lines is not None:
         trees["step"] = ast.parse("\n    ".join(["def step(t, x, g, s, h):", *lines])).body[0]
-    open_ = {tree.name for tree in map(_parsed, inlined)}
-    inliner = Inliner(trees, dict.fromkeys(flags.NAMES, False) | dict.fromkeys(on, True), inside, open_)
+    shared = {tree.name for tree in map(_parsed, inlined)}
+    inliner = Inliner(trees, dict.fromkeys(flags.NAMES, False) | dict.fromkeys(enabled, True), made_global, shared)
     parts = [ast.unparse(inliner.visit(_parsed(function))) for function in functions]
-    parts += [last] * (last is not None)
-    spaces = [vars(stopping), vars(termination), *(f.__globals__ for f in functions)]
-    known = {*provided, *(f"{name}_" for name in inside)}
-    head = "\n".join(["import numpy as np\n", *_imports("\n".join([more, *parts]), spaces, known)])
-    jitted = [more] * bool(more) + ["@jit\n" + part for part in parts[:-1]]
+    parts += [entry] * (entry is not None)
+    namespaces = [vars(stopping), vars(termination), *(f.__globals__ for f in functions)]
+    known = {*provided, *(f"{name}_" for name in made_global)}
+    head = "\n".join(["import numpy as np\n", *_imports("\n".join([helpers, *parts]), namespaces, known)])
+    jitted = [helpers] * bool(helpers) + ["@jit\n" + part for part in parts[:-1]]
     return runtime_text.assemble("a driver", program, "numpy", [head, *jitted, "@step\n" + parts[-1]])
 
 
@@ -65,7 +66,7 @@ def _source(function):
 
 
 def _parsed(function):
-    """Return the syntax tree of a function, or of its text, without decorators and docstring."""
+    """Return the syntax tree of a function, or of the text of one, without decorators and docstring."""
     (tree,) = ast.parse(function if isinstance(function, str) else _source(function)).body
     tree.decorator_list = []
     if ast.get_docstring(tree) is not None:
@@ -73,25 +74,25 @@ def _parsed(function):
     return tree
 
 
-def _imports(text, spaces, provided):
-    """Return lines that import what a text uses and does not define, each name from the module that has it."""
+def _imports(text, namespaces, provided):
+    """Return lines that import the names that a text uses but does not define, each from the module that has it."""
     functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
     used = set().union(*(_names(function) - _bound(function) for function in functions))
     used -= {function.name for function in functions} | PROVIDED | provided
     lines = []
-    for space in {space["__name__"]: space for space in spaces}.values():
-        names = sorted(used.intersection(space))
+    for namespace in {namespace["__name__"]: namespace for namespace in namespaces}.values():
+        names = sorted(used.intersection(namespace))
         used.difference_update(names)
-        lines += [f"from {space['__name__']} import {', '.join(names)}"] * bool(names)
+        lines += [f"from {namespace['__name__']} import {', '.join(names)}"] * bool(names)
     return lines
 
 
 class Inliner(ast.NodeTransformer):
     """Replaces calls of known functions by their bodies, and conditions on flags by the branch that is taken.
 
-    A call stands alone in a statement, ``f(...)``, ``a = f(...)`` or ``return f(...)``. A function returns at its end
-    only, and assigns to none of its parameters. Its local variables get another name where the caller has one of that
-    name; so does a parameter whose argument is neither a name nor a constant.
+    A call must be a statement of its own: ``f(...)``, ``a = f(...)`` or ``return f(...)``. The called function must
+    return only at its end, and must not assign to its parameters. Its local variables are renamed if the caller uses
+    their names. A parameter whose argument is neither a name nor a constant becomes a local variable.
 
     Parameters
     ----------
@@ -99,39 +100,39 @@ class Inliner(ast.NodeTransformer):
         Syntax trees by name.
     flags : dict
         Truth values by name.
-    inside : tuple of str
+    made_global : tuple of str
         See `assemble`.
-    open_ : collection of str
+    shared : collection of str
         The names of functions that may use variables of their callers.
     """
 
-    def __init__(self, functions, flags, inside, open_=()):
-        self.functions, self.flags, self.inside, self.open = functions, flags, inside, open_
+    def __init__(self, functions, flags, made_global, shared=()):
+        self.functions, self.flags, self.made_global, self.shared = functions, flags, made_global, shared
         self.taken, self.bound = set(), set()
 
     def visit_FunctionDef(self, node):
-        """Inline in a whole function; a parameter ``step`` stays, and goes unused where the step is inside."""
+        """Inline calls in a whole function; a parameter ``step`` remains even if the step is inlined."""
         self.taken, self.bound = _names(node), _bound(node)
         return self.generic_visit(node)
 
     def visit_If(self, node):
-        """Leave the branch that flags decide for."""
-        on = self._decided(node.test)
-        return self.generic_visit(node) if on is None else self._all(node.body if on else node.orelse)
+        """Replace a condition on flags by the branch that is taken."""
+        value = self._decided(node.test)
+        return self.generic_visit(node) if value is None else self._all(node.body if value else node.orelse)
 
     def visit_IfExp(self, node):
-        """Leave the expression that flags decide for."""
-        on = self._decided(node.test)
-        return self.generic_visit(node) if on is None else self.visit(node.body if on else node.orelse)
+        """Replace a conditional expression on flags by the operand that is chosen."""
+        value = self._decided(node.test)
+        return self.generic_visit(node) if value is None else self.visit(node.body if value else node.orelse)
 
     def visit_Call(self, node):
         """Call a global function instead of a parameter."""
-        if isinstance(node.func, ast.Name) and node.func.id in self.inside:
+        if isinstance(node.func, ast.Name) and node.func.id in self.made_global:
             node.func = ast.Name(f"{node.func.id}_")
         return self.generic_visit(node)
 
     def _decided(self, test):
-        """Return what a condition on flags comes to; None for any other condition."""
+        """Return the value of a condition on flags; None for any other condition."""
         names = _names(test)
         if not names or not names <= self.flags.keys():
             return None
@@ -144,18 +145,17 @@ class Inliner(ast.NodeTransformer):
         function = self.functions[call.func.id]
         node = self.generic_visit(node)
         call = node.value
-        given = dict(zip([parameter.arg for parameter in function.args.args], call.args, strict=True))
+        arguments = dict(zip([parameter.arg for parameter in function.args.args], call.args, strict=True))
         local = {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-        local |= {name for name, argument in given.items() if not isinstance(argument, (ast.Name, ast.Constant))}
+        local |= {name for name, argument in arguments.items() if not isinstance(argument, (ast.Name, ast.Constant))}
         hidden = (_names(function) - _bound(function)) & self.bound
-        if hidden and function.name not in self.open:
+        if hidden and function.name not in self.shared:
             raise AssertionError(f"{call.func.id} uses the global {hidden.pop()}, which is a variable of its caller")
-        new = {name: ast.Name(_free(name, self.taken)) for name in sorted(local)}
-        self.taken |= {name.id for name in new.values()}
-        head = [ast.Assign([new[name]], given[name], lineno=0) for name in given if name in new]
-        given |= new
+        renamed = {name: ast.Name(_free(name, self.taken)) for name in sorted(local)}
+        self.taken |= {name.id for name in renamed.values()}
+        head = [ast.Assign([renamed[name]], arguments[name], lineno=0) for name in arguments if name in renamed]
         function = ast.parse(ast.unparse(function)).body[0]  # a copy
-        *body, end = [_Substitution(given).visit(statement) for statement in function.body]
+        *body, end = [_Substitution(arguments | renamed).visit(statement) for statement in function.body]
         if not isinstance(end, ast.Return):
             body, end = [*body, end], None
         if end is not None:
@@ -174,14 +174,14 @@ class Inliner(ast.NodeTransformer):
 
 
 class _Substitution(ast.NodeTransformer):
-    """Puts expressions in the place of names."""
+    """Replaces names by expressions."""
 
-    def __init__(self, given):
-        self.given = given
+    def __init__(self, expressions):
+        self.expressions = expressions
 
     def visit_Name(self, node):
         """Replace one name."""
-        return self.given.get(node.id, node)
+        return self.expressions.get(node.id, node)
 
 
 def _names(tree):
@@ -197,5 +197,5 @@ def _bound(function):
 
 
 def _free(name, taken):
-    """Return a name that is not taken: this one, or with a number behind it."""
+    """Return a name that is not taken: this one, or this one with a number appended."""
     return next(new for k in itertools.count(1) if (new := name + str(k) * (k > 1)) not in taken)

@@ -1,4 +1,4 @@
-"""The beginning of a run, for every driver: its limits, x between its bounds, the best point, the first evaluation."""
+"""The start of a run, for every driver: set its limits, clip x to the bounds, and evaluate the objective there."""
 
 import numpy as np
 
@@ -29,32 +29,32 @@ from numbaopt.drivers.stopping import (
 )
 from numbaopt.drivers.termination import finite
 
-RULE = (0, 0)  # the places in h that a rule has instead of a solver's: of its iterations, and of its value
+RULE = (0, 0)  # the positions of a rule, which, unlike a solver, stores neither iterations nor a value in h
 
 
 @jit
-def set_limits(record, gtol, ftol, maxiter, maxfev, latest, places):
-    """Write the limits of a run.
+def set_limits(record, gtol, ftol, maxiter, maxfev, latest, positions):
+    """Write the limits of a run into its record.
 
     Parameters
     ----------
     record : ndarray
     gtol, ftol, maxiter, maxfev : float
     latest : bool
-        Whether the latest point is the answer, and not the best.
-    places : tuple of two int
-        Of a solver, where its iterations and the value at its latest iterate lie in h; `RULE` of a rule. A solver's
-        evaluations are trials, so ftol is for its iterations.
+        Whether the result is the latest point instead of the best one.
+    positions : tuple of two int
+        For a solver, the positions in h of its iterations and of the value at its latest iterate; for a rule, `RULE`.
+        The evaluations of a solver are trials, so ftol applies to its iterations instead.
     """
-    solver = places[0] != 0
+    solver = positions[0] != 0
     record[GTOL], record[FTOL], record[DONE_FTOL] = gtol, -1.0 if solver else ftol, ftol if solver else -1.0
     record[MOST_NIT], record[MOST_NFEV], record[LATEST] = maxiter, maxfev, 1.0 if latest else 0.0
-    record[ITERATIONS], record[VALUE] = places[0], places[1]
+    record[ITERATIONS], record[VALUE] = positions[0], positions[1]
 
 
 @jit
 def clip(x, box):
-    """Move x between the bounds, if there are any; NaN stays."""
+    """Clip x to the bounds, if there are any; NaN remains NaN."""
     if box.shape[0] > 0:
         for i in range(x.size):
             if x[i] < box[0, i]:
@@ -65,7 +65,7 @@ def clip(x, box):
 
 @jit
 def prepare(block, box):
-    """Prepare a block whose x is set: x between the bounds, the start as the best point, and no gradients."""
+    """Prepare a block in which x is set: clip x to the bounds, copy it to the best point, set gradients to NaN."""
     clip(block[X], box)
     for i in range(block.shape[1]):
         block[G, i], block[BEST_X, i] = np.nan, block[X, i]
@@ -76,7 +76,7 @@ def prepare(block, box):
 
 @jit
 def prepare_problem(b, starts, boxes, block):
-    """Prepare a block for problem ``b`` of many, from their starts and their bounds."""
+    """Prepare a block for problem ``b`` of `minimize_many`, given the starts and the bounds of all problems."""
     x, box = block[X], block[LOWER:]
     for k in range(box.shape[0]):
         for i in range(x.size):
@@ -87,7 +87,7 @@ def prepare_problem(b, starts, boxes, block):
 
 
 def evaluate_start(fun, block, h, record, args):
-    """Evaluate the start; return why to stop there, or `GO_ON`."""
+    """Evaluate the objective at the start; return the reason to stop there, or `GO_ON`."""
     if not finite(block[X]):
         return BAD_X
     x, g, best, box = block[X], block[G], block[BEST_X:LOWER], block[LOWER:]

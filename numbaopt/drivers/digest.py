@@ -1,8 +1,8 @@
 """A digest of everything that the machine code of a jitted function depends on.
 
-Two functions with one digest compile to the same machine code: it covers bytecode and constants, the values of globals
-and of closure variables, JIT options, and all that once more for every jitted function that is called. What cannot be
-covered with certainty is refused.
+Two functions with the same digest compile to the same machine code. The digest covers the bytecode and its constants,
+the values of global and closure variables, and the JIT options of a function, and the same for every jitted function
+that it calls. A function that depends on anything else has no digest.
 """
 
 import hashlib
@@ -13,22 +13,22 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.types import Type
 from numba.extending import _Intrinsic
 
-LARGEST = 2**20  # bytes of an array that is a global variable
-LIBRARIES = ("builtins", "math", "cmath", "numpy", "numba", "operator", "numbaopt")  # these change with their versions
+LARGEST = 2**20  # bytes of the largest array among the global variables of a function that has a digest
+LIBRARIES = ("builtins", "math", "cmath", "numpy", "numba", "operator", "numbaopt")  # constant within a version
 
 
 class Unknown(Exception):
-    """Something whose influence on the machine code is not known."""
+    """Raised for a value whose influence on the machine code is not known."""
 
 
 def digest(function):
-    """Return the digest of a jitted function, or None where it depends on something that cannot be covered."""
+    """Return the digest of a jitted function, or None if it depends on something that a digest cannot cover."""
     try:
-        found = _Digest()
-        found.add(function)
+        writer = _Digest()
+        writer.add(function)
     except (Unknown, RecursionError, ValueError):  # ValueError: a closure variable without a value
         return None
-    return found.hash.hexdigest()
+    return writer.hash.hexdigest()
 
 
 class _Digest:
@@ -36,7 +36,7 @@ class _Digest:
         self.hash, self.known = hashlib.sha256(), {}
 
     def write(self, *parts):
-        """Add texts, each with its length, so that no two sequences read alike."""
+        """Add texts, each preceded by its length, so that different sequences give different input to the hash."""
         for part in parts:
             data = part if isinstance(part, bytes) else str(part).encode()
             self.hash.update(f"{len(data)}:".encode() + data)
@@ -93,7 +93,7 @@ class _Digest:
         self.add(function.__defaults__)
         self.add(tuple(cell.cell_contents for cell in function.__closure__ or ()))
         if (function.__module__ or "").partition(".")[0] in LIBRARIES:
-            self.write("library", function.__module__)  # its globals change with the version only
+            self.write("library", function.__module__)  # its global variables change only with the version
             return
         for name in sorted(_names(code)):
             if name in function.__globals__:
@@ -109,6 +109,6 @@ class _Digest:
 
 
 def _names(code):
-    """Return the names that a function reads, or a function inside it."""
-    inside = [constant for constant in code.co_consts if isinstance(constant, python_types.CodeType)]
-    return set(code.co_names).union(*map(_names, inside))
+    """Return the names that a function, or a function nested in it, reads."""
+    nested = [constant for constant in code.co_consts if isinstance(constant, python_types.CodeType)]
+    return set(code.co_names).union(*map(_names, nested))

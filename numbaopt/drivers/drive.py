@@ -1,8 +1,8 @@
-"""The two drivers: one in Python, for objectives in Python, and a compiled one, for jitted objectives.
+"""The choice of the driver: the Python driver for Python objectives, and the compiled one for jitted objectives.
 
-An iteration is a step and an evaluation. The driver in Python adds to the objective's own time two calls of compiled
-code: the step and `check_from_python`. The compiled driver returns to Python some twenty times a second, for Ctrl-C and
-the clock.
+An iteration is a step and an evaluation. Besides the time of the objective, an iteration of the Python driver takes two
+calls of compiled code: the step and `check_from_python`. The compiled driver returns to Python about twenty times a
+second, to handle Ctrl-C and to read the clock.
 """
 
 import numpy as np
@@ -17,15 +17,16 @@ _check_x = getattr(check_x, "py_func", check_x)  # in Python this is faster than
 
 
 def drive(run, callback=None):
-    """Minimize with the driver that suits the objective; return why the run stopped.
+    """Minimize with the driver that suits the objective; return the reason to stop.
 
-    A callback is Python at every step, and so are steps of several leaves.
+    Callbacks and steps of several leaves are Python code that is executed at every step, so they require the Python
+    driver.
     """
     compiled, batches = None, run.batches
-    alone = len(run.leaves) == 1 and (batches is None or run.gradients_per_step == 1)
-    if callback is None and alone and (batches is None or batches.columns is not None):
+    compilable = len(run.leaves) == 1 and (batches is None or run.gradients_per_step == 1)
+    if callback is None and compilable and (batches is None or batches.columns is not None):
         compiled = run.objective.compiled(None if batches is None else batches.columns)
-    if run.wanted:
+    if run.history_option:
         run.recorder = (Steps if compiled is None else Slices)(run)
     try:
         if compiled is None:

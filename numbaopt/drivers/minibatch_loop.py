@@ -1,4 +1,4 @@
-"""Minibatch epochs in compiled code: the order of the rows, their copies, the steps, for many epochs a call."""
+"""The compiled loop for minibatches: each call shuffles and gathers the rows and makes the steps of many epochs."""
 
 import numpy as np
 
@@ -27,9 +27,9 @@ from numbaopt.drivers.trace import write_entry
 
 
 def run_on_batches(fun, step, block, s, h, record, data, args, plan, order, seed_key, end, size, last, maxfev, history):
-    """Take batches of ``size`` rows, of ``end`` an epoch, until there were ``last`` of them; return why it stopped.
+    """Step on batches of ``size`` rows until batch ``last``; return the reason to stop, or `GO_ON`.
 
-    How many there were says where in which epoch to go on.
+    An epoch has ``end`` rows. The number of batches so far determines the epoch and the position in it.
     """
     x, g, best, box = block[X], block[G], block[BEST_X:LOWER], block[LOWER:]
     if HISTORY:
@@ -41,10 +41,10 @@ def run_on_batches(fun, step, block, s, h, record, data, args, plan, order, seed
         hi = min(lo + size, end)
         if lo == 0:
             record[EPOCH], record[SUM], record[WEIGHT] = epoch, 0.0, 0.0
-        known = min(hi + size, end) if order.size else 0  # one batch more, for the gather to look ahead
-        if known:
-            draw(order, seed_key, epoch, hi if lo else 0, known)
-        gather(plan, order, known, lo, hi)
+        drawn = min(hi + size, end) if order.size else 0  # including the next batch, which `gather` prefetches
+        if drawn:
+            draw(order, seed_key, epoch, hi if lo else 0, drawn)
+        gather(plan, order, drawn, lo, hi)
         record[NFEV] += 1
         f = fun(x, g, 0, hi - lo, data, args)
         record[NFEV] += record[MORE] if abs(f) < np.inf else record[LESS]
@@ -61,7 +61,7 @@ def run_on_batches(fun, step, block, s, h, record, data, args, plan, order, seed
         record[NIT] = t + 1
         if NEEDS_VALUE:
             h[-1] = f
-        k = t + 1  # the number of the step: batches that were skipped had none
+        k = t + 1  # the number of the step, without those of skipped batches
         if SKIPS_NONFINITE:
             k -= int(record[NONFINITE_COUNT])
         step(k, x, g, s, h)

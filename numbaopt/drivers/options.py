@@ -1,4 +1,4 @@
-"""The options of a minimization: hyperparameters of the method, and when to stop."""
+"""The options of a minimization: the hyperparameters of the method, and the options of every run."""
 
 import math
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ DEFAULTS = {
     "spsa_gamma": 0.101,
     "check_grad": False,
 }
-DETERMINISTIC = ("gtol", "ftol", "return")  # what means nothing where each gradient is another
+DETERMINISTIC = ("gtol", "ftol", "return")  # meaningless if gradients are random or of different batches
 NONFINITE = ("stop", "skip", "shrink")  # in the order of `numbaopt.drivers.stopping`
 ARGUMENTS = ("data", "batch_size", "epochs", "shuffle", "seed", "drop_last", "checkpoint", "checkpoint_every", "resume")
 RECORDS = ("history", "progress")
@@ -32,7 +32,7 @@ SPSA = ("spsa_c", "spsa_gamma")
 
 
 def split(rule, options):
-    """Part options into those of the rule, those of every run, and the unknown.
+    """Split options into the hyperparameters of the rule, the options of every run, and unknown ones.
 
     Returns
     -------
@@ -41,101 +41,104 @@ def split(rule, options):
     if options is None:
         options = {}
     if not isinstance(options, Mapping):
-        raise TypeError(f"options is a mapping of names to values, not {describe(options)}")
+        raise TypeError(f"options must be a mapping of names to values, not {describe(options)}")
     hyper, given, unknown = {}, {}, {}
     for name, value in options.items():
-        own = name in rule.hyper and not (name in DEFAULTS and isinstance(value, (bool, str)))
-        (hyper if own else given if name in DEFAULTS else unknown)[name] = value
+        is_hyper = name in rule.hyper and not (name in DEFAULTS and isinstance(value, (bool, str)))
+        (hyper if is_hyper else given if name in DEFAULTS else unknown)[name] = value
     return hyper, given, unknown
 
 
 def refuse(rule, unknown):
-    """Raise for options that nobody knows, naming those that there are and the nearest."""
+    """Raise ValueError for unknown options; the message lists the valid options and suggests the most similar one."""
     if not unknown:
         return
     name = next(iter(unknown))
     known = [*rule.hyper, *DEFAULTS]
     if name in ARGUMENTS:
-        raise ValueError(f"{name!r} is an argument of minimize, not an option: give it beside options")
+        raise ValueError(f"{name!r} is an argument of minimize, not an option: pass it outside options")
     raise ValueError(f"{rule.name} has no option {name!r}; it has {', '.join(known)}.{nearest(name, known)}")
 
 
-def settle(given, tol, minibatch, spsa=False):
-    """Check what was given, fill in the rest, and return all of it.
+def complete_options(given, tol, minibatch, spsa=False):
+    """Check the given options, fill in the defaults, and return all options.
 
     Parameters
     ----------
     given : dict
         Options of every run.
     tol : float or None
-        Stands for gtol, unless that is given.
+        The value of gtol, unless that is given.
     minibatch : bool
-        Then epochs are the usual end, not a number of steps.
+        Whether the gradients are of minibatches. By default, maxiter then does not limit the number of steps.
     spsa : bool
-        Then values and gradients are random: no tolerance can be met, and the answer is the last iterate.
+        Whether values and gradients are random. Then no tolerance can be met, and the result is the last iterate.
     """
     if tol is not None:
         given = {"gtol": _number("tol", tol)} | given
-    _meaningful(given, tol, minibatch, spsa)
-    settled = DEFAULTS | ({"gtol": None, "return": "last"} if spsa else {}) | given
+    _check_meaning(given, tol, minibatch, spsa)
+    options = DEFAULTS | ({"gtol": None, "return": "last"} if spsa else {}) | given
     if minibatch and given.get("maxiter") is None:
-        settled["maxiter"] = math.inf
-    elif settled["maxiter"] is None:
-        settled["maxiter"] = DEFAULTS["maxiter"]
+        options["maxiter"] = math.inf
+    elif options["maxiter"] is None:
+        options["maxiter"] = DEFAULTS["maxiter"]
     for name in ("maxiter", "maxfev", "maxtime", "gtol", "ftol"):
-        if settled[name] is not None:
-            settled[name] = _number(name, settled[name])
-    c, gamma = (_number(name, settled[name]) for name in SPSA)
+        if options[name] is not None:
+            options[name] = _number(name, options[name])
+    c, gamma = (_number(name, options[name]) for name in SPSA)
     if not 0 < c < math.inf:
-        raise ValueError(f"spsa_c, how far from x the first evaluation looks, is positive and finite, not {c}")
+        raise ValueError(f"spsa_c, the distance from x of the first evaluations, must be positive and finite, not {c}")
     if not 0 <= gamma < math.inf:
-        raise ValueError(f"spsa_gamma, the power of k that spsa_c is divided by, is finite and at least 0, not {gamma}")
-    settled |= {"spsa_c": c, "spsa_gamma": gamma}
-    for name, also in (("history", "x"), ("progress", None), ("check_grad", None)):
-        settled[name] = _flag(name, settled[name], also)
-    _one_of("return", settled["return"], ("best", "last"))
-    _one_of("nonfinite", settled["nonfinite"], NONFINITE)
-    return settled
+        text = "spsa_gamma, the power of k by which spsa_c is divided, must be finite and at least 0"
+        raise ValueError(f"{text}, not {gamma}")
+    options |= {"spsa_c": c, "spsa_gamma": gamma}
+    for name, word in (("history", "x"), ("progress", None), ("check_grad", None)):
+        options[name] = _flag(name, options[name], word)
+    _one_of("return", options["return"], ("best", "last"))
+    _one_of("nonfinite", options["nonfinite"], NONFINITE)
+    return options
 
 
-def _meaningful(given, tol, minibatch, spsa):
-    """Raise for options that mean nothing in this run."""
+def _check_meaning(given, tol, minibatch, spsa):
+    """Raise ValueError for options that have no meaning in this run."""
     for name in DETERMINISTIC if minibatch or spsa else ():
         if name in given:
             name = "tol" if name == "gtol" and tol is not None else name
-            why = "data, where each gradient is of another batch" if minibatch else "jac='spsa', where each is random"
-            ends = "epochs, maxiter" if minibatch else "maxiter, maxfev"
-            raise ValueError(f"{name} has no meaning with {why}. Stop by {ends}, maxtime, or a callback.")
+            reason = "data: each gradient is of another batch" if minibatch else "jac='spsa': gradients are random"
+            limits = "epochs, maxiter" if minibatch else "maxiter, maxfev"
+            raise ValueError(f"{name} has no meaning with {reason}. Use {limits}, maxtime, or a callback to stop.")
     if spsa and "finite_diff_rel_step" in given:
-        raise ValueError("finite_diff_rel_step has no meaning with jac='spsa', whose steps are spsa_c and spsa_gamma")
+        text = "finite_diff_rel_step has no meaning with jac='spsa'"
+        raise ValueError(f"{text}, whose steps are determined by spsa_c and spsa_gamma")
     for name in () if spsa else SPSA:
         if name in given:
-            raise ValueError(f"{name} is for jac='spsa', an estimate of the gradient from two evaluations")
+            raise ValueError(f"{name} is for jac='spsa', which estimates the gradient from two evaluations")
 
 
 def _one_of(name, value, words):
-    """Raise ValueError for what is none of these words."""
+    """Raise ValueError for a value that is none of these words."""
     if not isinstance(value, str) or value not in words:
-        near = nearest(value, words) if isinstance(value, str) else ""
-        raise ValueError(f"{name} is {', '.join(map(repr, words))}, not {value!r}.{near}")
+        suggestion = nearest(value, words) if isinstance(value, str) else ""
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, words))}, not {value!r}.{suggestion}")
 
 
-def _flag(name, value, also=None):
-    """Return a truth value as a bool, or the text that is accepted beside."""
+def _flag(name, value, word=None):
+    """Return a truth value as a bool, or the word that is accepted instead."""
     if value is None or isinstance(value, (bool, np.bool_)):
         return bool(value)
-    if also is None:
-        raise TypeError(f"{name} is True or False, not {describe(value)}")
-    if not isinstance(value, str) or value != also:
-        raise ValueError(f"{name} is True, False, or {also!r} for the points too; not {describe(value)}")
+    if word is None:
+        raise TypeError(f"{name} must be True or False, not {describe(value)}")
+    if not isinstance(value, str) or value != word:
+        text = f"{name} must be True, False, or {word!r} to include the points"
+        raise ValueError(f"{text}, not {describe(value)}")
     return value
 
 
 def _number(name, value):
     """Return a real number that is not NaN as a float."""
     if not is_real(value):
-        raise TypeError(f"{name} is a number, not {describe(value)}")
+        raise TypeError(f"{name} must be a number, not {describe(value)}")
     value = rounded(value)
     if math.isnan(value):
-        raise ValueError(f"{name} is NaN: give a number, or leave it out")
+        raise ValueError(f"{name} must be a number, not NaN")
     return value

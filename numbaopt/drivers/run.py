@@ -1,4 +1,4 @@
-"""The memory of one minimization, for whichever driver runs it."""
+"""The state of one minimization, which every driver uses."""
 
 from time import perf_counter
 
@@ -27,47 +27,50 @@ from numbaopt.drivers.stopping import (
 from numbaopt.drivers.termination import keep_reported
 from numbaopt.objectives.objective import blank
 
-_set_limits = getattr(set_limits, "py_func", set_limits)  # in Python this is faster than loaded from a cache
-COMPILING = 10.0  # seconds that a run must have left to spend some of them on compiling
+_set_limits = getattr(set_limits, "py_func", set_limits)  # calling it in Python is faster than loading machine code
+COMPILING = 10.0  # seconds before the deadline from which on nothing more is compiled
 
 
 class Run:
-    """Iterate, gradient and best point in one block; the slots; the record; the limits.
+    """The state of one minimization: a block of points and gradients, the slots, the record, and the limits.
 
     Parameters
     ----------
     objective : Objective
     rule : Rule
-        With bounds, a chain that ends in a projection.
+        With bounds, a chain that ends with a projection.
     limits : tuple of two ndarrays, or None
         Lower and upper bounds.
     options : dict
-        From `numbaopt.drivers.options.settle`.
+        From `numbaopt.drivers.options.complete_options`.
     batches : Batches or None
     watchers : sequence of callable
-        Each is called as ``watch(run, t)`` between steps, a few times a second at least: after t of them, with all
-        that the run is in its arrays. Of a Python objective, after every step.
+        Each is called as ``watch(run, t)`` after t steps, when the arrays hold the complete state of the run: after
+        every step with a Python objective, and otherwise at least a few times a second.
 
     Attributes
     ----------
     block : ndarray, shape (3, 4 or 6, n)
-        Rows by the names in `numbaopt.drivers.stopping`: for minibatches up to BEST_X, for a full batch up to BEST_G,
-        and with bounds up to UPPER.
+        Rows by the names in `numbaopt.drivers.stopping`: up to BEST_X for minibatches, up to BEST_G for a full batch,
+        and up to UPPER with bounds.
     record : ndarray
         Entries by the names in `numbaopt.drivers.stopping`.
     leaves : list of (rule, x, g, s, h)
-        What is stepped as one: all of x, or each array of x0 where the rule takes norms or sees matrices.
+        The parts that are stepped separately: all of x, or each array of x0 if the rule needs norms or matrices.
+    head : (rule, s, h) or None
+        The part of the rule that steps all leaves together, before the rest of the rule steps each of them.
     program : Lowering or None
-        The rule as lowered, where the compiled driver may have its step inside: None where that is a call.
+        The lowered rule, if the step can be inlined in the compiled driver; None if the driver must call the step.
     s, h
         Slots and hyperparameters of the first leaf.
-    opening : int or None
-        None for a new run. Of a run that continues another, whose state is in the arrays: a reason to stop at once, or
-        `GO_ON`.
-    place : tuple of int
-        Of minibatches in the plain driver: the epoch, and how many steps it has had.
+    initial_stop : int or None
+        None for a new run. For a resumed run, whose state is in the arrays, a reason to stop immediately, or `GO_ON`.
+    position : tuple of int
+        With minibatches, the epoch, and the number of steps in it so far.
+    check_every_step : bool
+        Whether the Python driver must call `check_run_limits` after every step.
     recorder : Recorder or None
-        What keeps a history, if one is wanted, once a driver is chosen.
+        Records the history, if there is to be one, once a driver has been chosen.
     """
 
     def __init__(self, objective, rule, limits, options, batches=None, watchers=()):
@@ -78,7 +81,7 @@ class Run:
         self.block = np.array(rows)
         blank(self.block[G])
         self.gradients_per_step = rule.gradients_per_step
-        self.iterations = getattr(rule, "iterations", None)  # a solver takes several evaluations for one
+        self.iterations = getattr(rule, "iterations", None)  # of a solver, whose iterations take several evaluations
         self.objective, self.limits, self.batches = objective, limits, batches
         gtol, ftol = (
             -1.0 if batches is not None or options[name] is None else options[name] for name in ("gtol", "ftol")
@@ -88,16 +91,16 @@ class Run:
         tolerant = batches is not None and rule.handles_nonfinite
         self.record = new_record(tolerant, POLICIES.index(options["nonfinite"]))
         latest = batches is not None or options["return"] == "last"
-        places = RULE if self.iterations is None else rule.places
-        _set_limits(self.record, gtol, ftol, self.maxiter, self.maxfev, latest, places)
-        self.began, self.wanted, self.recorder = perf_counter(), options["history"], None
-        self.deadline = None if self.maxtime is None else self.began + self.maxtime
+        positions = RULE if self.iterations is None else rule.places
+        _set_limits(self.record, gtol, ftol, self.maxiter, self.maxfev, latest, positions)
+        self.start_time, self.history_option, self.recorder = perf_counter(), options["history"], None
+        self.deadline = None if self.maxtime is None else self.start_time + self.maxtime
         self.watchers = tuple(watchers)
-        self.opening, self.place = None, (0, 0)
-        endless = self.deadline is None and self.maxfev == np.inf and self.iterations is None
-        self.limited = not endless or bool(watchers)
+        self.initial_stop, self.position = None, (0, 0)
+        only_maxiter = self.deadline is None and self.maxfev == np.inf and self.iterations is None
+        self.check_every_step = not only_maxiter or bool(watchers)
         shapes, parts = objective.structure.real_shapes, objective.segments
-        self.head = None  # what is done to all arrays together before each is stepped: rule, slots, numbers
+        self.head = None
         if rule.needs_norms and rule.needs_global_sum and len(parts) > 1:
             head, rule = rule.split()
             self.head = head, head.slots(self.block[X]), head.h
@@ -111,66 +114,67 @@ class Run:
     def _leaf(self, rule, part):
         x = self.block[X, part]
         fixed = {} if self.limits is None else {"lower": self.limits[0][part], "upper": self.limits[1][part]}
-        given = {name: rule.hyper.get(name) for name in rule.slots_of}
-        own = {name: value for name, value in given.items() if isinstance(value, PerCoordinate)}
-        fixed |= {name: value.flat(self.block.shape[1], rule.name, name)[part] for name, value in own.items()}
+        hyper = {name: rule.hyper.get(name) for name in rule.slots_of}
+        arrays = {name: value for name, value in hyper.items() if isinstance(value, PerCoordinate)}
+        fixed |= {name: value.flat(self.block.shape[1], rule.name, name)[part] for name, value in arrays.items()}
         if rule.shape is not None:
             fixed = {name: values.reshape(rule.shape) for name, values in fixed.items()}
         return rule, x, self.block[G, part], rule.slots(x, **fixed), rule.h
 
     @property
     def flags(self):
-        """The flags that a compiled driver is made for: see `numbaopt.drivers.flags`."""
+        """The flags of the compiled driver for this run: see `numbaopt.drivers.flags`."""
         flags, recorder = flags_of(self.rule, self.skips_nonfinite), self.recorder
         if recorder is None:
             return flags
-        named = {"HISTORY": True, "HISTORY_X": recorder.pointed, "HISTORY_NUMBERS": bool(recorder.places)}
+        named = {"HISTORY": True, "HISTORY_X": recorder.keeps_points, "HISTORY_NUMBERS": bool(recorder.factors)}
         return flags.union(name for name, on in named.items() if on)
 
     @lazy
     def step(self):
-        """Return what does ``step(t, x, g, s, h)`` to all of it; compiled only for a driver that calls it."""
+        """Return ``step(t, x, g, s, h)`` for all leaves; it is compiled only for a driver that calls it."""
         kernels = [rule.kernel(x) for rule, x, *_ in self.leaves]
         if len(kernels) == 1:
             return kernels[0]
-        valued, head, leaves = self.rule.needs_value, self.head, self.leaves
+        needs_value, head, leaves = self.rule.needs_value, self.head, self.leaves
         if head is not None:
             head, slots, numbers = head
-            kernel, own = head.kernel(self.block[X]), self.block[G].copy()
-            bounds = np.cumsum([0, *(x.size for _, x, *_ in leaves)])
-            leaves = [(r, x, own[lo : lo + x.size], s, h) for lo, (r, x, _, s, h) in zip(bounds, leaves, strict=False)]
+            kernel, g_head = head.kernel(self.block[X]), self.block[G].copy()
+            offsets = np.cumsum([0, *(x.size for _, x, *_ in leaves)])
+            gradients = [g_head[lo : lo + x.size] for lo, (_, x, *_) in zip(offsets, leaves, strict=False)]
+            leaves = [(rule, x, g, s, h) for g, (rule, x, _, s, h) in zip(gradients, leaves, strict=True)]
 
-        def each(t, x, g, s, h):
+        def step_leaves(t, x, g, s, h):
             if head is not None:
-                own[:] = g
-                kernel(t, x, own, slots, numbers)
+                g_head[:] = g
+                kernel(t, x, g_head, slots, numbers)
                 t = head.gate(numbers, t)
                 if t is None:
                     return
             for kernel_leaf, (_, x_leaf, g_leaf, s_leaf, h_leaf) in zip(kernels, leaves, strict=True):
-                if valued:
+                if needs_value:
                     h_leaf[-1] = h[-1]
                 kernel_leaf(t, x_leaf, g_leaf, s_leaf, h_leaf)
 
-        return each
+        return step_leaves
 
     def arrays(self):
-        """Return all that a run is between two steps, beside counts of evaluations: arrays by name."""
+        """Return the state of the run between two steps, except counts of evaluations: arrays by name."""
         heads = [] if self.head is None else [self.head]
         states = [(s, h) for *_, s, h in (*self.leaves, *heads)]
-        named = {"block": self.block, "record": self.record[:SIZE]}  # a history may lie behind it
+        named = {"block": self.block, "record": self.record[:SIZE]}  # entries of a history may follow the record
         for i, (s, h) in enumerate(states):
             named |= {f"s{i}": s, f"h{i}": h}
         return named
 
     @property
     def has_reported_point(self):
-        """Whether the point to report is another than x."""
+        """Whether the point to report is not x."""
         return self.rule.has_reported_point or (self.head is not None and self.head[0].reports)
 
-    def settle(self):
-        """Look at the point that the rule reports, where that is not x: the answer, unless a better one was met."""
-        t, x = self.steps(int(self.record[NIT])), self.block[X]
+    def evaluate_reported(self):
+        """Evaluate the point that the rule reports, if that is not x; it is the solution, unless another is better."""
+        t, x = self.method_steps(int(self.record[NIT])), self.block[X]
         if not self.has_reported_point or not np.isfinite(x).all():
             return
         if self.rule.has_reported_point:
@@ -192,27 +196,27 @@ class Run:
 
     @property
     def skips_nonfinite(self):
-        """Whether what is not finite is passed over."""
+        """Whether evaluations that are not finite are skipped."""
         return bool(self.record[NONFINITE] != STOP)
 
-    def steps(self, t):
-        """Return the steps that the method has made after ``t``: of batches that were passed over it knows nothing."""
+    def method_steps(self, t):
+        """Return the number of steps of the method after ``t`` steps of the run, which include skipped batches."""
         return t if self.batches is None else t - int(self.record[NONFINITE_COUNT])
 
-    def done(self, t):
-        """Return the iterations done after ``t`` steps."""
+    def iterations_done(self, t):
+        """Return the number of iterations after ``t`` steps."""
         return t if self.iterations is None else self.iterations(self.h)
 
     @property
-    def at_leisure(self):
-        """Whether there is time to compile something."""
+    def has_time_to_compile(self):
+        """Whether there is enough time before the deadline to compile a driver."""
         return self.deadline is None or self.deadline - perf_counter() > COMPILING
 
-    def over(self, t):
-        """Return why to stop after ``t`` steps, if a limit is reached; let the watchers see."""
+    def check_run_limits(self, t):
+        """Call the watchers after ``t`` steps; return which limit has been reached, or `GO_ON`."""
         self.record[NFEV] = self.objective.nfev
         for watch in self.watchers:
             watch(self, t)
-        if stop := check_limits(self.done(t), self.record):
+        if stop := check_limits(self.iterations_done(t), self.record):
             return stop
         return MAXTIME if self.deadline is not None and perf_counter() >= self.deadline else GO_ON

@@ -1,9 +1,9 @@
 """The stopping test: one compiled pass after each evaluation, and the limits on iterations and evaluations.
 
-Every driver calls `check`, so all of them stop at the same step, with the same bits. SIMD lanes, too: `check` and
-`projected` contain no branch that depends on a value, so their text compiles for numbers and for lanes alike. What has
-to be written differently for lanes is in `numbaopt.many.simd_loop`: `select`, `largest_entry`, `largest_projected` and
-`keep_if`.
+Every driver calls `check`, so all drivers stop at the same step, with the same results bit for bit. This includes SIMD
+lanes: `check` and `projected` contain no branch that depends on a value, so their text compiles for numbers and for
+lanes. The functions that must be written differently for lanes are in `numbaopt.many.simd_loop`: `largest_entry`,
+`largest_projected` and `keep_if`; `select` is in `numbaopt.backends.simd`.
 """
 
 from typing import Any
@@ -14,37 +14,39 @@ from numba.extending import intrinsic
 
 from numbaopt.backends.cpu import jit
 
-# Rows of the block that a run works in.
+# Rows of the block of a run.
 X, G, BEST_X, BEST_G, LOWER, UPPER = range(6)
 
-# Entries of the record of a run, a float64 array in three parts. (An array and names of its entries: a structured
-# array would make each call of `check` from Python a tenth of a microsecond longer.)
+# Entries of the record of a run, a float64 array in three parts. (With a structured array, each call of `check` from
+# Python would take 0.1 microseconds longer.)
 #
-# The limits, which `set_limits` of `numbaopt.drivers.beginning` writes: gtol and ftol, also for a solver's iterations;
-# the largest counts of steps (or iterations) and evaluations; whether the latest point is the answer; the policy for
-# evaluations that are not finite. How many further evaluations one with a gradient takes, and the same where its value
-# is not finite. Of a solver: where its iterations, and the value at its latest iterate, lie in h.
+# The limits, which `numbaopt.drivers.beginning.set_limits` writes: gtol, ftol, and the ftol for the iterations of a
+# solver; the maximum numbers of steps (or iterations) and of evaluations; whether the result is the latest point; the
+# policy for evaluations that are not finite; the number of additional evaluations that an evaluation with a gradient
+# takes, and the same if its value is not finite; for a solver, the positions in h of its iterations and of the value at
+# its latest iterate.
 GTOL, FTOL, DONE_FTOL, MOST_NIT, MOST_NFEV, LATEST, NONFINITE, MORE, LESS, ITERATIONS, VALUE = range(11)
 LIMITS = slice(0, 11)
-# The counts of steps and evaluations; the epoch; the evaluations that were not finite, and how many of these came one
-# after another; a solver's iterations when they were last checked. Whether the method handles what is not finite.
+# The counts: steps and evaluations; the epoch; evaluations that were not finite, and how many of these were the latest
+# ones in a row; the iterations of a solver when they were last checked; whether the method handles evaluations that are
+# not finite.
 NIT, NFEV, EPOCH, NONFINITE_COUNT, IN_A_ROW, DONE, TOLERANT = range(11, 18)
-# The best value and the latest; the largest entry of the latest gradient; the value at a solver's iterate when it was
-# last checked; the sum of an epoch's losses, and their weight.
+# The values: the best and the latest value; the largest entry of the latest gradient; the value at the iterate of a
+# solver when it was last checked; the weighted sum of the losses of an epoch, and the sum of the weights.
 BEST, PREVIOUS, NORM, DONE_VALUE, SUM, WEIGHT = range(18, 24)
 SIZE = 24
 
-# Policies for an evaluation that is not finite, and how many in a row end a run.
+# Policies for evaluations that are not finite, and how many of these in a row are skipped.
 STOP, SKIP, SHRINK = range(3)
-ENOUGH = 50
+MAX_SKIPPED = 50
 
-# Why a run stops.
+# Reasons to stop; GO_ON means that there is none.
 GO_ON, GTOL_MET, FTOL_MET, BAD_FUN, BAD_JAC, BAD_X, MAXITER, MAXFEV, MAXTIME, STOPPED, EPOCHS_DONE, STALLED = range(12)
-RAISED = 12  # the objective raised an exception: one problem of many
+RAISED = 12  # the objective raised an exception, for one of many problems
 
 
 def new_record(tolerant=False, nonfinite=STOP):
-    """Return the record of a run that has not begun, without limits; a negative tolerance is never met."""
+    """Return the record of a new run without limits; a negative tolerance is never met."""
     record = np.zeros(SIZE)
     record[GTOL], record[FTOL], record[DONE_FTOL] = -1.0, -1.0, -1.0
     record[MOST_NIT], record[MOST_NFEV] = np.inf, np.inf
@@ -54,13 +56,13 @@ def new_record(tolerant=False, nonfinite=STOP):
 
 
 def _to_bits(context, a):
-    """Type `to_bits`: floats without a sign are ordered as the integers of the same bits, with NaN at the top."""
+    """Define `to_bits`: nonnegative floats are ordered like the integers with the same bits, and NaN is the largest."""
     integer = types.int32 if a == types.float32 else types.int64
     return integer(a), lambda cg, builder, sig, args: builder.bitcast(args[0], cg.get_value_type(integer))
 
 
 def _to_float(context, b):
-    """Type `to_float`, the inverse of `to_bits`."""
+    """Define `to_float`, the inverse of `to_bits`."""
     real = types.float32 if b == types.int32 else types.float64
     return real(b), lambda cg, builder, sig, args: builder.bitcast(args[0], cg.get_value_type(real))
 
@@ -75,15 +77,15 @@ else:
 
 @jit
 def select(condition, a, b):
-    """Return `a` if a condition holds and `b` otherwise."""
+    """Return `a` if a condition is true and `b` otherwise."""
     return a if condition else b
 
 
 @jit
 def largest_entry(g):
-    """Return the largest absolute value in g; NaN if one is NaN.
+    """Return the largest absolute value in g; NaN if an entry is NaN.
 
-    It is found among integers: that loop is vectorized, and a maximum of floats that propagates NaN is not.
+    The loop compares integers because it is then vectorized, unlike a maximum of floats that propagates NaN.
     """
     top = to_bits(g.dtype.type(0))
     for i in range(g.size):
@@ -95,14 +97,14 @@ def largest_entry(g):
 
 @jit
 def projected(x, g, lower, upper):
-    """Return one entry of the projected gradient: what a step along it can change x by without leaving the bounds."""
+    """Return an entry of the projected gradient: g, limited to the distance from x to the bound in direction -g."""
     down, up = x - upper, x - lower
     return select(g < 0.0, select(g <= down, down, g), select(g >= up, up, g))
 
 
 @jit
 def largest_projected(x, g, box):
-    """Return the largest absolute value in the projected gradient; NaN if one is NaN."""
+    """Return the largest absolute value in the projected gradient; NaN if an entry is NaN."""
     top = to_bits(g.dtype.type(0))
     for i in range(g.size):
         size = to_bits(abs(projected(x[i], g[i], box[0, i], box[1, i])))
@@ -113,7 +115,7 @@ def largest_projected(x, g, box):
 
 @jit
 def keep_if(better, f, x, g, best, record):
-    """Keep a point if it is better; its gradient, too, where there is a row for it."""
+    """Store a point as the best one if it is better, and its gradient if there is a row for it."""
     if better:
         record[BEST] = f
         for i in range(x.size):
@@ -125,14 +127,16 @@ def keep_if(better, f, x, g, best, record):
 
 @jit
 def check(f, x, g, best, box, record):
-    """Judge the evaluation ``f, g`` at ``x``; keep the point if it is the best, or if the latest is wanted.
+    """Test whether to stop after the evaluation ``f, g`` at ``x``; store the point if it is the best.
+
+    If the result is to be the latest point, every finite point is stored.
 
     Parameters
     ----------
     f : float
     x, g : ndarray, shape (n,)
     best : ndarray, shape (1 or 2, n)
-        Where the best point is kept, and its gradient.
+        Overwritten with the best point and its gradient.
     box : ndarray, shape (0 or 2, n)
         The bounds, if there are any.
     record : ndarray
@@ -140,7 +144,7 @@ def check(f, x, g, best, box, record):
     Returns
     -------
     int
-        `GO_ON`, or why to stop.
+        The reason to stop, or `GO_ON`.
     """
     norm = largest_entry(g)
     finite = (abs(f) < np.inf) & (norm < np.inf)
@@ -159,7 +163,7 @@ def check(f, x, g, best, box, record):
 
 @jit
 def check_from_python(f, block, record):
-    """`check` for callers in Python, for whom each further argument costs 50 ns."""
+    """Call `check`; a call from Python takes 50 ns less for each argument that it does not have."""
     return check(f, block[X], block[G], block[BEST_X:LOWER], block[LOWER:], record)
 
 
@@ -171,13 +175,13 @@ def gradient_norm(x, g, box):
 
 @jit
 def begin_trials(f, record):
-    """Take note of a solver's start: from then on evaluations are trials, also those that are not finite."""
+    """Record the start of a solver; all further evaluations are trials, which need not be finite."""
     record[TOLERANT], record[DONE], record[DONE_VALUE] = 1.0, 0.0, f
 
 
 @jit
 def check_limits(done, record):
-    """Return which limit ends a run after so many steps, or iterations of a solver; `GO_ON` if none."""
+    """Return the limit that is reached after ``done`` steps, or iterations of a solver; `GO_ON` if there is none."""
     if done >= record[MOST_NIT]:
         return MAXITER
     if record[NFEV] >= record[MOST_NFEV]:
@@ -187,7 +191,7 @@ def check_limits(done, record):
 
 @jit
 def check_iteration(h, record):
-    """Judge a solver's latest iteration once it is done; the evaluations in between are trials."""
+    """Test whether to stop after an iteration of a solver; return `GO_ON` after a trial within an iteration."""
     done, new, old = h[int(record[ITERATIONS])], h[int(record[VALUE])], record[DONE_VALUE]
     if done == record[DONE]:
         return GO_ON
@@ -199,9 +203,9 @@ def check_iteration(h, record):
 
 @jit
 def skip_nonfinite(f, x, g, best, record):
-    """Return whether the evaluation ``f, g`` at ``x`` is not finite and is to be skipped.
+    """Return whether to skip the evaluation ``f, g`` at ``x`` because it is not finite.
 
-    With the policy "shrink" x moves half way back to the best point.
+    With the policy "shrink", x moves halfway back to the best point.
     """
     finite = abs(f) < np.inf
     for i in range(g.size):
@@ -209,7 +213,7 @@ def skip_nonfinite(f, x, g, best, record):
     if finite:
         record[IN_A_ROW] = 0.0
         return False
-    if record[IN_A_ROW] >= ENOUGH:
+    if record[IN_A_ROW] >= MAX_SKIPPED:
         return False
     record[IN_A_ROW] += 1.0
     record[NONFINITE_COUNT] += 1.0
@@ -223,5 +227,5 @@ def skip_nonfinite(f, x, g, best, record):
 
 @jit
 def skip_nonfinite_from_python(f, block, record):
-    """`skip_nonfinite` for callers in Python."""
+    """Call `skip_nonfinite` with the rows of a block, from Python."""
     return skip_nonfinite(f, block[X], block[G], block[BEST_X:LOWER], record)

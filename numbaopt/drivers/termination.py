@@ -1,4 +1,4 @@
-"""The end of a run, in compiled code for every driver: the answer, the status, the counts."""
+"""The end of a run, in compiled code for every driver: the solution, the status, and the counts."""
 
 import numpy as np
 
@@ -25,20 +25,20 @@ from numbaopt.drivers.stopping import (
     G,
 )
 
-STATUS = (4, 0, 0, 3, 3, 3, 1, 1, 2, 99, 0, 6, 7)  # of each reason to stop; 4 for none: the run was broken off
+STATUS = (4, 0, 0, 3, 3, 3, 1, 1, 2, 99, 0, 6, 7)  # of each reason to stop; 4 for `GO_ON`: the run was interrupted
 OVERSHOT = 5
-# Columns of the table of many problems. LATEST_VALUE is the last value, or the first entry of the gradient that is not
-# finite; LARGEST is the gradient's largest entry, or the place of that entry.
+# Columns of the table of many problems. LATEST_VALUE is the last value and LARGEST the largest entry of the gradient;
+# if an entry of the gradient is not finite, they are the value and the index of the first such entry.
 FUN, CODE, STEPS, EVALUATIONS, GRADIENTS, REASON, LATEST_VALUE, LARGEST, SKIPPED = range(9)
 COLUMNS = 9
 
-# Entries of a worker's cursor: the problem at hand, the one after its last, and whether that at hand has begun.
+# Entries of the cursor of a worker: the current problem, the end of its chunk, and whether the current one has started.
 AT, END, BEGUN = range(3)
 
 
 @jit
 def finite(x):
-    """Tell whether all entries are finite."""
+    """Return whether all entries are finite."""
     for i in range(x.size):
         if not abs(x[i]) < np.inf:
             return False
@@ -47,21 +47,21 @@ def finite(x):
 
 @jit
 def check_x(stop, is_finite):
-    """Return the reason to stop, given whether x is finite: it may not be although value and gradient are."""
+    """Return the reason to stop, or `BAD_X` if x is not finite, which is possible even if the evaluation is."""
     return stop if is_finite or stop == BAD_FUN or stop == BAD_JAC else BAD_X
 
 
 @jit
 def answer(record):
-    """Return the value at the best point (or the latest, if that is wanted), and the row of its gradient."""
+    """Return the value at the best point, or at the latest point if that is the result, and the row of its gradient."""
     if record[BEST] < np.inf:
         return record[BEST], BEST_G
-    return record[PREVIOUS], G  # not even the start was finite
+    return record[PREVIOUS], G  # no evaluation was finite
 
 
 @jit
 def status_of(stop, fun, record):
-    """Return the status: `OVERSHOT` for a tolerance that was met at a much worse point than the best."""
+    """Return the status: `OVERSHOT` if a tolerance was met at a much worse point than the best one."""
     code = STATUS[stop]
     if code == 0 and record[ITERATIONS] == 0 and record[PREVIOUS] - fun > 1e-6 * max(1.0, abs(fun)):
         return OVERSHOT
@@ -70,7 +70,7 @@ def status_of(stop, fun, record):
 
 @jit
 def iterations_of(stop, h, record):
-    """Return the number of steps, or of a solver's iterations, the last of which a tolerance may have cut short."""
+    """Return the number of steps, or of iterations of a solver; a trial point that meets gtol ends an iteration."""
     if record[ITERATIONS] == 0:
         return int(record[NIT])
     return int(h[int(record[ITERATIONS])]) + (1 if stop == GTOL_MET and record[NIT] > 0 else 0)
@@ -78,14 +78,14 @@ def iterations_of(stop, h, record):
 
 @jit
 def summary(stop, h, record):
-    """Return what a run came to: the value, the row of the gradient, the status and the iterations."""
+    """Return the value, the row of the gradient, the status and the number of iterations."""
     fun, row = answer(record)
     return fun, row, status_of(stop, fun, record), iterations_of(stop, h, record)
 
 
 @jit
 def keep_reported(f, point, gradient, block, record):
-    """Keep the point that a method reports: it is the answer, unless a better one was met."""
+    """Store the point that a method reports as the best one, unless an earlier point is better."""
     if f < record[BEST] or (record[LATEST] != 0.0 and abs(f) < np.inf):
         record[BEST] = f
         for i in range(block.shape[1]):
@@ -96,14 +96,14 @@ def keep_reported(f, point, gradient, block, record):
 
 @jit
 def evaluations(f, record):
-    """Return how many evaluations of the objective one with a gradient took that gave this value."""
+    """Return the number of evaluations of the objective that an evaluation with a gradient and this value took."""
     return 1.0 + (record[MORE] if abs(f) < np.inf else record[LESS])
 
 
 @jit
 def finish(stop, b, block, h, record, points, slopes, table):
-    """Keep what problem ``b`` of many came to."""
-    stalled = stop == STALLED  # at a step without an evaluation
+    """Store the result of problem ``b`` of many."""
+    stalled = stop == STALLED  # then the last step had no evaluation
     stop = check_x(stop, finite(block[BEST_X]))
     fun, row, code, nit = summary(stop, h, record)
     for i in range(block.shape[1]):

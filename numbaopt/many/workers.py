@@ -10,7 +10,7 @@ from numba import types
 from numbaopt.backends.cpu import kernel, signature
 from numbaopt.common.per_coordinate import PerCoordinate
 from numbaopt.drivers.beginning import evaluate_start, prepare_problem
-from numbaopt.drivers.compiled_loop import SLICE, array_types, paced, run_full_batch
+from numbaopt.drivers.compiled_loop import SLICE, array_types, next_chunk, run_full_batch
 from numbaopt.drivers.specialize import driver_of
 from numbaopt.drivers.stopping import (
     BAD_JAC,
@@ -169,8 +169,8 @@ class ThreadPool:
         self.took(seconds)
         here = threading.current_thread()
         if self._others and here not in self._others:  # Ctrl-C arrives in this one, and compiling would delay it
-            self.drive.spent(seconds)
-        elif self.drive.spent(seconds) and not self.over and self._compiling.acquire(blocking=False):
+            self.drive.add_time(seconds)
+        elif self.drive.add_time(seconds) and not self.over and self._compiling.acquire(blocking=False):
             try:
                 self._compiler = here
                 if self.simd is None and not self.drive.exact:
@@ -240,7 +240,7 @@ class Worker:
             self._keep(cursor, RAISED)
         seconds = perf_counter() - began
         if left <= 0:
-            self.budget = paced(self.budget, seconds, threads.run.deadline)
+            self.budget = next_chunk(self.budget, seconds, threads.run.deadline)
         threads.spent(seconds)
 
     def _keep(self, cursor, stop):
@@ -265,7 +265,7 @@ class Worker:
                 starts, limits, numbers, template, threads.flat, args, pool, *results, cursor, self.chunk
             )
             if left <= 0:
-                self.chunk = paced(self.chunk, perf_counter() - began, threads.run.deadline)
+                self.chunk = next_chunk(self.chunk, perf_counter() - began, threads.run.deadline)
             again = pool.again[: pool.state[OVER]].tolist()
             threads.took(perf_counter() - began)
         except Exception:  # raised by some problem: solving them alone will show by which

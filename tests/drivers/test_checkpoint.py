@@ -301,21 +301,27 @@ def saved(tmp_path_factory):
 @pytest.mark.parametrize(
     "other, said",
     [
-        ({"method": "sgd"}, "another problem: the method is adam there and sgd here. Leave"),
-        ({"method": numbaopt.adam(lr=0.2)}, "hyperparameter lr is 0.1 there and 0.2 here. Leave"),
-        ({"method": numbaopt.adam(lr=np.linspace(0.1, 0.2, 4))}, "hyperparameter lr is 0.1 there and [0.1"),
-        ({"bounds": [(-1, 2)] * 3 + [(-1, 3)]}, "upper[3] of the bounds is 2.0 there and 3.0 here"),
-        ({"bounds": None}, "another problem: bounds is 'given' there and None here. Leave"),
-        ({"seed": 12}, "seed is 11 there and 12 here"),
-        ({"batch_size": 9}, "batch_size is 8 there and 9 here"),
-        ({"drop_last": True}, "the rows of an epoch is 50 there and 48 here"),
-        ({"shuffle": False}, "shuffle is True there and False here"),
-        ({"data": (DATA[0][:49], DATA[1][:49])}, "data is 50 rows there and 49 rows here"),
-        ({"data": [DATA], "batch_size": None, "seed": None}, "data is 50 rows there and a stream here"),
-        ({"jac": "2-point"}, "jac is inplace there and 2-point here"),
-        ({"x0": np.zeros(4, "f4")}, "the dtype of x0 is float64 there and float32 here"),
-        ({"x0": np.zeros((2, 2))}, "the structure of x0 is ['x0: (4,)'] there and ['x0: (2, 2)'] here"),
-        ({"x0": np.zeros(5), "bounds": [(-1, 2)] * 5}, "the size of x0 is 4 there and 5 here"),
+        ({"method": "sgd"}, "another problem: the method is adam in the checkpoint and sgd in this call. Omit"),
+        ({"method": numbaopt.adam(lr=0.2)}, "hyperparameter lr is 0.1 in the checkpoint and 0.2 in this call. Omit"),
+        ({"method": numbaopt.adam(lr=np.linspace(0.1, 0.2, 4))}, "hyperparameter lr is 0.1 in the checkpoint and [0.1"),
+        ({"bounds": [(-1, 2)] * 3 + [(-1, 3)]}, "upper[3] of the bounds is 2.0 in the checkpoint and 3.0 in this call"),
+        ({"bounds": None}, "another problem: bounds is 'given' in the checkpoint and None in this call. Omit"),
+        ({"seed": 12}, "seed is 11 in the checkpoint and 12 in this call"),
+        ({"batch_size": 9}, "batch_size is 8 in the checkpoint and 9 in this call"),
+        ({"drop_last": True}, "the rows of an epoch is 50 in the checkpoint and 48 in this call"),
+        ({"shuffle": False}, "shuffle is True in the checkpoint and False in this call"),
+        ({"data": (DATA[0][:49], DATA[1][:49])}, "data is 50 rows in the checkpoint and 49 rows in this call"),
+        (
+            {"data": [DATA], "batch_size": None, "seed": None},
+            "data is 50 rows in the checkpoint and a stream in this call",
+        ),
+        ({"jac": "2-point"}, "jac is inplace in the checkpoint and 2-point in this call"),
+        ({"x0": np.zeros(4, "f4")}, "the dtype of x0 is float64 in the checkpoint and float32 in this call"),
+        (
+            {"x0": np.zeros((2, 2))},
+            "the structure of x0 is ['x0: (4,)'] in the checkpoint and ['x0: (2, 2)'] in this call",
+        ),
+        ({"x0": np.zeros(5), "bounds": [(-1, 2)] * 5}, "the size of x0 is 4 in the checkpoint and 5 in this call"),
     ],
 )
 def test_another_problem(saved, other, said):
@@ -328,7 +334,7 @@ def test_another_problem(saved, other, said):
     before = path.read_bytes()
     with pytest.raises(ValueError) as caught:
         minimize(never, given.pop("x0"), checkpoint=path, resume=True, **given)
-    for part in (str(path), "of another problem", said, "Leave out resume"):
+    for part in (str(path), "of another problem", said, "Omit resume"):
         assert part.replace("'given'", "given") in str(caught.value)
     assert path.read_bytes() == before
 
@@ -387,15 +393,19 @@ def test_what_is_not_a_checkpoint_is_neither_read_nor_overwritten(tmp_path):
     [
         ({"resume": "nowhere"}, FileNotFoundError, "there is no checkpoint '.*nowhere' to resume from"),
         ({"resume": "nowhere", "checkpoint": "other"}, FileNotFoundError, "there is no checkpoint"),
-        ({"resume": True}, ValueError, "resume=True is for the path in checkpoint"),
-        ({"resume": 3.5}, TypeError, "resume is a path, or True for that in checkpoint, not 3.5"),
-        ({"checkpoint": 3.5}, TypeError, "checkpoint is a path, not 3.5"),
+        ({"resume": True}, ValueError, "resume=True requires checkpoint"),
+        ({"resume": 3.5}, TypeError, "resume must be a path, or True to resume from checkpoint, not 3.5"),
+        ({"checkpoint": 3.5}, TypeError, "checkpoint must be a path, not 3.5"),
         ({"checkpoint": "no/where"}, FileNotFoundError, "cannot be written: no file can be created in its directory"),
         ({"checkpoint": "."}, ValueError, "is not a regular file and will not be overwritten"),
-        ({"checkpoint": "run", "checkpoint_every": -1}, ValueError, "checkpoint_every, in seconds, is at least 0"),
-        ({"checkpoint": "run", "checkpoint_every": np.nan}, ValueError, "checkpoint_every, in seconds, is at least 0"),
-        ({"checkpoint": "run", "checkpoint_every": "1"}, TypeError, "checkpoint_every is a number of seconds"),
-        ({"checkpoint_every": 1}, ValueError, "checkpoint_every without checkpoint"),
+        ({"checkpoint": "run", "checkpoint_every": -1}, ValueError, "checkpoint_every, in seconds, must be at least 0"),
+        (
+            {"checkpoint": "run", "checkpoint_every": np.nan},
+            ValueError,
+            "checkpoint_every, in seconds, must be at least 0",
+        ),
+        ({"checkpoint": "run", "checkpoint_every": "1"}, TypeError, "checkpoint_every must be a number of seconds"),
+        ({"checkpoint_every": 1}, ValueError, "checkpoint_every has no effect without checkpoint"),
     ],
 )
 def test_what_cannot_be_is_said_before_anything_runs(tmp_path, monkeypatch, given, error, said):
@@ -406,7 +416,7 @@ def test_what_cannot_be_is_said_before_anything_runs(tmp_path, monkeypatch, give
 
 
 def test_data_that_can_be_gone_through_once(tmp_path):
-    with pytest.raises(ValueError, match="data can be gone through once, so a run cannot be taken up again"):
+    with pytest.raises(ValueError, match="data can be iterated over only once, so the run could not be resumed"):
         minimize(squares, np.zeros(4), (UNSET,), jac="inplace", data=iter([DATA]), checkpoint=tmp_path / "run")
 
 

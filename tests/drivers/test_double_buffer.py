@@ -146,14 +146,14 @@ def test_rows_that_have_changed_their_parts_are_put_in_their_places():
         block = np.arange(24.0).reshape(4, 6)
         rows = object.__new__(double_buffer.DoubleBuffer)
         rows._points, rows._slopes = (block[X], block[BEST_X], np.arange(24.0, 30)), (block[G], block[BEST_G])
-        rows._place, rows._kept = np.array([*points, *slopes]), np.array([[kept], [1]])
+        rows._row_of, rows._is_best = np.array([*points, *slopes]), np.array([[kept], [1]])
         wanted = [rows._points[points[0]], rows._slopes[slopes[0]]]
         wanted += wanted if kept else [rows._points[points[1]], rows._slopes[slopes[1]]]
         wanted = np.array(wanted)
         for _ in range(2):  # the second time nothing is left to do
-            rows.settle()
+            rows.restore_rows()
             np.testing.assert_array_equal(block[[X, G, BEST_X, BEST_G]], wanted)
-        assert rows._place.tolist() == [0, 1, 2, 0, 1] and rows._kept[0] == 0
+        assert rows._row_of.tolist() == [0, 1, 2, 0, 1] and rows._is_best[0] == 0
 
 
 @pays

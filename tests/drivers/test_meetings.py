@@ -208,7 +208,7 @@ def test_a_checkpoint_tells_complex_arrays_from_real_ones(tmp_path):
 def test_what_is_done_about_batches_that_are_not_finite_is_part_of_the_problem(tmp_path):
     given = {"data": samples(), "batch_size": 4, "seed": 0, "jac": slope}
     minimize(misfit, np.zeros(2), options={"nonfinite": "skip", "maxiter": 3}, checkpoint=tmp_path / "run", **given)
-    with pytest.raises(ValueError, match="nonfinite is skip there and stop here"):
+    with pytest.raises(ValueError, match="nonfinite is skip in the checkpoint and stop in this call"):
         minimize(misfit, np.zeros(2), resume=tmp_path / "run", **given)
 
 

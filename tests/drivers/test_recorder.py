@@ -199,9 +199,9 @@ def test_a_history_is_a_dict_that_prints_short():
 
 
 def test_refused():
-    with pytest.raises(ValueError, match="history is True, False, or 'x'"):
+    with pytest.raises(ValueError, match="history must be True, False, or 'x'"):
         minimize(plainly, ROSENBROCK.x0, jac="inplace", options={"history": "points"})
-    with pytest.raises(TypeError, match="progress is True or False"):
+    with pytest.raises(TypeError, match="progress must be True or False"):
         minimize(plainly, ROSENBROCK.x0, jac="inplace", options={"progress": "bar"})
     with pytest.raises(ValueError, match="history is for one problem"):
         minimize_many(plainly, np.zeros((3, 2)), jac="inplace", options={"history": True})
@@ -277,7 +277,7 @@ def test_a_bar_on_a_terminal():
 def test_a_bar_of_a_method_without_a_learning_rate(monkeypatch):
     pytest.importorskip("tqdm")
     words = []
-    monkeypatch.setattr(Bar, "__init__", lambda self, wanted: vars(self).update(_bar=None, seen=True))
+    monkeypatch.setattr(Bar, "__init__", lambda self, wanted: vars(self).update(_bar=None, is_shown=True))
     monkeypatch.setattr(Bar, "draw", lambda self, done, total, unit, say, last=False: words.append(say()))
     given = {"jac": "inplace", "options": {"progress": True, "maxiter": 5}}
     for method in ("lbfgs", adam(lr=np.array([0.1, 0.2]))):

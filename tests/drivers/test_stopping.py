@@ -188,7 +188,7 @@ def test_x_that_overflows_goes_back_to_the_best_point():
 
 
 def test_what_cannot_be():
-    with pytest.raises(ValueError, match=r"nonfinite is 'stop', 'skip', 'shrink', not 'shrnk'.*shrink"):
+    with pytest.raises(ValueError, match=r"nonfinite must be one of 'stop', 'skip', 'shrink', not 'shrnk'.*shrink"):
         minimize(lambda x: (x @ x, 2 * x), [1.0], jac=True, options={"nonfinite": "shrnk"})
     with pytest.raises(ValueError, match="not None"):
         minimize(lambda x: (x @ x, 2 * x), [1.0], jac=True, options={"nonfinite": None})

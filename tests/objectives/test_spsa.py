@@ -232,7 +232,7 @@ def test_limits_and_fixed_variables():
         ({"options": {"spsa_c": 0.0}}, "spsa_c, .* not 0.0"),
         ({"options": {"spsa_c": np.inf}}, "spsa_c, .* not inf"),
         ({"options": {"spsa_gamma": -1}}, "spsa_gamma, .* not -1.0"),
-        ({"options": {"spsa_gamma": np.nan}}, "spsa_gamma is NaN"),
+        ({"options": {"spsa_gamma": np.nan}}, "spsa_gamma must be a number, not NaN"),
         ({"options": {"spsa_a": 1}}, "has no option 'spsa_a'"),
         ({"options": {"spsa_c": 0.1}, "jac": None, "seed": None}, "spsa_c is for jac='spsa'"),
         ({"options": {"spsa_gamma": 0.1}, "jac": "2-point", "seed": None}, "spsa_gamma is for jac='spsa'"),

@@ -343,5 +343,5 @@ def test_invalid_arguments(arguments, error, text):
 
 
 def test_the_option_is_true_or_false():
-    with pytest.raises(TypeError, match="check_grad is True or False, not 'yes'"):
+    with pytest.raises(TypeError, match="check_grad must be True or False, not 'yes'"):
         minimize(squares, X, jac=True, options={"check_grad": "yes"})
