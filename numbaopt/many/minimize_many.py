@@ -1,4 +1,4 @@
-"""Thousands of problems of one kind in one call: in parallel, in compiled code, each with its own result."""
+"""`minimize_many`: thousands of similar problems in one call, in parallel and in compiled code."""
 
 from collections.abc import Callable, Mapping
 from time import perf_counter
@@ -41,7 +41,7 @@ def minimize_many(
     *,
     threads: int | None = None,
 ) -> ManyResult:
-    """Minimize many functions that differ in their starting points and their data: thousands of small fits, say.
+    """Minimize many functions that differ in their starting points and their data, such as thousands of small fits.
 
     Problem ``b`` is ``minimize(fun, X0[b], args=(data[0][b], data[1][b], ..., *args), method, jac, ...)`` and has the
     same result, bit for bit. A problem that fails does not affect the others.
@@ -69,7 +69,7 @@ def minimize_many(
     tol : float, optional
         The same as ``options["gtol"]``.
     callback : callable, optional
-        Called some twenty times a second, as ``callback(intermediate_result)`` with the attributes ``done`` and
+        Called about twenty times a second, as ``callback(intermediate_result)`` with the attributes ``done`` and
         ``total``, numbers of problems. StopIteration ends the run.
     options : dict, optional
         As in `minimize`. A hyperparameter may be an array of B numbers, one for each problem. ``maxtime`` limits the
@@ -115,7 +115,7 @@ def minimize_many(
     threads = numba.get_num_threads() if threads is None else whole(threads, "threads", 1)
     disp, progress = many.settings.options["disp"], many.settings.options["progress"]
     watch = _Watch(callback, many.total, disp, progress)
-    spent = many.check_gradient() if many.settings.options["check_grad"] else (0, 0)
+    check_counts = many.check_gradient() if many.settings.options["check_grad"] else (0, 0)
     many.begin()
     try:
         many.solve(threads, watch)
@@ -128,30 +128,31 @@ def minimize_many(
         error = result.errors[0]
         error.add_note(f"This is the exception of the first problem; all {many.total} problems raised one.")
         raise error
-    result.nfev[0] += spent[0]
-    result.njev[0] += spent[1]
+    result.nfev[0] += check_counts[0]
+    result.njev[0] += check_counts[1]
     if disp:
         print(result.message)
     return result
 
 
 class _Many:
-    """Many problems, read once; parameters as in `minimize_many`."""
+    """The problems of one call; the parameters are those of `minimize_many`."""
 
     def __init__(self, fun, X0, args, data, method, jac, bounds, tol, options):
         self.starts = read_starts(X0)
         self.total, self.shape = len(self.starts), self.starts.shape[1:]
         self.rows = read_rows(data, self.total)
         if is_scipys(method):
-            raise ValueError(f"SciPy's {method} takes one problem at a time: see minimize. Here use lbfgs, for example")
+            text = f"SciPy's {method} solves one problem at a time: use minimize"
+            raise ValueError(f"{text}, or a method of numbaopt, such as lbfgs")
         if is_spsa(jac):
-            raise ValueError("jac='spsa' is for minimize, where each problem can have its own seed")
+            raise ValueError("jac='spsa' is for minimize, in which each problem can have its own seed")
         rule = find(method)
         hyper, others, unknown = split(rule, options)
         refuse(rule, unknown)
         self.settings, self.tol, self.others = Settings(others, tol), tol, others
         if self.settings.options["history"]:
-            raise ValueError("history is for one problem, in minimize; minimize_many has no histories")
+            raise ValueError("history is an option of minimize only; minimize_many does not record histories")
         arrays = [name for name in hyper if np.ndim(hyper[name])]
         self.values = {name: read_values(rule, name, hyper.pop(name), self.total) for name in arrays}
         self.rule = rule(**hyper, **{name: values[0] for name, values in self.values.items()})
@@ -165,11 +166,11 @@ class _Many:
         self.table = ResultTable(self.starts.reshape(self.total, -1))
 
     def begin(self):
-        """Start the clock, and allocate the memory of a run."""
+        """Start the clock, and allocate the memory of one run."""
         self.run = Run(self.objective, self.bounded_rule, self.problem.bounds, self.settings.options)
 
     def check_gradient(self):
-        """Compare the gradient of the first problem with differences; return the evaluations that this took."""
+        """Check the gradient of the first problem by finite differences; return the evaluations that this took."""
         from numbaopt.objectives.check.gradient_check import check_first
 
         first = Problem(self.problem.fun, self.starts[0], self._args(0), self.problem.jac)
@@ -179,7 +180,7 @@ class _Many:
         return objective.spent
 
     def _args(self, b):
-        """Return the rows of data of one problem, and what all have."""
+        """Return the arguments of one problem: its rows of data, and the arguments that all problems share."""
         return (*(np.copy(array[b])[()] for array in self.rows), *self.problem.args)
 
     def solve(self, threads, watch):
@@ -194,18 +195,18 @@ class _Many:
 
     def _solve_in_python(self, watch):
         """Solve one problem after another."""
-        once = ("check_grad", "disp", "progress", "maxtime")  # options of the whole call
-        settings = Settings({name: value for name, value in self.others.items() if name not in once}, self.tol)
+        of_call = ("check_grad", "disp", "progress", "maxtime")  # these apply to the whole call
+        settings = Settings({name: value for name, value in self.others.items() if name not in of_call}, self.tol)
         last = perf_counter()
         for b, start in enumerate(self.table.points.copy()):
             if not np.isfinite(start).all():
                 self.table.mark(b, BAD_X)
                 continue
             try:
-                self.table.take(b, self._minimize(b, settings))
+                self.table.store(b, self._minimize(b, settings))
             except Exception as error:
-                if hasattr(error, "result"):  # how far it had come
-                    self.table.take(b, error.result)
+                if hasattr(error, "result"):  # the result so far
+                    self.table.store(b, error.result)
                     del self.table.messages[b]
                 self.table.errors[b] = error
                 self.table.mark(b, RAISED)
@@ -232,16 +233,16 @@ class _Many:
 
 
 class _Watch:
-    """Show a progress bar and call a callback, some twenty times a second."""
+    """Shows a progress bar and calls the callback, about twenty times a second."""
 
     def __init__(self, callback, total, disp, progress):
         if callback is not None and not callable(callback):
-            raise TypeError(f"callback is a function of intermediate_result, not {describe(callback)}")
+            raise TypeError(f"callback must be a function of intermediate_result, not {describe(callback)}")
         self.callback, self.total = callback, total
         self.bar = Bar(progress) if progress or disp else None
 
     def __call__(self, done):
-        """Report how many problems are done; return whether to stop."""
+        """Report how many problems are solved; return whether to stop."""
         if self.bar is not None:
             self.bar.draw(done, self.total, "problems", last=done == self.total)
         if self.callback is None:

@@ -1,4 +1,4 @@
-"""The result of many problems: arrays with one entry each, and one result on request."""
+"""The result of many problems: arrays with an entry for each problem, and on request the result of one problem."""
 
 from types import SimpleNamespace
 from typing import Any, overload
@@ -29,10 +29,10 @@ ENDED = {
     0: "met a tolerance",
     1: "ran out of iterations or evaluations",
     2: "ran out of time",
-    3: "met what is not finite",
+    3: "reached a value that is not finite",
     4: "were not finished",
     5: "met a tolerance, but at a worse point than x",
-    6: "found no lower point, as at working precision",
+    6: "found no lower point within working precision",
     7: "raised an exception",
     99: "were not finished when the callback raised StopIteration",
 }
@@ -44,13 +44,13 @@ class ResultTable:
     Attributes
     ----------
     points, slopes : ndarray, shape (B, n)
-        Best points, at first the starts; gradients.
+        The best points, initially the starts, and the gradients there.
     table : ndarray, shape (B, 9)
         The rest of each result: columns by the names in `numbaopt.drivers.termination`.
     errors : dict
-        What the objective raised, by the number of the problem.
+        The exceptions that the objective raised, by the number of the problem.
     messages : dict
-        Messages that are known already.
+        The messages of problems that were solved in Python, by the number of the problem.
     """
 
     def __init__(self, starts):
@@ -60,8 +60,8 @@ class ResultTable:
         self.table[:, [FUN, LATEST_VALUE, LARGEST]], self.table[:, CODE] = np.nan, STATUS[GO_ON]
         self.errors, self.messages = {}, {}
 
-    def take(self, b, result):
-        """Keep a `Result`."""
+    def store(self, b, result):
+        """Store the `Result` of problem ``b``."""
         self.points[b], self.slopes[b] = np.ravel(result.x), np.ravel(result.jac)
         row = self.table[b]
         row[FUN], row[CODE], row[STEPS] = result.fun, result.status, result.nit
@@ -70,11 +70,11 @@ class ResultTable:
         self.messages[b] = result.message
 
     def mark(self, b, stop):
-        """Keep why a problem, or a slice of them, ended before it began."""
+        """Store the reason why a problem, or a slice of problems, stopped."""
         self.table[b, REASON], self.table[b, CODE] = stop, STATUS[stop]
 
     def result(self, shape, run, box):
-        """Return the `ManyResult`; ``run`` is of a problem like these, ``box`` has the bounds of all, or is None."""
+        """Return the `ManyResult`, given the `Run` of one such problem, and the bounds of all problems or None."""
         limits = {"record": run.record, "ftol": run.ftol, "maxtime": run.maxtime}
         limits |= {"maxiter": run.maxiter, "maxfev": run.maxfev}
         code, boxed, fixed = self.table[:, CODE].astype(int), np.zeros(1, bool), np.zeros(1, bool)
@@ -82,8 +82,8 @@ class ResultTable:
             same = box[0] == box[1]
             boxed, fixed = np.isfinite(box).any((0, 2)), same.all(1)
             if run.objective.jac in (None, "2-point", "3-point"):
-                self.slopes[np.broadcast_to(same, self.slopes.shape)] = np.nan  # not evaluated there
-        whole = ManyResult(
+                self.slopes[np.broadcast_to(same, self.slopes.shape)] = np.nan  # these entries were not evaluated
+        result = ManyResult(
             message=_summary(code),
             success=code == 0,
             status=code,
@@ -96,13 +96,13 @@ class ResultTable:
             errors=dict(sorted(self.errors.items())),
         )
         if run.record[NONFINITE] != STOP:
-            whole.nonfinite = self.table[:, SKIPPED].astype(int)
-        object.__setattr__(whole, "_told", (self.table, self.messages, limits, boxed, fixed))
-        return whole
+            result.nonfinite = self.table[:, SKIPPED].astype(int)
+        object.__setattr__(result, "_details", (self.table, self.messages, limits, boxed, fixed))
+        return result
 
 
 class ManyResult(Result):
-    """What many problems came to: arrays whose first axis is the problem.
+    """The results of many problems: arrays whose first axis enumerates the problems.
 
     ``result[b]`` is the `Result` of problem ``b``, with a message of its own.
 
@@ -113,11 +113,11 @@ class ManyResult(Result):
     fun : ndarray of float64, shape (B,)
     success : ndarray of bool, shape (B,)
     status, nit, nfev, njev : ndarray of int, shape (B,)
-        As in `Result`; status 7: an exception.
+        As in `Result`; status 7 means that the objective raised an exception.
     message : str
-        How many ended how.
+        A summary of how many problems stopped for which reason.
     errors : dict
-        What the objective raised, by the number of the problem.
+        The exceptions that the objective raised, by the number of the problem.
 
     Examples
     --------
@@ -148,47 +148,47 @@ class ManyResult(Result):
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
             if not -len(self) <= key < len(self):
-                raise IndexError(f"there is no problem {key}: there are {len(self)}, from 0")
+                raise IndexError(f"there is no problem {key}: there are {len(self)} problems, counted from 0")
             b = range(len(self))[key]
-            shown = {name: value[b] for name, value in self.items() if name not in ("message", "errors")}
-            shown = {name: value.item() if np.ndim(value) == 0 else value.copy() for name, value in shown.items()}
-            if "x" in shown and np.ndim(shown["x"]) == 0:
-                shown["x"], shown["jac"] = np.array(shown["x"]), np.array(shown["jac"])
-            return Result(message=self._message(b), **shown)
+            fields = {name: value[b] for name, value in self.items() if name not in ("message", "errors")}
+            fields = {name: value.item() if np.ndim(value) == 0 else value.copy() for name, value in fields.items()}
+            if "x" in fields and np.ndim(fields["x"]) == 0:
+                fields["x"], fields["jac"] = np.array(fields["x"]), np.array(fields["jac"])
+            return Result(message=self._message(b), **fields)
         return super().__getitem__(key)
 
     def _message(self, b):
-        table, messages, limits, boxed, fixed = self._told
+        table, messages, limits, boxed, fixed = self._details
         if b in messages:
             return messages[b]
-        stop, seen, largest = int(table[b, REASON]), table[b, LATEST_VALUE], table[b, LARGEST]
+        stop, latest, largest = int(table[b, REASON]), table[b, LATEST_VALUE], table[b, LARGEST]
         if stop == RAISED:
             error = self["errors"][b]
             return f"The objective raised {type(error).__name__}: {error}"
         if stop == GO_ON:
-            return "Not begun, or broken off."
+            return "The problem was not started, or was interrupted."
         if stop == BAD_X and not table[b, EVALUATIONS]:
-            return "The start is not finite: nothing was evaluated."
+            return "The starting point is not finite: nothing was evaluated."
         if stop == GTOL_MET and fixed[b % len(fixed)]:
             return FIXED
-        entry = int(largest) if np.isfinite(largest) else 0, seen
-        like = SimpleNamespace(limits=True if boxed[b % len(boxed)] else None, **limits)
-        text = sentence(stop, int(table[b, STEPS]), seen, largest, entry, like)
+        entry = int(largest) if np.isfinite(largest) else 0, latest
+        run = SimpleNamespace(limits=True if boxed[b % len(boxed)] else None, **limits)
+        text = sentence(stop, int(table[b, STEPS]), latest, largest, entry, run)
         return text + OVERSHOT_TEXT * bool(table[b, CODE] == OVERSHOT)
 
     def __reduce__(self):
-        return _restored, (dict(self), self._told)
+        return _restored, (dict(self), self._details)
 
 
-def _restored(values, told):
-    whole = ManyResult(values)
-    object.__setattr__(whole, "_told", told)
-    return whole
+def _restored(values, details):
+    result = ManyResult(values)
+    object.__setattr__(result, "_details", details)
+    return result
 
 
 def _summary(code):
     codes, counts = np.unique(code, return_counts=True)
-    ends = [f"{count} {ENDED[c]}" for c, count in zip(codes.tolist(), counts.tolist(), strict=True)]
-    if len(ends) == 1:
-        return f"All {len(code)} problems {ends[0].partition(' ')[2]}."
-    return f"Of {len(code)} problems {', '.join(ends[:-1])} and {ends[-1]}."
+    reasons = [f"{count} {ENDED[c]}" for c, count in zip(codes.tolist(), counts.tolist(), strict=True)]
+    if len(reasons) == 1:
+        return f"All {len(code)} problems {reasons[0].partition(' ')[2]}."
+    return f"Of {len(code)} problems, {', '.join(reasons[:-1])} and {reasons[-1]}."

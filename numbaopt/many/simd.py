@@ -1,4 +1,4 @@
-"""Whether problems can be solved in SIMD lanes, and what that takes: the compiled loop, and the memory of a thread."""
+"""The conditions for solving problems in SIMD lanes, the compiled loop for it, and the memory of a thread."""
 
 import re
 import warnings
@@ -24,25 +24,25 @@ from numbaopt.many import simd_loop
 from numbaopt.many.simd_loop import STEP
 from numbaopt.objectives.compiled import STORE
 
-LANES = 64  # bytes: as many numbers stand side by side as a wide vector register holds
-CACHED = 2**16  # bytes of a pool, so that it stays near
-LARGEST = 512  # problems of a pool
-MOST = 64  # coordinates; with more of them a problem fills vectors by itself
+LANES = 64  # bytes of a group of lanes, which is the size of a wide vector register
+CACHED = 2**16  # bytes of a pool, approximately, so that it remains in a fast cache
+LARGEST = 512  # problems in a pool, at most
+MAX_COORDINATES = 64  # a problem with more coordinates can use vector instructions by itself
 
 
 def simd_driver(run, rows, args):
-    """Return the compiled loop for problems in SIMD lanes, or None where they are to be solved one after another.
+    """Return the compiled loop for problems in SIMD lanes, or None if they must be solved one after another.
 
-    The caller has to know that the objective has the same bits in other surroundings.
+    The caller has to ensure that inlining does not change the results of the objective.
 
     Parameters
     ----------
     run : Run
-        Of a problem like them.
+        The run of one such problem.
     rows : tuple of ndarray
-        What each problem has of its own.
+        The data that differ from problem to problem.
     args : tuple
-        What all have.
+        The arguments that all problems share.
     """
     rule, objective, jac = run.rule, run.objective, run.objective.jac
     if (
@@ -50,9 +50,9 @@ def simd_driver(run, rows, args):
         or rule.needs_value
         or rule.handles_nonfinite
         or rule.needs_global_sum
-        or objective.x0.size > MOST
+        or objective.x0.size > MAX_COORDINATES
     ):
-        return None  # the problems' steps are not alike, or one fills a vector by itself
+        return None  # the steps of the problems may differ, or a problem can use vector instructions by itself
     if any(isinstance(rule.hyper.get(name), PerCoordinate) for name in rule.slots_of):
         return None
     structure, functions = objective.structure, [objective.fun, *([jac] if callable(jac) else [])]
@@ -66,13 +66,13 @@ def simd_driver(run, rows, args):
 
 
 @once(most=64)
-def _compiled(*given):
-    """Compile the loop, once; that there is none takes as long to find out, and is kept, too."""
+def _compiled(*arguments):
+    """Compile the loop, once; a failure takes as long, so it is also remembered."""
     try:
-        return _compile(*given)
-    except Exception as error:  # every other one than Numba's for what has no type is a fault, which costs only speed
-        if not no_lanes(error):
-            text = f"numbaopt solves problems one after another that it should solve side by side: {error!r}"
+        return _compile(*arguments)
+    except Exception as error:
+        if not no_lanes(error):  # an error other than an operation that lanes lack is a bug, which costs only speed
+            text = f"numbaopt could not use SIMD instructions and solves the problems one after another: {error!r}"
             warnings.warn(text, RuntimeWarning, stacklevel=2)
         return None
 
@@ -80,27 +80,28 @@ def _compiled(*given):
 def _compile(fun, jac, rule, bounded, kind):
     from numbaopt.backends.simd import any_, select, viewer
 
-    real, n, shapes, seen = kind
+    real, n, shapes, args_type = kind
     width = LANES // real.bitwidth * 8
     parts = simd_loop.put, simd_loop.load, simd_loop.unload, simd_loop.end, simd_loop.close_up, simd_loop.run_simd
     *functions, evaluation = _texts(jac, shapes)
-    more = "\n\n\n".join(["@jit\n" + emit_init.emit(rule, bounded), *functions])
+    helpers = "\n\n\n".join(["@jit\n" + emit_init.emit(rule, bounded), *functions])
     inlined = simd_loop.largest_entry, simd_loop.largest_projected, simd_loop.keep_if, projected, evaluation
     names = {"W": width, "N": n, "view": viewer(width), "readonly": readonly, "any_": any_, "select": select}
-    names |= {"fun_": _again(fun), "jac_": _again(jac)}
-    text = assemble(parts, rule.program, flags_of(rule), more, inlined=inlined, provided=tuple(names))
+    names |= {"fun_": _for_lanes(fun), "jac_": _for_lanes(jac)}
+    text = assemble(parts, rule.program, flags_of(rule), helpers, inlined=inlined, provided=tuple(names))
     driver = load.__wrapped__(text, "simd", cached=False, **names)
     f8, i8 = types.float64, types.int64
     block, s, h, record = array_types(np.dtype(real.name))
-    data, held = (types.Tuple([view(dtype) for dtype, _ in shapes]) for view in (lambda d: d[:, ::1], lambda d: d[::1]))
+    data = types.Tuple([dtype[:, ::1] for dtype, _ in shapes])
+    held = types.Tuple([dtype[::1] for dtype, _ in shapes])
     flat = real[::1]
     pool = [flat, flat, flat, f8[::1], block, s, h, *[f8[::1]] * 3, *[i8[::1]] * 3, held, block, record]
-    problems = real[:, ::1], real[:, :, ::1], f8[:, ::1], f8[::1], data, seen, types.NamedTuple(pool, Pool)
+    problems = real[:, ::1], real[:, :, ::1], f8[:, ::1], f8[::1], data, args_type, types.NamedTuple(pool, Pool)
     return only(driver, (*problems, real[:, ::1], real[:, ::1], f8[:, ::1], i8[::1], i8))
 
 
-def _again(fun):
-    """Return a function of the user's to be compiled for lanes: what is made of it is not for his cache."""
+def _for_lanes(fun):
+    """Return a copy of the user's function to compile for lanes, without the option to cache its machine code."""
     if not is_jitted(fun):
         return fun
     options = {name: value for name, value in fun.targetoptions.items() if name != "nopython"}
@@ -108,55 +109,55 @@ def _again(fun):
 
 
 def _texts(jac, shapes):
-    """Return the texts of what is written for the problem at hand."""
+    """Return the texts of the functions that depend on the form of the objective and the shapes of the data."""
     sizes = [int(np.prod(shape)) for _, shape in shapes]
-    hold, shift, rows = [], [], []
+    store, move, rows = [], [], []
     for k, ((_, shape), size) in enumerate(zip(shapes, sizes, strict=True)):
-        hold += [f"for i in range({size}):", f"    held[{k}][(j // W) * {size} * W + j % W + i * W] = data[{k}][b, i]"]
-        shift += [
+        store += [f"for i in range({size}):", f"    held[{k}][(j // W) * {size} * W + j % W + i * W] = data[{k}][b, i]"]
+        move += [
             f"for i in range({size}):",
             f"    held[{k}][(j // W) * {size} * W + j % W + i * W] = "
             f"held[{k}][(last // W) * {size} * W + last % W + i * W]",
         ]
         row = f"view(held[{k}], a * {size} * W, {shape if len(shape) > 1 else size})"
         rows.append(f"readonly({row})" if shape else f"{row}[0]")
-    given = "".join(f", {row}" for row in rows)
+    arguments = "".join(f", {row}" for row in rows)
     if jac == "inplace":
-        lines = [f"value[0] = fun_(point, grad{given}, *args)"]
+        lines = [f"value[0] = fun_(point, grad{arguments}, *args)"]
     else:
-        call = f"(point{given}, *args)"
+        call = f"(point{arguments}, *args)"
         both = f"fun_{call}" if jac is True else f"fun_{call}, jac_{call}"
-        store = [re.sub(r"\bgrad\b", "returned", line) for line in STORE]
-        store = [re.sub(r"\bg\b", "grad", line) for line in store]
-        lines = [f"value[0], returned = {both}", *store]
-    heads = {"hold(held, data, b, j)": hold, "shift(held, j, last)": shift}
+        store_gradient = [re.sub(r"\bgrad\b", "returned", line) for line in STORE]
+        store_gradient = [re.sub(r"\bg\b", "grad", line) for line in store_gradient]
+        lines = [f"value[0], returned = {both}", *store_gradient]
+    heads = {"store_data(held, data, b, j)": store, "move_data(held, j, last)": move}
     texts = ["\n    ".join([f"@jit\ndef {head}:", *(body or ["pass"])]) for head, body in heads.items()]
     return *texts, "\n    ".join(["def evaluate(point, grad, value, held, args, a):", *lines])
 
 
 class Pool(NamedTuple):
-    """The memory of problems side by side; lanes lie together, groups one after another.
+    """The memory of the problems of a thread; the lanes of a group are adjacent, and groups follow one another.
 
     Attributes
     ----------
     xs, gs : ndarray, shape (n * size,)
         Iterates and gradients.
     bests : ndarray, shape (2 * n * size,)
-        The best points and the gradients there, of each group after another.
+        The best points and the gradients there, group by group.
     records : ndarray, shape (SIZE * size,)
     box : ndarray, shape (2 or 0, n * size)
     s, h : ndarray
-        Slots; numbers, which are the same for all.
+        Slots; numbers, which all problems share.
     fs, flags, alive, ids : ndarray, shape (size,)
-        Values, why a problem ends, whether it goes on, which one it is.
-    again : ndarray
-        Problems to be solved again, alone.
+        The value, the reason to stop, whether the problem is still being solved, and the number of the problem.
+    redo : ndarray
+        The numbers of problems that must be solved again, separately.
     state : ndarray of int64
         See `numbaopt.many.simd_loop`.
     held : tuple of ndarray
         The data of each problem.
     block, record
-        Scratch.
+        Workspace for one problem, in the layout of a separate run.
     """
 
     xs: Any
@@ -170,7 +171,7 @@ class Pool(NamedTuple):
     flags: Any
     alive: Any
     ids: Any
-    again: Any
+    redo: Any
     state: Any
     held: Any
     block: Any
@@ -178,18 +179,18 @@ class Pool(NamedTuple):
 
     @classmethod
     def of(cls, run, rows, count):
-        """Make a pool for as many problems, or for fewer if that is a lot of memory."""
+        """Allocate a pool for this many problems, or for fewer if it would take too much memory."""
         return cls(*_arrays(run, rows, count))
 
-    def keep(self, j, stop, ends):
-        """Keep how far the problem in lane j had come when it was interrupted."""
+    def store(self, j, stop, results):
+        """Store the result so far of the problem in lane j, which was interrupted."""
         width, n = LANES // self.xs.itemsize, self.block.shape[1]
         group, lane = divmod(j, width)
         arrays = (self.xs, n), (self.gs, n), (self.bests, 2 * n), (self.records, SIZE)
         x, g, best, record = (flat.reshape(-1, rows, width)[group, :, lane] for flat, rows in arrays)
         self.block[X], self.block[G], self.block[BEST_X : BEST_G + 1], self.record[:] = x, g, best.reshape(2, n), record
         self.record[[NIT, NFEV]] = self.state[STEP], self.state[STEP] + 1
-        finish(stop, self.ids[j], self.block, self.h, self.record, ends.points, ends.slopes, ends.table)
+        finish(stop, self.ids[j], self.block, self.h, self.record, results.points, results.slopes, results.table)
 
 
 def _arrays(run, rows, count):
@@ -210,7 +211,7 @@ def _arrays(run, rows, count):
 
 
 def _aligned(size, dtype):
-    """Return zeros that begin where a vector does."""
+    """Return zeros that are aligned like a vector register."""
     raw = np.zeros(size * dtype.itemsize + LANES, np.uint8)
-    at = -raw.ctypes.data % LANES
-    return raw[at : at + size * dtype.itemsize].view(dtype)
+    start = -raw.ctypes.data % LANES
+    return raw[start : start + size * dtype.itemsize].view(dtype)

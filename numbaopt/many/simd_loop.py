@@ -1,12 +1,13 @@
-"""Many small problems side by side in one thread: SIMD lanes, all at the same step, each of which ends by itself.
+"""The loop that solves many small problems in the SIMD lanes of one thread, all at the same step.
 
-The coordinates of `W` problems lie side by side: a group. One call of the objective evaluates a group (see
-`numbaopt.backends.simd`), and an element-wise rule steps all groups at once, as if they were one long x. A problem that
-has ended leaves its lane; when as many lanes as a group has are empty, the last problems move up. What cannot be done
-in lanes (an exception, a start or a value that is not finite) is done again alone, and so comes out as it does alone.
+The coordinates of `W` problems form a group, in which they are interleaved. One call of the objective evaluates a group
+(see `numbaopt.backends.simd`), and an element-wise rule steps all groups at once, as if they were one long x. Each
+problem stops by itself and then leaves its lane empty. When there are as many empty lanes as a group has, the last
+problems are moved into them. A problem that cannot be solved in lanes, because of an exception, or of a start or a
+value that is not finite, is solved again separately, so its result is the same as that of a separate run.
 
-Every lane has a record like that of a run alone, and the stopping test is `numbaopt.drivers.stopping.check`. The four
-functions that it calls are written here once more, for lanes.
+Every lane has a record like that of a separate run, and the stopping test is `numbaopt.drivers.stopping.check`. The
+functions that it calls have versions for lanes here, except `select`, which is in `numbaopt.backends.simd`.
 """
 
 from numbaopt.drivers.beginning import prepare_problem
@@ -32,14 +33,14 @@ from numbaopt.drivers.stopping import (
 )
 from numbaopt.drivers.termination import AT, END, finish, finite
 
-# Names that `numbaopt.many.simd` puts into the text: W, the lanes of a group, and N, the coordinates of a problem, as
-# constants; `view`, `readonly`, `any_` and `select`; `begin`, `hold`, `shift` and `evaluate`, which are written for the
-# problem at hand. `numbaopt.many.simd.Pool` describes a pool.
-ALIVE, GROUPS, STEP, OVER = range(4)  # entries of its state: problems alive, groups in use, the step, how many to redo
+# Names that `numbaopt.many.simd` adds to the text: the constants W, the lanes of a group, and N, the coordinates of a
+# problem; `view`, `readonly`, `any_` and `select`; and functions that are generated for the method and the objective:
+# `begin`, `store_data`, `move_data` and `evaluate`. `numbaopt.many.simd.Pool` documents the parameter ``pool``.
+ALIVE, GROUPS, STEP, REDO = range(4)  # entries of its state: unfinished problems, groups, the step, problems to redo
 
 
 def largest_entry(g):
-    """Return the largest absolute value in each lane; NaN if one is NaN."""
+    """Return the largest absolute value in each lane; NaN if an entry is NaN."""
     norm = abs(g[0])
     for i in range(1, N):
         size = abs(g[i])
@@ -48,7 +49,7 @@ def largest_entry(g):
 
 
 def largest_projected(x, g, box):
-    """Return the largest absolute value in the projected gradient, whose bounds begin at ``at`` in the rows of box."""
+    """Return the largest absolute value in the projected gradient; ``at``, an offset in box, belongs to the caller."""
     lower, upper = view(box, at, N), view(box, box.shape[1] + at, N)
     norm = abs(g[0]) * 0.0
     for i in range(N):
@@ -59,7 +60,7 @@ def largest_projected(x, g, box):
 
 
 def keep_if(better, f, x, g, best, record):
-    """Keep the points in the lanes where they are better, and their gradients."""
+    """Store the points, and their gradients, in the lanes in which they are better."""
     record[BEST] = select(better, f, record[BEST])
     for i in range(N):
         best[0, i], best[1, i] = select(better, x[i], best[0, i]), select(better, g[i], best[1, i])
@@ -67,22 +68,22 @@ def keep_if(better, f, x, g, best, record):
 
 def load(starts, limits, numbers, template, data, pool, cursor):
     """Fill a pool with the next problems."""
-    xs, gs, bests, records, box, s, h, fs, flags, alive, ids, again, state, held, block, record = pool
+    xs, gs, bests, records, box, s, h, fs, flags, alive, ids, redo, state, held, block, record = pool
     count = min(ids.size, cursor[END] - cursor[AT])
     state[GROUPS], state[STEP], state[ALIVE] = (count + W - 1) // W, -1, 0
     for j in range(state[GROUPS] * W):
-        b = cursor[AT] + min(j, count - 1)  # lanes that are left over repeat the last problem
+        b = cursor[AT] + min(j, count - 1)  # unused lanes repeat the last problem
         prepare_problem(b, starts, limits, block)
         for i in range(SIZE):
             record[i] = template[i]
         put(j, pool)
-        hold(held, data, b, j)
-        fine = finite(block[X])
-        ids[j], alive[j] = b, 1 if j < count and fine else 0
+        store_data(held, data, b, j)
+        is_finite = finite(block[X])
+        ids[j], alive[j] = b, 1 if j < count and is_finite else 0
         state[ALIVE] += alive[j]
-        if j < count and not fine:
-            again[state[OVER]] = b
-            state[OVER] += 1
+        if j < count and not is_finite:
+            redo[state[REDO]] = b
+            state[REDO] += 1
     for i in range(h.size):
         h[i] = numbers[0, i]
     begin(xs[: state[GROUPS] * N * W], s, h, box, box)
@@ -90,15 +91,15 @@ def load(starts, limits, numbers, template, data, pool, cursor):
 
 
 def end(j, limit, pool, points, slopes, table):
-    """Keep the result of a problem that has ended, and leave its lane."""
-    xs, gs, bests, records, box, s, h, fs, flags, alive, ids, again, state, held, block, record = pool
+    """Store the result of the problem in lane j and leave the lane, if the problem has stopped."""
+    xs, gs, bests, records, box, s, h, fs, flags, alive, ids, redo, state, held, block, record = pool
     if alive[j] == 0 or (flags[j] == GO_ON and limit == GO_ON):
         return
     alive[j] = 0
     state[ALIVE] -= 1
     if flags[j] == BAD_FUN or flags[j] == BAD_JAC:
-        again[state[OVER]] = ids[j]
-        state[OVER] += 1
+        redo[state[REDO]] = ids[j]
+        state[REDO] += 1
         return
     unload(j, pool)
     stop = limit if flags[j] == GO_ON else int(flags[j])
@@ -106,8 +107,8 @@ def end(j, limit, pool, points, slopes, table):
 
 
 def put(j, pool):
-    """Copy the problem in the block and the record of a run alone to lane j; `unload` does the opposite."""
-    xs, gs, bests, records, box, s, h, fs, flags, alive, ids, again, state, held, block, record = pool
+    """Copy a problem from ``block`` and ``record``, in the layout of a separate run, to lane j."""
+    xs, gs, bests, records, box, s, h, fs, flags, alive, ids, redo, state, held, block, record = pool
     group, lane = j // W, j % W
     for i in range(SIZE):
         records[(group * SIZE + i) * W + lane] = record[i]
@@ -119,8 +120,8 @@ def put(j, pool):
 
 
 def unload(j, pool):
-    """Copy the problem in lane j to the block and the record of a run alone."""
-    xs, gs, bests, records, box, s, h, fs, flags, alive, ids, again, state, held, block, record = pool
+    """Copy the problem in lane j to ``block`` and ``record``, in the layout of a separate run."""
+    xs, gs, bests, records, box, s, h, fs, flags, alive, ids, redo, state, held, block, record = pool
     group, lane = j // W, j % W
     for i in range(SIZE):
         record[i] = records[(group * SIZE + i) * W + lane]
@@ -131,8 +132,8 @@ def unload(j, pool):
 
 
 def close_up(pool):
-    """Let the last problems move up into empty lanes, where that saves a group."""
-    xs, gs, bests, records, box, s, h, fs, flags, alive, ids, again, state, held, block, record = pool
+    """Move the last problems into empty lanes, if that saves a group."""
+    xs, gs, bests, records, box, s, h, fs, flags, alive, ids, redo, state, held, block, record = pool
     groups = (state[ALIVE] + W - 1) // W
     if groups == state[GROUPS]:
         return
@@ -144,9 +145,9 @@ def close_up(pool):
             last -= 1
         if j >= last:
             break
-        to, of = (j // W) * N * W + j % W, (last // W) * N * W + last % W
+        target, source = (j // W) * N * W + j % W, (last // W) * N * W + last % W
         for i in range(N):
-            k, m = to + i * W, of + i * W
+            k, m = target + i * W, source + i * W
             xs[k], gs[k] = xs[m], gs[m]
             for r in range(box.shape[0]):
                 box[r, k] = box[r, m]
@@ -156,15 +157,15 @@ def close_up(pool):
             bests[((j // W) * 2 * N + i) * W + j % W] = bests[((last // W) * 2 * N + i) * W + last % W]
         for i in range(SIZE):
             records[((j // W) * SIZE + i) * W + j % W] = records[((last // W) * SIZE + i) * W + last % W]
-        shift(held, j, last)
+        move_data(held, j, last)
         ids[j], alive[j], alive[last] = ids[last], 1, 0
     state[GROUPS] = groups
 
 
 def run_simd(starts, limits, numbers, template, data, args, pool, points, slopes, table, cursor, budget):
-    """Solve problems side by side, as many evaluations as the budget says; return what is left of that."""
-    xs, gs, bests, records, box, s, h, fs, flags, alive, ids, again, state, held, block, record = pool
-    while budget > 0 and state[OVER] == 0 and (state[ALIVE] > 0 or cursor[AT] < cursor[END]):
+    """Solve problems in lanes until ``budget`` evaluations have been made; return the rest of the budget."""
+    xs, gs, bests, records, box, s, h, fs, flags, alive, ids, redo, state, held, block, record = pool
+    while budget > 0 and state[REDO] == 0 and (state[ALIVE] > 0 or cursor[AT] < cursor[END]):
         if state[ALIVE] == 0:
             load(starts, limits, numbers, template, data, pool, cursor)
         t = state[STEP] + 1
@@ -175,7 +176,7 @@ def run_simd(starts, limits, numbers, template, data, args, pool, points, slopes
         limit = MAXITER if t >= template[MOST_NIT] else MAXFEV if t + 1 >= template[MOST_NFEV] else GO_ON
         ended = limit != GO_ON
         for a in range(state[GROUPS]):
-            # No function is called with the pool here: that would count the references of all its arrays.
+            # The pool is not passed to a function here, because that would change the reference counts of its arrays.
             at, first = a * N * W, a * W
             point, grad, value = readonly(view(xs, at, N)), view(gs, at, N), view(fs, first, 1)
             evaluate(point, grad, value, held, args, a)

@@ -1,4 +1,4 @@
-"""Many problems of one kind on several threads, in compiled code; each has its start, its bounds and its end."""
+"""The threads that solve many similar problems in compiled code."""
 
 import threading
 from time import perf_counter
@@ -28,17 +28,18 @@ from numbaopt.drivers.stopping import (
 from numbaopt.drivers.termination import AT, BEGUN, END, REASON, STEPS, finish
 from numbaopt.lowering import emit_init
 from numbaopt.many.simd import Pool, simd_driver
-from numbaopt.many.simd_loop import ALIVE, OVER
+from numbaopt.many.simd_loop import ALIVE, REDO
 
-FIRST = 5e-4  # seconds before further threads are started
-WORTH = 1e-3  # seconds of work, as estimated, that a worker gets at least
-ALONE, TOGETHER = 16, 20_000  # evaluations of a worker's first call: problems one after another, and in lanes
+DELAY = 5e-4  # seconds before further threads are started
+MIN_CHUNK = 1e-3  # seconds that the chunk of problems of a worker is expected to take, at least
+FIRST_BUDGET = 16  # evaluations of the first call of a worker that solves problems one after another
+FIRST_LANE_BUDGET = 20_000  # evaluations of the first call of a worker that solves problems in SIMD lanes
 
 
 def solve_problems(
     fun, step, starts, boxes, fixed, numbers, template, block, s, h, record, args, points, slopes, table, cursor, budget
 ):
-    """Solve problems one after another, as many evaluations as the budget says; return what is left of that."""
+    """Solve problems one after another until ``budget`` evaluations have been made; return the rest of the budget."""
     x, g, box = block[X], block[G], block[LOWER:]
     while cursor[AT] < cursor[END] and budget > 0:
         b = cursor[AT]
@@ -47,7 +48,7 @@ def solve_problems(
             args[2] = b  # PROBLEM
             prepare_problem(b, starts, boxes, block)
             for i in range(x.size):
-                g[i] = slopes[b, i]  # where the objective writes none
+                g[i] = slopes[b, i]  # remains where the objective does not fill the gradient
             for i in range(h.size):
                 h[i] = numbers[b if numbers.shape[0] > 1 else 0, i]
             for i in range(record.size):
@@ -58,7 +59,7 @@ def solve_problems(
         stop = run_full_batch(fun, step, block, s, h, record, args, t + max(budget, 1), None, None)
         budget -= int(record[NIT]) - t
         if stop == GO_ON:
-            return budget  # the next call goes on there
+            return budget  # the next call continues with this problem
         finish(stop, b, block, h, record, points, slopes, table)
         cursor[AT], cursor[BEGUN] = cursor[AT] + 1, 0
     return budget
@@ -70,219 +71,224 @@ class ThreadPool:
     Parameters
     ----------
     run : Run
-        Of one problem like them, whose arrays are copied.
-    ends : ResultTable
+        The run of one such problem, whose arrays are copied.
+    results : ResultTable
         The starts, and the results so far.
     limits : ndarray, shape (2, B or 1, n)
-        Lower and upper bounds; n is 0 where there are none.
+        Lower and upper bounds; n is 0 if there are none.
     numbers : ndarray, shape (B or 1, p)
-        What h starts from.
+        The initial values of h.
     rows : tuple of ndarray
         The data that differ from problem to problem.
     watch : callable
-        Called with the number of solved problems some twenty times a second; a true value ends the run.
+        Called with the number of solved problems about twenty times a second; a true value ends the run.
     """
 
-    def __init__(self, run, ends, limits, numbers, rows, watch):
-        self.run, self.ends, self.rows, self.watch = run, ends, rows, watch
-        starts = ends.points.copy()
+    def __init__(self, run, results, limits, numbers, rows, watch):
+        self.run, self.results, self.rows, self.watch = run, results, rows, watch
+        starts = results.points.copy()
         fixed = [name for name in run.rule.slots_of if isinstance(run.rule.hyper.get(name), PerCoordinate)]
         fixed = [run.rule.slot(run.s, name) for name in fixed]
         fixed = np.array(fixed, starts.dtype).reshape(len(fixed), starts.shape[1])
-        self.stop, self._next, self._took, self._reported = GO_ON, 0, 0.0, perf_counter()
-        self._others, self._compiler, self._left = [], None, []
-        self.over, self._failure, self._lock, self._compiling = False, None, threading.Lock(), threading.Lock()
-        self._first = Worker(self)
+        self.stop, self._next_problem, self._seconds, self._last_report = GO_ON, 0, 0.0, perf_counter()
+        self._other_threads, self._compiling_thread, self._abandoned = [], None, []
+        self.finished, self._failure = False, None
+        self._lock, self._compiling = threading.Lock(), threading.Lock()
+        self._first_worker = Worker(self)
         begin = "@jit\n" + emit_init.emit(run.rule, run.limits is not None)
         real, f8, i8 = numba.from_dtype(starts.dtype), types.float64, types.int64
-        rest = (real[:, ::1], real[:, :, ::1], real[:, ::1], f8[:, ::1], f8[::1], *array_types(starts.dtype), i8[::1])
-        rest += (real[:, ::1], real[:, ::1], f8[:, ::1], i8[::1], i8)
-        functions, function = (evaluate_start, run_full_batch, solve_problems), self._first.compiled.function
-        step, kinds = kernel(run.rule.jit, starts.dtype), signature(starts.dtype)
-        self.drive = driver_of(functions, run.program, run.flags, begin, function, step, kinds, rest)
-        self.given = starts, limits, fixed, numbers, run.record
-        self.flat = tuple(array.reshape(len(array), -1) for array in rows)
-        self.simd = None if len(numbers) == 1 else False  # None: not tried yet; lanes share h
+        other_types = (real[:, ::1], real[:, :, ::1], real[:, ::1], f8[:, ::1], f8[::1])
+        other_types += (*array_types(starts.dtype), i8[::1])
+        other_types += (real[:, ::1], real[:, ::1], f8[:, ::1], i8[::1], i8)
+        functions, function = (evaluate_start, run_full_batch, solve_problems), self._first_worker.compiled.function
+        step, step_types = kernel(run.rule.jit, starts.dtype), signature(starts.dtype)
+        self.driver = driver_of(functions, run.program, run.flags, begin, function, step, step_types, other_types)
+        self.inputs = starts, limits, fixed, numbers, run.record
+        self.flat_rows = tuple(array.reshape(len(array), -1) for array in rows)
+        self.simd = None if len(numbers) == 1 else False  # None: not tried yet; False: impossible, as lanes share h
 
     def solve(self, threads):
-        """Solve all problems. If an exception is raised, the results so far are kept."""
-        others = self._others
+        """Solve all problems. If an exception is raised, the results so far remain in the table."""
+        others = self._other_threads
         try:
-            self._first.work(perf_counter() + FIRST)
-            if threads > 1 and self._next < len(self.ends.points):
+            self._first_worker.work(perf_counter() + DELAY)
+            if threads > 1 and self._next_problem < len(self.results.points):
                 workers = [Worker(self) for _ in range(threads - 1)]
                 others += [threading.Thread(target=self._run, args=(worker,)) for worker in workers]
             for thread in others:
                 thread.start()
-            self._first.work()
+            self._first_worker.work()
             while alive := [thread for thread in others if thread.is_alive()]:
                 alive[-1].join(SLICE)
                 self.report()
             self.report(last=True)
         except KeyboardInterrupt:
-            self.over = True
-            self._left = [thread for thread in others if thread is self._compiler]  # which takes seconds
+            self.finished = True
+            # Compiling takes seconds, so the thread that compiles is not waited for.
+            self._abandoned = [thread for thread in others if thread is self._compiling_thread]
             raise
         finally:
-            self.over = True
+            self.finished = True
             for thread in others:
-                if thread not in self._left:
+                if thread not in self._abandoned:
                     thread.join()
         if self._failure is not None:
             raise self._failure
         if self.run.objective.jac == "inplace":
-            self._filled()
+            self._report_unfilled()
         if self.stop != GO_ON:
-            self.ends.mark(self.ends.table[:, REASON] == GO_ON, self.stop)
+            self.results.mark(self.results.table[:, REASON] == GO_ON, self.stop)
 
-    def _filled(self):
-        """Report gradients that the objective did not fill."""
-        table, slopes = self.ends.table, self.ends.slopes
+    def _report_unfilled(self):
+        """Store an exception for each problem whose gradient the objective did not fill."""
+        table, slopes = self.results.table, self.results.slopes
         for b in np.flatnonzero((table[:, REASON] == BAD_JAC) & (table[:, STEPS] == 0)).tolist():
             try:
                 self.run.objective.check_filled(0.0, slopes[b])
             except ValueError as error:
-                slopes[b], self.ends.errors[b] = np.nan, error
-                self.ends.mark(b, RAISED)
+                slopes[b], self.results.errors[b] = np.nan, error
+                self.results.mark(b, RAISED)
 
     def _run(self, worker):
-        """Let a worker work in a thread; an error in the worker itself is raised in the thread of the caller."""
+        """Run a worker in its thread; an error of the worker itself is later raised in the thread of the caller."""
         try:
             worker.work()
         except BaseException as error:
-            self._failure, self.over = error, True
+            self._failure, self.finished = error, True
 
     def report(self, last=False):
-        """Report progress from time to time; stop if the callback or the clock says so."""
+        """Report progress from time to time; stop at the deadline, or if the callback asks for it."""
         now = perf_counter()
-        if not last and now < self._reported + SLICE and (self.run.deadline is None or now < self.run.deadline):
+        if not last and now < self._last_report + SLICE and (self.run.deadline is None or now < self.run.deadline):
             return
-        self._reported = now
-        if self.stop == GO_ON and self.watch(int(np.count_nonzero(self.ends.table[:, REASON]))):
+        self._last_report = now
+        if self.stop == GO_ON and self.watch(int(np.count_nonzero(self.results.table[:, REASON]))):
             self.stop = STOPPED
         if self.stop == GO_ON and self.run.deadline is not None and perf_counter() >= self.run.deadline:
             self.stop = MAXTIME
-        self.over = self.over or self.stop != GO_ON
+        self.finished = self.finished or self.stop != GO_ON
 
-    def spent(self, seconds):
-        """Add to the time that problems took; compile a faster driver once that pays."""
-        self.took(seconds)
-        here = threading.current_thread()
-        if self._others and here not in self._others:  # Ctrl-C arrives in this one, and compiling would delay it
-            self.drive.add_time(seconds)
-        elif self.drive.add_time(seconds) and not self.over and self._compiling.acquire(blocking=False):
+    def add_time_or_compile(self, seconds):
+        """Add to the time that problems have taken; compile a faster driver once the total justifies it."""
+        self.add_time(seconds)
+        thread = threading.current_thread()
+        if self._other_threads and thread not in self._other_threads:  # compiling here would delay Ctrl-C
+            self.driver.add_time(seconds)
+        elif self.driver.add_time(seconds) and not self.finished and self._compiling.acquire(blocking=False):
             try:
-                self._compiler = here
-                if self.simd is None and not self.drive.exact:
-                    self.simd = False  # a lane might not have the bits of a problem alone
+                self._compiling_thread = thread
+                if self.simd is None and not self.driver.exact:
+                    self.simd = False  # the result in a lane might differ from that of a separate run
                 elif self.simd is None:
                     self.simd = simd_driver(self.run, self.rows, self.run.objective.args) or False
                 if self.simd is False:
-                    self.drive.specialize()
+                    self.driver.specialize()
             finally:
-                self._compiler = None
+                self._compiling_thread = None
                 self._compiling.release()
 
-    def took(self, seconds):
-        """Add to the time that problems took."""
-        self._took += seconds
+    def add_time(self, seconds):
+        """Add to the time that problems have taken."""
+        self._seconds += seconds
 
     def claim(self, cursor):
-        """Give a worker its next problems; return whether there are any.
+        """Give a worker its next chunk of problems; return whether there are any.
 
-        There are fewer as fewer are left, but enough to keep a worker busy for `WORTH`.
+        Chunks become smaller as fewer problems remain, but are expected to take at least `MIN_CHUNK`.
         """
         with self._lock:
-            left = len(self.ends.points) - self._next
-            count = min(left, max(1, left // 16, int(self._next / max(self._took, 1e-6) * WORTH)))
-            cursor[AT], cursor[END], cursor[BEGUN] = self._next, self._next + count, 0
-            self._next += count
+            remaining = len(self.results.points) - self._next_problem
+            least = int(self._next_problem / max(self._seconds, 1e-6) * MIN_CHUNK)
+            count = min(remaining, max(1, remaining // 16, least))
+            cursor[AT], cursor[END], cursor[BEGUN] = self._next_problem, self._next_problem + count, 0
+            self._next_problem += count
         return count > 0
 
 
 class Worker:
-    """The arrays of one thread, and what it does with them."""
+    """The work of one thread, and its arrays."""
 
     def __init__(self, threads):
         run = threads.run
         self.threads, self.compiled = threads, run.objective.compiled(each=threads.rows)
         run.record[MORE], run.record[LESS] = self.compiled.cost - 1, self.compiled.failed - 1
         self.memory = run.block.copy(), run.s.copy(), run.h.copy(), run.record.copy()
-        self.cursor, self.budget, self.chunk, self.pool = np.zeros(3, np.int64), ALONE, TOGETHER, None
+        self.cursor, self.pool = np.zeros(3, np.int64), None
+        self.budget, self.lane_budget = FIRST_BUDGET, FIRST_LANE_BUDGET
 
     def work(self, until=np.inf):
-        """Solve problems until none are left, or until a point in time."""
+        """Solve problems until none remain, or until the time ``until``."""
         threads, cursor = self.threads, self.cursor
-        while not threads.over and (self._busy or cursor[AT] < cursor[END] or threads.claim(cursor)):
+        while not threads.finished and (self._busy or cursor[AT] < cursor[END] or threads.claim(cursor)):
             if perf_counter() >= until:
                 return
             if threads.simd and not cursor[BEGUN]:
-                self._in_lanes()
+                self._solve_in_lanes()
             else:
-                self._alone(cursor)
-            if self is threads._first:
+                self._solve_separately(cursor)
+            if self is threads._first_worker:
                 threads.report()
-        if threading.current_thread() in threads._left:  # the results have been handed over
+        if threading.current_thread() in threads._abandoned:  # the results have already been returned
             return
         if cursor[BEGUN]:
-            self._keep(cursor, threads.stop)
+            self._store(cursor, threads.stop)
         if self._busy:
-            self._leave(threads.stop)
+            self._store_lanes(threads.stop)
 
-    def _alone(self, cursor):
-        """Solve the problems of a cursor, one after another, for a while."""
-        threads, ends, began, left = self.threads, self.threads.ends, perf_counter(), 0
-        results = ends.points, ends.slopes, ends.table
+    def _solve_separately(self, cursor):
+        """Solve the problems of a cursor, one after another, until the budget is used up."""
+        threads, results, start_time, rest = self.threads, self.threads.results, perf_counter(), 0
+        arrays = *self.memory, self.compiled.args, results.points, results.slopes, results.table
         try:
-            left = threads.drive(*threads.given, *self.memory, self.compiled.args, *results, cursor, self.budget)
+            rest = threads.driver(*threads.inputs, *arrays, cursor, self.budget)
         except Exception as error:
-            ends.errors[int(cursor[AT])] = error
-            self._keep(cursor, RAISED)
-        seconds = perf_counter() - began
-        if left <= 0:
+            results.errors[int(cursor[AT])] = error
+            self._store(cursor, RAISED)
+        seconds = perf_counter() - start_time
+        if rest <= 0:
             self.budget = next_chunk(self.budget, seconds, threads.run.deadline)
-        threads.spent(seconds)
+        threads.add_time_or_compile(seconds)
 
-    def _keep(self, cursor, stop):
-        (block, _, h, record), ends = self.memory, self.threads.ends
-        finish(stop, cursor[AT], block, h, record, ends.points, ends.slopes, ends.table)
+    def _store(self, cursor, stop):
+        """Store the result of the current problem of a cursor, and move the cursor to the next problem."""
+        (block, _, h, record), results = self.memory, self.threads.results
+        finish(stop, cursor[AT], block, h, record, results.points, results.slopes, results.table)
         cursor[AT], cursor[BEGUN] = cursor[AT] + 1, 0
 
     @property
     def _busy(self):
         return self.pool is not None and self.pool.state[ALIVE] > 0
 
-    def _in_lanes(self):
-        """Solve problems in SIMD lanes for a while; solve alone those that cannot be solved there."""
-        threads, ends, began = self.threads, self.threads.ends, perf_counter()
-        starts, limits, _, numbers, template = threads.given
+    def _solve_in_lanes(self):
+        """Solve problems in SIMD lanes until the budget is used up; solve separately those that lanes cannot solve."""
+        threads, results, start_time = self.threads, self.threads.results, perf_counter()
+        starts, limits, _, numbers, template = threads.inputs
         if self.pool is None:
             self.pool = Pool.of(threads.run, threads.rows, len(starts))
-        pool, cursor, args = self.pool, self.cursor, threads.run.objective.args
-        results = ends.points, ends.slopes, ends.table
+        pool, cursor = self.pool, self.cursor
+        inputs = starts, limits, numbers, template, threads.flat_rows, threads.run.objective.args
+        outputs = results.points, results.slopes, results.table
         try:
-            left = threads.simd(
-                starts, limits, numbers, template, threads.flat, args, pool, *results, cursor, self.chunk
-            )
-            if left <= 0:
-                self.chunk = next_chunk(self.chunk, perf_counter() - began, threads.run.deadline)
-            again = pool.again[: pool.state[OVER]].tolist()
-            threads.took(perf_counter() - began)
-        except Exception:  # raised by some problem: solving them alone will show by which
-            again = [*pool.again[: pool.state[OVER]].tolist(), *pool.ids[pool.alive != 0].tolist()]
+            rest = threads.simd(*inputs, pool, *outputs, cursor, self.lane_budget)
+            if rest <= 0:
+                self.lane_budget = next_chunk(self.lane_budget, perf_counter() - start_time, threads.run.deadline)
+            redo = pool.redo[: pool.state[REDO]].tolist()
+            threads.add_time(perf_counter() - start_time)
+        except Exception:  # raised by one of the problems; solving all of them separately will show by which
+            redo = [*pool.redo[: pool.state[REDO]].tolist(), *pool.ids[pool.alive != 0].tolist()]
             pool.alive[:] = pool.state[ALIVE] = 0
-        pool.state[OVER] = 0
-        for b in again:
-            one = np.array([b, b + 1, 0])
-            while one[AT] < one[END] and not threads.over:
-                self._alone(one)
-                if self is threads._first:
+        pool.state[REDO] = 0
+        for b in redo:
+            cursor = np.array([b, b + 1, 0])
+            while cursor[AT] < cursor[END] and not threads.finished:
+                self._solve_separately(cursor)
+                if self is threads._first_worker:
                     threads.report()
-            if one[BEGUN]:
-                self._keep(one, threads.stop)
+            if cursor[BEGUN]:
+                self._store(cursor, threads.stop)
 
-    def _leave(self, stop):
-        """Keep the best points so far of problems that were interrupted."""
-        pool, ends = self.pool, self.threads.ends
+    def _store_lanes(self, stop):
+        """Store the results so far of the problems in lanes, which were interrupted."""
+        pool, results = self.pool, self.threads.results
         for j in np.flatnonzero(pool.alive):
-            pool.keep(j, stop, self.threads.run.record, ends)
+            pool.store(j, stop, self.threads.run.record, results)

@@ -203,7 +203,7 @@ def test_refused():
         minimize(plainly, ROSENBROCK.x0, jac="inplace", options={"history": "points"})
     with pytest.raises(TypeError, match="progress must be True or False"):
         minimize(plainly, ROSENBROCK.x0, jac="inplace", options={"progress": "bar"})
-    with pytest.raises(ValueError, match="history is for one problem"):
+    with pytest.raises(ValueError, match="history is an option of minimize only"):
         minimize_many(plainly, np.zeros((3, 2)), jac="inplace", options={"history": True})
     with pytest.raises(ValueError, match="history is for rules and solvers of numbaopt"):
         minimize(plainly, ROSENBROCK.x0, jac="inplace", method="BFGS", options={"history": True})

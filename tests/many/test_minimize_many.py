@@ -236,7 +236,7 @@ def test_a_fault_of_the_compiler_is_a_warning_and_costs_only_speed(swum, monkeyp
     simd._compiled.cache_clear()
     monkeypatch.setattr(simd, "_compile", broken)
     X0, data = inputs(20)
-    with pytest.warns(RuntimeWarning, match="one after another .* side by side: AttributeError.*numpy.ufunc"):
+    with pytest.warns(RuntimeWarning, match="could not use SIMD .* one after another: AttributeError.*numpy.ufunc"):
         result = minimize_many(valley, X0, SHARED, data, ADAM, "inplace", threads=1)
     assert set(swum) == {None}
     simd._compiled.cache_clear()
@@ -326,8 +326,8 @@ def test_hyperparameters_of_each_coordinate(scalar):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"lr": np.full(4, 0.1)}, "lr is one number, or one for each of the 5 problems"),
-        ({"lr": np.full((5, 1), 0.1)}, "lr is one number, or one for each"),
+        ({"lr": np.full(4, 0.1)}, "lr must be one number, or one for each of the 5 problems"),
+        ({"lr": np.full((5, 1), 0.1)}, "lr must be one number, or one for each"),
         ({"lr": np.array([0.1, 0.1, -1, 0.1, 0.1])}, "lr"),
         ({"lr": np.array([0.1, 0.1, np.nan, 0.1, 0.1])}, "lr"),
         ({"b1": np.array([0.1, 0.1, 0, 0.1, 0.1])}, "zero for some problems only"),
@@ -349,13 +349,13 @@ def refuses(*given):
 BAD = {
     "no problem": ({"X0": np.empty((0, 3))}, "no problem to solve"),
     "no coordinate": ({"X0": np.empty((5, 0))}, "no problem to solve"),
-    "one problem": ({"X0": np.zeros(3)}, "for one see minimize"),
+    "one problem": ({"X0": np.zeros(3)}, "for a single problem, call minimize"),
     "complex": ({"X0": np.zeros((5, 3), complex)}, "X0 must be real, not complex128; minimize takes a complex x0"),
     "ragged": ({"X0": [[1.0, 2.0], [1.0]]}, "X0"),
-    "rows": ({"data": (np.zeros(5), np.zeros((4, 3)))}, r"data\[1\] must have 5 rows, as X0, not 4 rows"),
+    "rows": ({"data": (np.zeros(5), np.zeros((4, 3)))}, r"data\[1\] must have 5 rows, like X0, not 4 rows"),
     "number": ({"data": 3.0}, r"data\[0\] must have 5 rows"),
     "method": ({"method": "adan_w"}, "unknown method 'adan_w'"),
-    "scipy": ({"method": "BFGS"}, "SciPy's BFGS takes one problem at a time: see minimize"),
+    "scipy": ({"method": "BFGS"}, "SciPy's BFGS solves one problem at a time: use minimize"),
     "bounds": ({"bounds": Bounds(np.zeros((4, 3)), np.ones((4, 3)))}, "bounds"),
     "bounds in pairs": ({"bounds": np.zeros((5, 2, 2))}, "bounds"),
     "three sides": ({"bounds": np.zeros((5, 3, 3))}, "bounds are pairs"),
@@ -478,7 +478,7 @@ def test_failures(request, driver, kind):
         a[[3, 25]] = -1.0
     given, options = (X0, (), (a,), ADAM, "inplace"), {"maxiter": 300}
     result = minimize_many(fun, X0, (), a, ADAM, "inplace", options=options, threads=1)
-    assert result.status[7] == 3 and "start is not finite" in result[7].message and result.nfev[7] == 0
+    assert result.status[7] == 3 and "starting point is not finite" in result[7].message and result.nfev[7] == 0
     assert (result.status[[11, 20, 30]] == 3).all() and (result.status[[3, 25]] == 7).all()
     np.testing.assert_array_equal(result.x[[3, 7]], X0[[3, 7]])
     rest = [b for b in range(40) if b not in (3, 7, 25)]
@@ -615,7 +615,7 @@ def test_callback(scalar, fun, threads):
         minimize_many(fun, X0, (), a, ADAM, "inplace", callback=interrupt, options=options, threads=threads)
     result = caught.value.result
     assert set(result.status) == {1, 4} and len(result) == count
-    assert result[count - 1].message.startswith("Not begun")
+    assert result[count - 1].message.startswith("The problem was not started")
 
     def fail(intermediate_result):
         raise ZeroDivisionError("mine")
@@ -664,7 +664,10 @@ def test_result(result):
     assert len(result) == 4 and result.x.shape == (4, 2)
     assert result["fun"] is result.fun
     assert result.status.tolist() == [0, 7, 0, 3]
-    assert result.message == "Of 4 problems 2 met a tolerance, 1 met what is not finite and 1 raised an exception."
+    assert (
+        result.message
+        == "Of 4 problems, 2 met a tolerance, 1 reached a value that is not finite and 1 raised an exception."
+    )
     assert result.message in repr(result) and "success" in repr(result)
     one = result[-2]
     assert isinstance(one, OptimizeResult) and repr(one) == repr(result[np.int64(2)]) == repr(result[2])
