@@ -1,6 +1,6 @@
-"""How `minimize` in compiled code evaluates an objective: the text of ``evaluate(x, g, pack)``, by the form of jac.
+"""The objective of `minimize` in compiled code: the text of ``evaluate(x, g, pack)`` for each form of jac.
 
-Everything that it needs beside x and g travels in ``pack``, a tuple: args, functions that are values, and scratch.
+The tuple ``pack`` holds everything else that an evaluation needs: args, functions that are values, and workspace.
 """
 
 import numpy as np
@@ -17,12 +17,12 @@ _REALS = (types.Float, types.Integer, types.Boolean)
 
 
 def form_of(kind):
-    """Return what is meant by a Numba type given as jac: "function", True, "inplace" or the name of a scheme.
+    """Return the form of the gradient for the Numba type of jac: "function", True, "inplace" or the name of a scheme.
 
     Raises
     ------
     TypingError
-        For what there is not in compiled code.
+        For a form that compiled code does not support.
     """
     if kind is None:
         return "2-point"
@@ -34,13 +34,13 @@ def form_of(kind):
     if value is False:
         return "2-point"
     if isinstance(value, str) and value in ("spsa", "autograd"):
-        raise TypingError(f"jac={value!r} is for minimize called from Python; in compiled code jac is " + FORMS)
-    shown_ = repr(value) if isinstance(kind, types.Literal) else f"a value of type {kind}, known only at run time"
-    raise TypingError(f"in compiled code jac is {FORMS}, written out; not {shown_}")
+        raise TypingError(f"jac={value!r} is for calls from Python; in compiled code, jac must be {FORMS}")
+    actual = repr(value) if isinstance(kind, types.Literal) else f"a value of type {kind}, known only at run time"
+    raise TypingError(f"in compiled code, jac must be {FORMS}, not {actual}")
 
 
 def scratch(form):
-    """Return how many arrays of float64, and of x's dtype, as long as x, an evaluation needs to work in."""
+    """Return the workspace of an evaluation: how many arrays as long as x, of float64 and of the dtype of x."""
     if form not in SCHEMES:
         return 0, 1
     scheme = SCHEMES[form]
@@ -53,22 +53,22 @@ class Evaluation:
     Parameters
     ----------
     given : dict
-        Numba types of what was given, by name.
+        Numba types of the arguments of `minimize`, by name.
     context : numba typing context
     real : numba type
-        Of x.
+        The dtype of x.
     bounded : bool
 
     Attributes
     ----------
     text : str
-        ``evaluate``, and what it calls.
+        The text of ``evaluate`` and of the functions that it calls.
     names : dict
-        What the text uses besides.
+        Further names that the text uses.
     pack : dict
-        What is packed: expressions, by the names they are unpacked to.
+        Expressions for the entries of ``pack``, by the names to which they are unpacked.
     cost : str
-        Evaluations of `fun` that one call takes beside the first: an expression.
+        An expression for the number of additional evaluations of `fun` that a call takes.
     """
 
     def __init__(self, given, context, real, bounded):
@@ -82,12 +82,12 @@ class Evaluation:
         self.pack["point"] = "wide[0]"
         for name in ("fun", "jac"):
             kind = given.get(name)
-            if isinstance(kind, types.Dispatcher):  # known now: may be compiled into the loop
+            if isinstance(kind, types.Dispatcher):  # a known function, which can be compiled into the loop
                 self.names[f"{name}_"] = kind.dispatcher
             elif isinstance(kind, types.FunctionType):
                 self.pack[f"{name}_"] = name
             elif name == "fun":
-                raise TypingError(f"fun is a function compiled by Numba, not {kind}")
+                raise TypingError(f"fun must be a function compiled by Numba, not {kind}")
         self.text = "\n\n\n".join(self._estimated() if self.form in SCHEMES else self._analytic())
 
     def _function(self, head, lines):
@@ -110,7 +110,7 @@ class Evaluation:
         return [self._function("evaluate(x, g, pack)", lines)]
 
     def _estimated(self):
-        """Write finite differences."""
+        """Return the texts of finite differences."""
         scheme, value = SCHEMES[self.form], "value"
         call, returned = self._call("fun", "x", self.real)
         _number(returned, _REALS, "a real number")
@@ -132,7 +132,7 @@ class Evaluation:
         if not scheme.bounded:
             value = "complex_value"
             call, returned = self._call("fun", "x", types.complex128)
-            _number(returned, types.Complex, "a complex number where x is complex, as jac='cs' asks")
+            _number(returned, types.Complex, "a complex number if x is complex, for jac='cs'")
             functions.append(self._function("complex_value(x, pack)", [f"return {call}"]))
         lines = [
             "f = value(x, pack)",
@@ -143,33 +143,34 @@ class Evaluation:
         ]
         return [*functions, self._function("evaluate(x, g, pack)", lines)]
 
-    def _call(self, name, x, real, *more):
-        """Return the text of a call, and the Numba type of what it returns.
+    def _call(self, name, x, real, *grad_types):
+        """Return the text of a call, and the Numba type of its return value.
 
-        x is shown read-only. To a function that does not compile for that, because it writes there, goes a copy.
+        The argument x is read-only. A function that does not compile for that, because it writes to x, gets a copy.
         """
         kind, failure = self.given[name], None
         for readonly in (True, False):
-            seen = types.Array(real, 1, "C", readonly=readonly), *more, *self._args
+            arg_types = types.Array(real, 1, "C", readonly=readonly), *grad_types, *self._args
             try:
-                returned = self._returned(kind, seen)
+                returned = self._return_type(kind, arg_types)
             except TypingError as error:
                 returned, failure = None, error
             if returned is not None:
-                copy = "complexes" if isinstance(real, types.Complex) else "point"
-                own = f"shown({x})" if readonly else f"copied({x}, {copy})"
-                return f"{name}_({', '.join([own, *['g'] * len(more), '*args'])})", returned
-        kinds = ", ".join(map(str, seen))
-        what = f"x{', grad' * len(more)} and args"
-        raise TypingError(f"{name} does not compile for ({kinds}), of {what}:\n{failure or kind}")
+                target = "complexes" if isinstance(real, types.Complex) else "point"
+                point = f"shown({x})" if readonly else f"copied({x}, {target})"
+                return f"{name}_({', '.join([point, *['g'] * len(grad_types), '*args'])})", returned
+        listed = ", ".join(map(str, arg_types))
+        names = f"x{', grad' * len(grad_types)} and args"
+        raise TypingError(f"{name} does not compile for ({listed}), the types of {names}:\n{failure or kind}")
 
-    def _returned(self, kind, seen):
-        """Return the type of what a function returns for these types; None where they are not its own."""
+    def _return_type(self, kind, arg_types):
+        """Return the return type of a function for these argument types; None if it does not accept them."""
         if isinstance(kind, types.FunctionType):
-            own = kind.ftype.atypes
-            fits = len(own) == len(seen) and None not in map(self.context.can_convert, seen, own)
+            accepted = kind.ftype.atypes
+            same_length = len(accepted) == len(arg_types)
+            fits = same_length and None not in map(self.context.can_convert, arg_types, accepted)
             return kind.ftype.rtype if fits else None
-        return self.context.resolve_function_type(kind, seen, {}).return_type
+        return self.context.resolve_function_type(kind, arg_types, {}).return_type
 
 
 def _number(kind, wanted, words):
@@ -187,7 +188,7 @@ def copied(x, to):
 
 @jit
 def free(box):
-    """Count the entries that bounds leave free."""
+    """Count the entries whose bounds are not equal."""
     count = 0
     for i in range(box.shape[1]):
         count += box[0, i] < box[1, i]

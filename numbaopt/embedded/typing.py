@@ -1,7 +1,8 @@
-"""`minimize` inside compiled code: a function of yours that is compiled by Numba may call it like any other.
+"""`minimize` in compiled code: functions that are compiled by Numba can call `minimize`.
 
-A call becomes an entry of its own: the options are keywords, read when the caller is compiled; the method's step, the
-loop and the objective are compiled into one. The loop is the one that `minimize` runs for compiled objectives.
+Each call is compiled to a function of its own, called an entry, which contains the step of the method, the loop and the
+objective. Options are passed as keywords, whose types and literal values are read when the caller is compiled. The loop
+is the one that `minimize` uses for compiled objectives.
 """
 
 import functools
@@ -21,9 +22,9 @@ from numbaopt.solvers.solver import Solver
 
 
 class Minimum(NamedTuple):
-    """What `minimize` returns in compiled code; fields as in `Result`.
+    """The return value of `minimize` in compiled code, with the fields of `Result`.
 
-    x and jac are new arrays, or views of the workspace where one was given.
+    x and jac are new arrays, or views of the workspace if that is given.
     """
 
     x: np.ndarray
@@ -44,7 +45,7 @@ class Method(types.Opaque):
 
     @property
     def key(self):
-        """What tells methods apart."""
+        """The key by which Numba distinguishes methods."""
         return type(self.rule), self.rule
 
 
@@ -65,8 +66,8 @@ def _constant_method(context, builder, kind, value):
 class Minimize(types.Function):
     """The Numba type of `minimize`.
 
-    It looks for the entry itself, and not through a template as other functions do: so an error is told as it is, and
-    not as the last of a list of candidates that were rejected.
+    It resolves the entry directly, and not through a template as other functions do. Error messages are therefore
+    raised unchanged, and not within a list of rejected candidates.
     """
 
     def __init__(self):
@@ -77,17 +78,18 @@ class Minimize(types.Function):
     def get_call_type(self, context, args, kws):
         """Return the signature of the entry for these types."""
         if len(args) > len(POSITIONAL):
-            raise TypingError(f"minimize in compiled code takes {', '.join(POSITIONAL)} by place, all else by name")
+            positional = ", ".join(POSITIONAL)
+            raise TypingError(f"in compiled code, only {positional} of minimize may be passed by position")
         given = tuple(zip(POSITIONAL, args, strict=False))
         if twice := dict(given).keys() & dict(kws).keys():
-            raise TypingError(f"minimize: {twice.pop()} is given by place and by name")
+            raise TypingError(f"minimize: {twice.pop()} is given by position and by keyword")
         kind = types.Dispatcher(_entry((*given, *kws.items()), context))
         signature = kind.get_call_type(context, args, kws)
         self.compiled[signature.args] = kind.get_overload(signature)
         return signature
 
     def get_impl_key(self, signature):
-        """Return what the entry is known by to the code generator."""
+        """Return the key by which the code generator identifies the entry."""
         return self.compiled[signature.args]
 
 
@@ -97,34 +99,35 @@ infer_global(minimize, Minimize())
 
 @functools.lru_cache(512)
 def _entry(given, context):
-    """Return the compiled function for one way of calling `minimize`: names and types."""
+    """Return the compiled function for calls of `minimize` with these names and types of arguments."""
     from numbaopt.embedded.codegen import Entry
 
     return Entry(dict(given), context, Minimum).compiled()
 
 
 def workspace_size(n: int, method: Any = "adam", bounds: bool = False, jac: Any = None) -> int:
-    """Return how long an array of float64 must be that `minimize` in compiled code can do with.
+    """Return the length that the argument ``workspace`` of `minimize` in compiled code must have.
 
     Parameters
     ----------
     n : int
-        Entries of x0.
+        The number of entries of x0.
     method : str, Rule or Solver
-        As `minimize` will be given it.
+        The method, as it will be passed to `minimize`.
     bounds : bool
         Whether there will be bounds.
     jac : callable, True, "inplace", "2-point", "3-point", "cs" or None
-        The form of the gradient, as `minimize` will be given it: finite differences need room, too.
+        The form of the gradient, as it will be passed to `minimize`; finite differences need additional workspace.
 
     Returns
     -------
     int
+        The number of float64 entries.
 
     Raises
     ------
     TypeError, ValueError
-        For an unknown method, or one that takes no bounds where there are to be bounds.
+        For an unknown method, or with bounds, for a method that does not support them.
 
     Examples
     --------

@@ -94,7 +94,7 @@ def test_hyperparameters_of_another_number_of_coordinates(method):
     def caller(x0):
         return minimize(bowl, x0, method=method, jac="inplace", maxiter=3)
 
-    with pytest.raises(ValueError, match=r"adam: (lr|eps) has 3 values, for another number of coordinates: give one"):
+    with pytest.raises(ValueError, match=r"adam: (lr|eps) has 3 values, but must have one for each entry"):
         caller(np.ones(2))
 
 
@@ -175,7 +175,7 @@ def test_workspace_without_allocation(counted):
 @pytest.mark.slow
 def test_refused_at_run_time():
     workspace = np.full(workspace_size(3, jac="inplace"), 7.0)
-    with pytest.raises(ValueError, match=r"adam: lr lies in \[0, inf\) and is finite"):
+    with pytest.raises(ValueError, match=r"adam: lr must be finite and lie in \[0, inf\)"):
         kept(START, -1.0, workspace)
     with pytest.raises(ValueError, match="workspace is too short"):
         kept(START, 0.1, workspace[:-1])
@@ -265,22 +265,22 @@ def test_bounds_of_another_length():
 @pytest.mark.parametrize("call, said", [
     ('minimize(bowl, x0, jac="inplace", beta1=0.3)', r"no option 'beta1'.*Did you mean 'b1'"),
     ('minimize(bowl, x0, jac="inplace", method="adm")', r"unknown method 'adm'.*Did you mean 'adam'"),
-    ('minimize(bowl, x0, jac="inplace", method="sgd" if x0[0] > 0 else "adam")', "method's name, written out"),
+    ('minimize(bowl, x0, jac="inplace", method="sgd" if x0[0] > 0 else "adam")', "method must be a literal name"),
     ('minimize(bowl, x0, jac="inplace", lr="fast")', "lr must be a real number or a schedule, not 'fast'"),
-    ('minimize(bowl, x0, jac="inplace", nesterov=x0[0] > 0, method="sgd")', "must be written out"),
+    ('minimize(bowl, x0, jac="inplace", nesterov=x0[0] > 0, method="sgd")', "must be a literal"),
     ('minimize(bowl, jac="inplace")', "x0 is missing"),
-    ('minimize(bowl, 2.0, jac="inplace")', "x0 is an array of one dimension"),
-    ('minimize(3.0, x0, jac="inplace")', "fun is a function compiled by Numba, not"),
-    ("minimize(bowl, x0)", "fun does not compile for .* of x and args"),
+    ('minimize(bowl, 2.0, jac="inplace")', "x0 must be a one-dimensional array"),
+    ('minimize(3.0, x0, jac="inplace")', "fun must be a function compiled by Numba, not"),
+    ("minimize(bowl, x0)", "fun does not compile for .* the types of x and args"),
     ("minimize(value, x0, (x0, 1.0), jac=True)", r"fun must return \(f, gradient\), not float64"),
-    ('minimize(bowl, x0, jac="spsa")', "jac='spsa' is for minimize called from Python"),
-    ('minimize(bowl, x0, jac="4-point")', "jac is .*written out; not '4-point'"),
+    ('minimize(bowl, x0, jac="spsa")', "jac='spsa' is for calls from Python"),
+    ('minimize(bowl, x0, jac="4-point")', "jac must be .* or None, not '4-point'"),
     ('minimize(bowl, x0, jac="inplace", callback=1)', "has no callback"),
-    ('minimize(bowl, x0, jac="inplace", options=1)', "each option is a keyword"),
+    ('minimize(bowl, x0, jac="inplace", options=1)', "pass each option as a keyword"),
     ('minimize(bowl, x0, jac="inplace", method="lbfgs", bounds=((0, 1),))', "lbfgs takes no bounds"),
-    ('minimize(bowl, x0, jac="inplace", bounds=((0, 1, 2),))', r"bounds are pairs \(lower, upper\)"),
-    ('minimize(bowl, x0, jac="inplace", workspace=3)', "workspace is an array of float64"),
-    ('minimize(bowl, x0, (), "adam", "inplace", 3)', "by place, all else by name"),
+    ('minimize(bowl, x0, jac="inplace", bounds=((0, 1, 2),))', r"bounds must be pairs \(lower, upper\)"),
+    ('minimize(bowl, x0, jac="inplace", workspace=3)', "workspace must be a contiguous one-dimensional array of float64"),
+    ('minimize(bowl, x0, (), "adam", "inplace", 3)', "only fun, x0, args, method, jac of minimize may be passed by position"),
 ])  # fmt: skip
 def test_refused_when_compiled(call, said):
     with pytest.raises(TypingError) as refusal:
