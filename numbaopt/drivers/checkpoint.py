@@ -58,7 +58,7 @@ def keeper(checkpoint, every, resume):
     if checkpoint is None and every != EVERY:
         raise ValueError("checkpoint_every has no effect without checkpoint, the path of the file to write")
     if resume is True and checkpoint is None:
-        raise ValueError("resume=True requires checkpoint, the path to resume from; or pass that path as resume")
+        raise ValueError("resume=True needs checkpoint, the path to resume from; or pass that path as resume")
     resume = None if resume is False else resume
     if checkpoint is None and resume is None:
         return None

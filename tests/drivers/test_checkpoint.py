@@ -393,7 +393,7 @@ def test_what_is_not_a_checkpoint_is_neither_read_nor_overwritten(tmp_path):
     [
         ({"resume": "nowhere"}, FileNotFoundError, "there is no checkpoint '.*nowhere' to resume from"),
         ({"resume": "nowhere", "checkpoint": "other"}, FileNotFoundError, "there is no checkpoint"),
-        ({"resume": True}, ValueError, "resume=True requires checkpoint"),
+        ({"resume": True}, ValueError, "resume=True needs checkpoint"),
         ({"resume": 3.5}, TypeError, "resume must be a path, or True to resume from checkpoint, not 3.5"),
         ({"checkpoint": 3.5}, TypeError, "checkpoint must be a path, not 3.5"),
         ({"checkpoint": "no/where"}, FileNotFoundError, "cannot be written: no file can be created in its directory"),
