@@ -122,10 +122,12 @@ class ThreadPool:
                 alive[-1].join(SLICE)
                 self.report()
             self.report(last=True)
-        except KeyboardInterrupt:
+        except BaseException as error:  # Ctrl-C, or what the callback has raised
             self.finished = True
-            # Compiling takes seconds, so the thread that compiles is not waited for.
-            self._abandoned = [thread for thread in others if thread is self._compiling_thread]
+            if isinstance(error, KeyboardInterrupt):
+                # Compiling takes seconds, so the thread that compiles is not waited for.
+                self._abandoned = [thread for thread in others if thread is self._compiling_thread]
+            self._first_worker.store_unfinished()
             raise
         finally:
             self.finished = True
@@ -228,12 +230,15 @@ class Worker:
                 self._solve_separately(cursor)
             if self is threads._first_worker:
                 threads.report()
-        if threading.current_thread() in threads._abandoned:  # the results have already been returned
-            return
-        if cursor[BEGUN]:
-            self._store(cursor, threads.stop)
+        if threading.current_thread() not in threads._abandoned:  # whose results have already been returned
+            self.store_unfinished()
+
+    def store_unfinished(self):
+        """Store the results so far of the problems that this worker was solving."""
+        if self.cursor[BEGUN]:
+            self._store(self.cursor, self.threads.stop)
         if self._busy:
-            self._store_lanes(threads.stop)
+            self._store_lanes(self.threads.stop)
 
     def _solve_separately(self, cursor):
         """Solve the problems of a cursor, one after another, until the budget is used up."""
@@ -291,4 +296,4 @@ class Worker:
         """Store the results so far of the problems in lanes, which were interrupted."""
         pool, results = self.pool, self.threads.results
         for j in np.flatnonzero(pool.alive):
-            pool.store(j, stop, self.threads.run.record, results)
+            pool.store(j, stop, results)

@@ -290,6 +290,7 @@ told["parent"] = [digest(x, state.s), work()]
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_child_steps_serially_and_lives(large):
     cache, first = large

@@ -150,6 +150,7 @@ def test_arithmetic_is_the_cpus(method, dtype):
         assert all(instruction == f"{kind}" for instruction in re.findall(r"(?:sqrt|div)\.rn\.(\w+)", body))
 
 
+@pytest.mark.slow
 @to_ptx
 @SWITCHED
 def test_indices_are_64_bits_wide(method):
@@ -159,6 +160,7 @@ def test_indices_are_64_bits_wide(method):
             assert re.search(r"setp\.\w+\.u64", loop) and not re.search(r"\.[usb]32", loop)
 
 
+@pytest.mark.slow
 @to_ptx
 @SWITCHED
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -29,6 +29,7 @@ def test_there_are_solvers():
     assert SOLVERS == ["barzilai_borwein", "lbfgs", "nonlinear_cg"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", SOLVERS)
 def test_iterations_are_fewer_than_evaluations_and_limited_by_maxiter(method):
     for limit in (1, 7, 30):

@@ -7,7 +7,8 @@ from numba import njit
 
 import numbaopt
 from numbaopt import minimize, minimize_many
-from tests.many.test_minimize_many import swum  # noqa: F401
+from numbaopt.many import workers
+from tests.many.test_minimize_many import scalar, swum  # noqa: F401
 
 pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
 
@@ -41,3 +42,43 @@ def test_bounds_move_up_with_their_problem(swum):  # noqa: F811
         alone = minimize(pull.py_func, np.zeros(2), (stiffness[b], target[b]), bounds=bounds[b], **given)
         for name in ("x", "fun", "jac", "nit", "nfev", "status", "message"):
             np.testing.assert_array_equal(many[b][name], alone[name], err_msg=f"{name} of problem {b}")
+
+
+@pytest.mark.parametrize("driver", ["swum", "scalar"])
+@pytest.mark.parametrize("reason", ["callback", "maxtime", "Ctrl-C"])
+def test_interrupted_problems_have_the_results_so_far(request, driver, reason):
+    lanes = request.getfixturevalue(driver)
+    count, done = 40, workers.FIRST_BUDGET
+    stiffness, target = np.linspace(0.1, 0.4, count), np.linspace(1.0, 2.0, count)
+    x0 = np.zeros((count, 2))
+    x0[:done] = target[:done, None]  # solved one after another before there are lanes, at their starts
+    options = {"maxiter": 10**9, "gtol": 0.0} | ({"maxtime": 0.2} if reason == "maxtime" else {})
+
+    looks = []
+
+    def callback(intermediate_result):
+        looks.append(intermediate_result.done)
+        if driver == "scalar" and len(looks) > 3 or driver == "swum" and len(lanes) > 2:
+            raise {"callback": StopIteration, "Ctrl-C": KeyboardInterrupt}[reason]
+
+    given = {"data": (stiffness, target), "threads": 1, "method": numbaopt.sgd(lr=1e-4), "jac": "inplace"}
+    if reason == "Ctrl-C":
+        with pytest.raises(numbaopt.OptimizationInterrupted) as interrupted:
+            minimize_many(pull, x0, callback=callback, options=options, **given)
+        many = interrupted.value.result
+    elif reason == "callback":
+        many = minimize_many(pull, x0, callback=callback, options=options, **given)
+    else:
+        for _ in range(2):  # the first call spends its time on compiling
+            many = minimize_many(pull, x0, options=options, **given)
+    assert driver == "scalar" or (lanes and None not in lanes)
+    status = {"callback": 99, "maxtime": 2, "Ctrl-C": 4}[reason]
+    assert many.status.tolist() == [0] * done + [status] * (count - done)
+    begun = np.flatnonzero(many.nit)
+    assert begun.size and begun[0] == done  # the others had not begun
+    for b in begun[::2]:
+        steps, grad = int(many.nit[b]), np.empty(2)
+        x = target[b] * (1 - (1 - 2e-4 * stiffness[b]) ** steps)  # the closed form of the iterates
+        np.testing.assert_allclose(many.x[b], x, rtol=1e-9)
+        assert many.fun[b] == pull.py_func(many.x[b], grad, stiffness[b], target[b]) and many.nfev[b] == steps + 1
+        np.testing.assert_array_equal(many.jac[b], grad)

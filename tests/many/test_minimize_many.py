@@ -659,6 +659,7 @@ def result():
     return minimize_many(picky, X0, (), a, "lbfgs", "inplace")
 
 
+@pytest.mark.slow
 def test_result(result):
     assert isinstance(result, OptimizeResult)
     assert len(result) == 4 and result.x.shape == (4, 2)

@@ -77,6 +77,7 @@ def test_names_that_meet_are_told_apart():
     np.testing.assert_array_equal(x, [1.0, 7.0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "whole",
     [

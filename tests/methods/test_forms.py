@@ -391,6 +391,7 @@ def test_the_simplex(n):
     np.testing.assert_allclose(out, np.maximum(x - tau, 0), atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(3, 4), (1, 5), (4, 1), (2, 3, 2)])
 def test_matrices(shape, dtype):

@@ -510,6 +510,7 @@ def test_lookahead_equals_optax(inner):
     np.testing.assert_allclose(state["slow"], both.slow, **CLOSE[np.float64])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inner", RULES[:2], ids=lambda each: each.name)
 def test_sam_equals_optax(inner):
     def theirs(o):
