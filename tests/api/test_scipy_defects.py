@@ -80,7 +80,7 @@ def test_a_gradient_of_another_length_is_an_error(way, method, length):
 
 @every
 def test_tol_is_a_number(way, method):
-    with pytest.raises(ValueError, match="tol is NaN"):
+    with pytest.raises(ValueError, match="tol must be a number, not NaN"):
         way(bowl, [3.0, 2.0], jac=slope, method=method, tol=np.nan)
 
 

@@ -251,7 +251,7 @@ def test_what_makes_no_sense(given, text):
 def test_types_of_settings():
     for name in ("spsa_c", "spsa_gamma"):
         for value in (None, "1", True):
-            with pytest.raises(TypeError, match=f"{name} is a number"):
+            with pytest.raises(TypeError, match=f"{name} must be a number"):
                 run(bowl, options={name: value})
 
 
