@@ -4,6 +4,7 @@ Each ``raise`` statement of the package is reached by a case, or stands in a tab
 """
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -579,6 +580,7 @@ ELSEWHERE = {
 }
 
 
+@functools.cache
 def sites():
     """Return every raise statement: {(file, first line, last line): function}."""
     found = {}
@@ -593,9 +595,6 @@ def sites():
     return found
 
 
-SITES = sites()
-
-
 def reached(error):
     """Return the raise statements that an error has come by, and those of the errors behind it."""
     found = set()
@@ -605,7 +604,7 @@ def reached(error):
             place = Path(frame.tb_frame.f_code.co_filename)
             if HOME in place.parents:
                 name = place.relative_to(HOME).as_posix()
-                found |= {site for site in SITES if site[0] == name and site[1] <= frame.tb_lineno <= site[2]}
+                found |= {site for site in sites() if site[0] == name and site[1] <= frame.tb_lineno <= site[2]}
             frame = frame.tb_next
         error = error.__context__
     return found
@@ -634,14 +633,14 @@ def test_every_raise_is_reached(provoked):
     seen = set().union(*map(reached, provoked))
     missed = [
         f"{file}:{line} in {function}"
-        for (file, line, last), function in SITES.items()
+        for (file, line, last), function in sites().items()
         if (file, line, last) not in seen and not {file, f"{file}:{function}"} & set(ELSEWHERE)
     ]
     assert not missed, "\n".join(["no case provokes these:", *missed])
 
 
 def test_the_reasons_are_needed():
-    places = {place for (file, _, _), function in SITES.items() for place in (file, f"{file}:{function}")}
+    places = {place for (file, _, _), function in sites().items() for place in (file, f"{file}:{function}")}
     assert set(ELSEWHERE) <= places
 
 
@@ -668,7 +667,7 @@ def test_the_texts(provoked):
         text = text_of(error)
         texts.append(f"{type(error).__name__}: {text}")
     print("", *sorted(set(texts)), sep="\n")
-    print(f"{len(set(texts))} texts, from {len(CASES)} cases; {len(SITES)} raise statements")
+    print(f"{len(set(texts))} texts, from {len(CASES)} cases; {len(sites())} raise statements")
     for text in set(texts):
         kind, _, said = text.partition(": ")
         if said.startswith(PASSED_ON) or kind == "AttributeError":

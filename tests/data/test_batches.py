@@ -4,7 +4,6 @@ import numba
 import numpy as np
 import pytest
 import scipy.sparse
-import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -122,23 +121,27 @@ def test_numbers_below_an_end_are_unbiased(end):
 @overflowing
 @pytest.mark.parametrize("vary", ["seed", "epoch"])
 def test_rows_are_equally_likely_at_each_place(vary):
+    from scipy.stats import chi2  # here, for it takes a second to import
+
     n, trials, order = 12, 6000, np.empty(12, np.int64)
     counts = np.zeros((n, n))
     for k in range(trials):
         draw(order, seed_key(k if vary == "seed" else 5), k if vary == "epoch" else 3, 0, n)
         counts[np.arange(n), order] += 1
     statistic = ((counts - trials / n) ** 2).sum() / (trials / n) * (n - 1) / n
-    assert 1e-3 < scipy.stats.chi2.sf(statistic, (n - 1) ** 2) < 1 - 1e-3
+    assert 1e-3 < chi2.sf(statistic, (n - 1) ** 2) < 1 - 1e-3
 
 
 @overflowing
 def test_all_orders_are_equally_likely():
+    from scipy.stats import chisquare
+
     order, found = np.empty(4, np.int64), {}
     for epoch in range(24 * 300):
         draw(order, seed_key(11), epoch, 0, 4)
         found[tuple(order)] = found.get(tuple(order), 0) + 1
     assert len(found) == 24
-    assert 1e-3 < scipy.stats.chisquare([*found.values()]).pvalue < 1 - 1e-3
+    assert 1e-3 < chisquare([*found.values()]).pvalue < 1 - 1e-3
 
 
 def test_without_a_seed_the_seed_in_use_is_reported():
