@@ -1,8 +1,12 @@
 """The end of a run, in compiled code for every driver: the solution, the status, and the counts."""
 
+import numba
 import numpy as np
+from numba import types
 
+from numbaopt.backends.cache import refresh
 from numbaopt.backends.cpu import jit
+from numbaopt.common.locking import lock
 from numbaopt.drivers.stopping import (
     BAD_FUN,
     BAD_JAC,
@@ -118,3 +122,11 @@ def finish(stop, b, block, h, record, points, slopes, table):
         for i in range(block.shape[1] - 1, -1, -1):
             if not abs(block[G, i]) < np.inf:
                 table[b, LATEST_VALUE], table[b, LARGEST] = block[G, i], i
+
+
+def load_finish(dtype):
+    """Load `finish` for x of a dtype: Python can then call it at once while another thread is compiling."""
+    block, numbers = numba.from_dtype(dtype)[:, ::1], types.float64[::1]
+    with lock:
+        refresh()
+        finish.compile((types.int64, types.int64, block, numbers, numbers, block, block, types.float64[:, ::1]))

@@ -25,7 +25,7 @@ from numbaopt.drivers.stopping import (
     G,
     X,
 )
-from numbaopt.drivers.termination import AT, BEGUN, END, REASON, STEPS, finish
+from numbaopt.drivers.termination import AT, BEGUN, END, REASON, STEPS, finish, load_finish
 from numbaopt.lowering import emit_init
 from numbaopt.many.simd import Pool, simd_driver
 from numbaopt.many.simd_loop import ALIVE, REDO
@@ -179,6 +179,7 @@ class ThreadPool:
         elif self.driver.add_time(seconds) and not self.finished and self._compiling.acquire(blocking=False):
             try:
                 self._compiling_thread = thread
+                load_finish(self.results.points.dtype)
                 if self.simd is None and not self.driver.exact:
                     self.simd = False  # the result in a lane might differ from that of a separate run
                 elif self.simd is None:

@@ -5,7 +5,7 @@ import pytest
 
 import numbaopt
 from numbaopt import Optimizer, chain
-from numbaopt.transforms import clip_by_global_norm, ema
+from numbaopt.transforms import clip_by_global_norm, ema, sam
 
 
 def test_adjacent_views_of_one_buffer_are_two_parameters():
@@ -40,3 +40,15 @@ def test_an_average_is_reported_beside_parameters_as_they_are_now():
     first, second = optimizer.reported()
     np.testing.assert_allclose(first, [2.5, 3.5])  # of 1 and 4, of 2 and 5
     np.testing.assert_allclose(second, [4.5])
+
+
+def test_a_stage_over_all_arrays_reports_the_parameters_as_they_are_now():
+    # sam takes the norm of all arrays, lamb that of each: they are stepped in two parts, and sam reports its point.
+    a, b = np.array([1.0, 2.0]), np.array([3.0])
+    optimizer = Optimizer(chain(sam(rho=0.5), numbaopt.lamb(lr=0.1)), [a, b])
+    for _ in range(2):
+        optimizer.step([np.array([3.0, 0.0]), np.array([4.0])])
+    a[:], b[:] = [5.0, 6.0], 7.0
+    first, second = optimizer.reported()
+    np.testing.assert_array_equal(first, [5.0, 6.0])
+    np.testing.assert_array_equal(second, [7.0])
