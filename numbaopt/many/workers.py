@@ -7,7 +7,7 @@ import numba
 import numpy as np
 from numba import types
 
-from numbaopt.backends.cpu import kernel, signature
+from numbaopt.backends.cpu import signature
 from numbaopt.common.per_coordinate import PerCoordinate
 from numbaopt.drivers.beginning import evaluate_start, prepare_problem
 from numbaopt.drivers.compiled_loop import SLICE, array_types, next_chunk, run_full_batch
@@ -101,7 +101,7 @@ class ThreadPool:
         other_types += (*array_types(starts.dtype), i8[::1])
         other_types += (real[:, ::1], real[:, ::1], f8[:, ::1], i8[::1], i8)
         functions, function = (evaluate_start, run_full_batch, solve_problems), self._first_worker.compiled.function
-        step, step_types = kernel(run.rule.jit, starts.dtype), signature(starts.dtype)
+        step, step_types = run.rule.kernel(starts[0, :0]), signature(starts.dtype)  # of no entries: the serial one
         self.driver = driver_of(functions, run.program, run.flags, begin, function, step, step_types, other_types)
         self.inputs = starts, limits, fixed, numbers, run.record
         self.flat_rows = tuple(array.reshape(len(array), -1) for array in rows)

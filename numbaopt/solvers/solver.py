@@ -5,6 +5,7 @@ and the gradient g at x and overwrites x with the next point to evaluate, which 
 search. One step therefore serves every driver.
 """
 
+import functools
 import importlib
 import inspect
 import math
@@ -23,6 +24,12 @@ from numbaopt.methods.hyperparameters import check_name, inside, wrong_type
 from numbaopt.methods.method import Method
 from numbaopt.methods.state import State, step_arguments
 from numbaopt.solvers.line_search import F0, F_LO
+
+
+@functools.cache
+def _for_kernels(step):
+    """Return a step once more: `cpu.kernel` lets it take no further types, and users call the original."""
+    return cpu.jit(getattr(step, "py_func", step))
 
 
 class Solver(Method):
@@ -182,7 +189,7 @@ class Solver(Method):
 
     def kernel(self, x):
         """Return the compiled step for the dtype of x, which accepts no other types."""
-        return cpu.kernel(self._step, x.dtype)
+        return cpu.kernel(_for_kernels(self._step), x.dtype)
 
     def init(self, x: Any) -> "SolverState":
         """Return the initial state for x, a C-contiguous float32 or float64 array of any shape."""

@@ -729,6 +729,19 @@ def test_specialized(scalar, monkeypatch):
     assert made == [True, False]
 
 
+@pytest.mark.parametrize("method", ["rmsprop", "lbfgs"])
+def test_the_step_for_the_users_own_code_still_compiles_for_other_types(method):
+    method = numbaopt.get(method)
+    X0, data = inputs(3)
+    minimize_many(valley, X0, SHARED, data, method, "inplace", threads=1)
+    x, g = np.ones(3, np.float32), np.full(3, 0.5, np.float32)
+    s, h = method.slots(x), method.h.copy()
+    method.jit(1, x, g, s, h)
+    other = np.ones(3, np.float32)
+    method.kernel(other)(1, other, g, method.slots(other), method.h.copy())
+    np.testing.assert_array_equal(x, other)
+
+
 @njit(fastmath=True)
 def squared(x):
     f = 0.0
