@@ -97,17 +97,18 @@ DEFAULT = {
     "drivers/test_digest.py::test_a_compiled_objective_has_one": only("None"),
     # Many problems, and calls in compiled code.
     "many/test_minimize_many.py::test_bounds_and_limits": only("scalar"),
-    "many/test_minimize_many.py::test_side_by_side": only("returned"),
+    "many/test_closing_up.py::test_interrupted_problems_have_the_results_so_far": only("scalar"),
     "many/test_minimize_many.py::test_callback": both(only("1"), only("compiled")),
     "embedded/test_typing.py::test_same_as_from_python": only("default", "lbfgs"),
     # Objectives.
     "objectives/test_compiled.py::test_the_forms_of_jac": double,
-    "objectives/test_compiled.py::test_estimated_gradients": double,
+    "objectives/test_compiled.py::test_estimated_gradients": both(double, only("None")),
+    "objectives/test_compiled.py::test_functions_of_many_kinds": only("strided", "overwrites"),
     "objectives/test_compiled.py::test_arrays_as_args": only("f8"),
     "objectives/test_compiled.py::test_estimates_allocate_nothing": only("None"),
     "objectives/test_differences.py::test_bits_are_the_same_compiled": only("f8"),
     # SciPy's own tests, with our methods in place of its own.
-    "api/test_scipy_suite.py::test_minimum": only("adam"),
+    "api/test_scipy_suite.py::test_minimum": both(only("adam"), only("ours")),
     "api/test_scipy_suite.py::test_any_method": only("adam"),
     "api/test_scipy_suites.py::test_pointed_at_ours": only("lbfgs"),
     "api/test_scipy_suite.py::test_methods_of_scipy": only("bfgs"),
@@ -120,11 +121,13 @@ DEFAULT = {
     "backends/test_ptx.py::test_every_array_is_read_once_and_written_once": each_form,
     "backends/simd/test_simd.py::test_has_no_type": only("is", "not", "round", "view", "dot"),
     "methods/test_rule.py::test_a_copied_state_goes_on_with_the_same_bits": only("5"),
-    "schedules/test_schedules.py::test_the_compiled_step_uses_the_same_lr": double,
+    "schedules/test_schedules.py::test_the_compiled_step_uses_the_same_lr": both(
+        double, only("joined", "onecycle", "staircase", "warmup_cosine")
+    ),
     "schedules/test_schedules.py::test_schedules_in_other_kinds_of_steps": only("several passes"),
     "transforms/test_transforms.py::test_steps_equal_optax": both(double, only("sgd")),
     "transforms/test_transforms.py::test_before_the_rule": only("sgd"),
-    "transforms/test_transforms.py::test_after_the_rule": only("sgd"),
+    "transforms/test_transforms.py::test_after_the_rule": both(only("sgd"), only("lookahead", "simplex", "l2_ball")),
     "transforms/test_transforms.py::test_projections_equal_optax": only("3"),
     "transforms/test_transforms.py::test_on_matrices": both(only("shape0"), only("ema")),
     "transforms/test_transforms.py::test_plateaus": only("sgd"),

@@ -34,7 +34,7 @@ def through_scipy(fun, x0, args, method, jac, hess, hessp, bounds, constraints, 
     from scipy import optimize
 
     spent = 0, 0
-    if isinstance(options, dict) and "check_grad" in options:
+    if isinstance(options, Mapping) and "check_grad" in options:
         options = dict(options)
         if options.pop("check_grad"):
             spent = _check_gradient(Problem(fun, x0, args, jac, bounds).objective())

@@ -61,10 +61,10 @@ NAMES = {
 
 # Attributes and methods that are read, called or overridden in instances and subclasses.
 ATTRIBUTES = {
-    "numba.core.caching.Cache._index_key": "backends.cache",
+    "numba.core.caching.Cache._index_key": "backends.cache, drivers.specialize",
     "numba.core.caching.Cache.cache_path": "tools.info",
-    "numba.core.caching.Cache.load_overload": "backends.cache",
-    "numba.core.caching.Cache.save_overload": "backends.cache",
+    "numba.core.caching.Cache.load_overload": "backends.cache, drivers.specialize",
+    "numba.core.caching.Cache.save_overload": "backends.cache, drivers.specialize",
     "numba.core.caching.CompileResultCacheImpl._locator_classes": "backends.cache",
     "numba.core.caching.CompileResultCacheImpl.filename_base": "backends.cache",
     "numba.core.caching.CompileResultCacheImpl.locator": "backends.cache",
@@ -78,8 +78,8 @@ ATTRIBUTES = {
     "numba.core.dispatcher.Dispatcher.disable_compile": "backends.cpu",
     "numba.core.dispatcher.Dispatcher.inspect_llvm": "drivers.specialize",
     "numba.core.dispatcher.Dispatcher.signatures": "backends.cpu",
-    "numba.core.registry.cpu_target.target_context.refresh": "backends.cpu",
-    "numba.core.registry.cpu_target.typing_context.refresh": "backends.cpu",
+    "numba.core.registry.cpu_target.target_context.refresh": "backends.cache",
+    "numba.core.registry.cpu_target.typing_context.refresh": "backends.cache",
 }
 
 

@@ -65,8 +65,12 @@ def clip(x, box):
 
 @jit
 def prepare(block, box):
-    """Prepare a block in which x is set: clip x to the bounds, copy it to the best point, set gradients to NaN."""
-    clip(block[X], box)
+    """Prepare a block in which x is set: clip x to the bounds, copy it to the best point, set gradients to NaN.
+
+    An x that is not finite stays as it is.
+    """
+    if finite(block[X]):
+        clip(block[X], box)
     for i in range(block.shape[1]):
         block[G, i], block[BEST_X, i] = np.nan, block[X, i]
     if block.shape[0] > BEST_G:
@@ -84,6 +88,18 @@ def prepare_problem(b, starts, boxes, block):
     for i in range(x.size):
         x[i] = starts[b, i]
     prepare(block, box)
+
+
+@jit
+def prepare_record(record, template, box):
+    """Copy a template to a record. If bounds fix all variables, a gradient of zero meets gtol, whatever gtol is."""
+    for i in range(template.size):
+        record[i] = template[i]
+    for i in range(box.shape[1] if box.shape[0] > 0 else 0):
+        if box[0, i] != box[1, i]:
+            return
+    if box.shape[0] > 0:
+        record[GTOL] = max(record[GTOL], 0.0)
 
 
 def evaluate_start(fun, block, h, record, args):

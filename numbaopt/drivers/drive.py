@@ -10,7 +10,7 @@ import numpy as np
 from numbaopt.drivers.compiled_loop import minimize_batches, minimize_full_batch
 from numbaopt.drivers.python_loop import iterate, iterate_batches
 from numbaopt.drivers.recorder import Slices, Steps
-from numbaopt.drivers.stopping import BAD_JAC, BEST_X, NIT, G, X
+from numbaopt.drivers.stopping import BAD_JAC, BEST_X, NIT, NONFINITE_COUNT, G, X
 from numbaopt.drivers.termination import check_x
 
 _check_x = getattr(check_x, "py_func", check_x)  # in Python this is faster than loaded from a cache
@@ -36,6 +36,7 @@ def drive(run, callback=None):
     finally:
         if run.recorder is not None:
             run.recorder.close()
-    if stop == BAD_JAC and compiled is not None and run.objective.jac == "inplace" and run.record[NIT] == 0:
+    nothing_else = run.record[NIT] == run.record[NONFINITE_COUNT]  # no evaluation was finite
+    if stop == BAD_JAC and compiled is not None and run.objective.jac == "inplace" and nothing_else:
         run.objective.check_filled(0.0, run.block[G])
     return _check_x(stop, bool(np.isfinite(run.block[BEST_X if batches is None else X]).all()))

@@ -87,8 +87,8 @@ def _sentence(run, stop, nit):
     nonfinite = int(np.argmin(np.isfinite(g)))
     text = sentence(stop, nit, record[PREVIOUS], record[NORM], (nonfinite, g[nonfinite]), run)
     if run.batches is not None:
-        text += f" x is the {'point that the method reports' if run.has_reported_point else 'last iterate'}"
-        text += " with a finite loss" if stop in BAD else ""
+        last = "point that the method reports" if run.has_reported_point else "last iterate"
+        text += f" x is the {'last iterate with a finite loss' if stop in BAD else last}"
         unfinished = f"the completed part of epoch {int(record[EPOCH]) + 1}"
         epoch = "the last epoch" if stop == EPOCHS_DONE else unfinished
         text += f"; fun is the mean of the batch losses over {epoch}, weighted by batch size."

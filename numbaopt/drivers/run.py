@@ -170,7 +170,7 @@ class Run:
     @property
     def has_reported_point(self):
         """Whether the point to report is not x."""
-        return self.rule.has_reported_point or (self.head is not None and self.head[0].reports)
+        return self.rule.has_reported_point or (self.head is not None and self.head[0].has_reported_point)
 
     def evaluate_reported(self):
         """Evaluate the point that the rule reports, if that is not x; it is the solution, unless another is better."""

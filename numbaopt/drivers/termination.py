@@ -6,7 +6,7 @@ from numba import types
 
 from numbaopt.backends.cache import refresh
 from numbaopt.backends.cpu import jit
-from numbaopt.common.locking import lock
+from numbaopt.common.locking import lock, once
 from numbaopt.drivers.stopping import (
     BAD_FUN,
     BAD_JAC,
@@ -124,6 +124,7 @@ def finish(stop, b, block, h, record, points, slopes, table):
                 table[b, LATEST_VALUE], table[b, LARGEST] = block[G, i], i
 
 
+@once
 def load_finish(dtype):
     """Load `finish` for x of a dtype: Python can then call it at once while another thread is compiling."""
     block, numbers = numba.from_dtype(dtype)[:, ::1], types.float64[::1]

@@ -16,6 +16,7 @@ from numbaopt.drivers.options import refuse, split
 from numbaopt.drivers.progress import Bar
 from numbaopt.drivers.run import Run
 from numbaopt.drivers.stopping import BAD_X, MAXTIME, RAISED, STOPPED
+from numbaopt.drivers.termination import STATUS
 from numbaopt.many.inputs import read_bounds_of_each, read_rows, read_starts, read_values, start_numbers
 from numbaopt.many.result import ManyResult, ResultTable
 from numbaopt.many.workers import ThreadPool
@@ -196,18 +197,28 @@ class _Many:
     def _solve_in_python(self, watch):
         """Solve one problem after another."""
         of_call = ("check_grad", "disp", "progress", "maxtime")  # these apply to the whole call
-        settings = Settings({name: value for name, value in self.others.items() if name not in of_call}, self.tol)
+        options = {name: value for name, value in self.others.items() if name not in of_call}
+        settings = Settings(options, self.tol)
         last = perf_counter()
         for b, start in enumerate(self.table.points.copy()):
             if not np.isfinite(start).all():
                 self.table.mark(b, BAD_X)
                 continue
+            if self.run.deadline is not None:
+                options["maxtime"] = max(0.0, self.run.deadline - perf_counter())
+                settings = Settings(options, self.tol)
             try:
-                self.table.store(b, self._minimize(b, settings))
-            except Exception as error:
+                result = self._minimize(b, settings)
+                self.table.store(b, result)
+                if result.status == STATUS[MAXTIME]:  # the message is to name the option of the whole call
+                    del self.table.messages[b]
+                    self.table.mark(b, MAXTIME)
+            except BaseException as error:
                 if hasattr(error, "result"):  # the result so far
                     self.table.store(b, error.result)
                     del self.table.messages[b]
+                if not isinstance(error, Exception):  # Ctrl-C
+                    raise
                 self.table.errors[b] = error
                 self.table.mark(b, RAISED)
             if perf_counter() > last + SLICE:

@@ -10,7 +10,7 @@ Every lane has a record like that of a separate run, and the stopping test is `n
 functions that it calls have versions for lanes here, except `select`, which is in `numbaopt.backends.simd`.
 """
 
-from numbaopt.drivers.beginning import prepare_problem
+from numbaopt.drivers.beginning import prepare_problem, prepare_record
 from numbaopt.drivers.stopping import (
     BAD_FUN,
     BAD_JAC,
@@ -74,8 +74,7 @@ def load(starts, limits, numbers, template, data, pool, cursor):
     for j in range(state[GROUPS] * W):
         b = cursor[AT] + min(j, count - 1)  # unused lanes repeat the last problem
         prepare_problem(b, starts, limits, block)
-        for i in range(SIZE):
-            record[i] = template[i]
+        prepare_record(record, template, block[LOWER:])
         put(j, pool)
         store_data(held, data, b, j)
         is_finite = finite(block[X])

@@ -9,7 +9,7 @@ from numba import types
 
 from numbaopt.backends.cpu import signature
 from numbaopt.common.per_coordinate import PerCoordinate
-from numbaopt.drivers.beginning import evaluate_start, prepare_problem
+from numbaopt.drivers.beginning import evaluate_start, prepare_problem, prepare_record
 from numbaopt.drivers.compiled_loop import SLICE, array_types, next_chunk, run_full_batch
 from numbaopt.drivers.specialize import driver_of
 from numbaopt.drivers.stopping import (
@@ -51,8 +51,7 @@ def solve_problems(
                 g[i] = slopes[b, i]  # remains where the objective does not fill the gradient
             for i in range(h.size):
                 h[i] = numbers[b if numbers.shape[0] > 1 else 0, i]
-            for i in range(record.size):
-                record[i] = template[i]
+            prepare_record(record, template, box)
             begin(x, s, h, box, fixed)  # noqa: F821
             budget -= 1
         t = int(record[NIT])
@@ -92,14 +91,12 @@ class ThreadPool:
         fixed = np.array(fixed, starts.dtype).reshape(len(fixed), starts.shape[1])
         self.stop, self._next_problem, self._seconds, self._last_report = GO_ON, 0, 0.0, perf_counter()
         self._other_threads, self._compiling_thread, self._abandoned = [], None, []
-        self.finished, self._failure = False, None
-        self._lock, self._compiling = threading.Lock(), threading.Lock()
+        self.finished, self._failure, self._lock, self._compiling = False, None, threading.Lock(), threading.Lock()
         self._first_worker = Worker(self)
         begin = "@jit\n" + emit_init.emit(run.rule, run.limits is not None)
         real, f8, i8 = numba.from_dtype(starts.dtype), types.float64, types.int64
-        other_types = (real[:, ::1], real[:, :, ::1], real[:, ::1], f8[:, ::1], f8[::1])
-        other_types += (*array_types(starts.dtype), i8[::1])
-        other_types += (real[:, ::1], real[:, ::1], f8[:, ::1], i8[::1], i8)
+        other_types = (real[:, ::1], real[:, :, ::1], real[:, ::1], f8[:, ::1], f8[::1], *array_types(starts.dtype))
+        other_types += (i8[::1], real[:, ::1], real[:, ::1], f8[:, ::1], i8[::1], i8)
         functions, function = (evaluate_start, run_full_batch, solve_problems), self._first_worker.compiled.function
         step, step_types = run.rule.kernel(starts[0, :0]), signature(starts.dtype)  # of no entries: the serial one
         self.driver = driver_of(functions, run.program, run.flags, begin, function, step, step_types, other_types)
@@ -109,12 +106,13 @@ class ThreadPool:
 
     def solve(self, threads):
         """Solve all problems. If an exception is raised, the results so far remain in the table."""
-        others = self._other_threads
+        others, workers = self._other_threads, {}
         try:
             self._first_worker.work(perf_counter() + DELAY)
             if threads > 1 and self._next_problem < len(self.results.points):
-                workers = [Worker(self) for _ in range(threads - 1)]
-                others += [threading.Thread(target=self._run, args=(worker,)) for worker in workers]
+                for worker in [Worker(self) for _ in range(threads - 1)]:
+                    others.append(threading.Thread(target=self._run, args=(worker,)))
+                    workers[others[-1]] = worker
             for thread in others:
                 thread.start()
             self._first_worker.work()
@@ -127,12 +125,13 @@ class ThreadPool:
             if isinstance(error, KeyboardInterrupt):
                 # Compiling takes seconds, so the thread that compiles is not waited for.
                 self._abandoned = [thread for thread in others if thread is self._compiling_thread]
-            self._first_worker.store_unfinished()
+            for worker in (self._first_worker, *(workers[thread] for thread in self._abandoned)):
+                worker.store_unfinished()
             raise
         finally:
             self.finished = True
             for thread in others:
-                if thread not in self._abandoned:
+                if thread.ident is not None and thread not in self._abandoned:  # it has been started
                     thread.join()
         if self._failure is not None:
             raise self._failure
@@ -216,7 +215,7 @@ class Worker:
         self.threads, self.compiled = threads, run.objective.compiled(each=threads.rows)
         run.record[MORE], run.record[LESS] = self.compiled.cost - 1, self.compiled.failed - 1
         self.memory = run.block.copy(), run.s.copy(), run.h.copy(), run.record.copy()
-        self.cursor, self.pool = np.zeros(3, np.int64), None
+        self.cursor, self.redo_cursor, self.pool = np.zeros(3, np.int64), np.zeros(3, np.int64), None
         self.budget, self.lane_budget = FIRST_BUDGET, FIRST_LANE_BUDGET
 
     def work(self, until=np.inf):
@@ -236,8 +235,8 @@ class Worker:
 
     def store_unfinished(self):
         """Store the results so far of the problems that this worker was solving."""
-        if self.cursor[BEGUN]:
-            self._store(self.cursor, self.threads.stop)
+        for cursor in filter(lambda cursor: cursor[BEGUN], (self.cursor, self.redo_cursor)):
+            self._store(cursor, self.threads.stop)
         if self._busy:
             self._store_lanes(self.threads.stop)
 
@@ -284,14 +283,15 @@ class Worker:
             redo = [*pool.redo[: pool.state[REDO]].tolist(), *pool.ids[pool.alive != 0].tolist()]
             pool.alive[:] = pool.state[ALIVE] = 0
         pool.state[REDO] = 0
+        cursor = self.redo_cursor
         for b in redo:
-            cursor = np.array([b, b + 1, 0])
-            while cursor[AT] < cursor[END] and not threads.finished:
+            cursor[:] = b, b + 1, 0
+            while cursor[AT] < cursor[END]:
+                if threads.finished:
+                    return
                 self._solve_separately(cursor)
                 if self is threads._first_worker:
                     threads.report()
-            if cursor[BEGUN]:
-                self._store(cursor, threads.stop)
 
     def _store_lanes(self, stop):
         """Store the results so far of the problems in lanes, which were interrupted."""

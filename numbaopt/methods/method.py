@@ -16,7 +16,7 @@ class Method:
 
     name: str
     hyper: Mapping[str, Any]
-    minimizer: Callable[..., Any]  # the function that minimizes with a method, set by `numbaopt.api.minimize`
+    minimizer: Callable[..., Any]  # the function that minimizes with a method, set by `numbaopt.api.custom_method`
 
     @overload
     def __call__(self, **hyper: Any) -> Self: ...

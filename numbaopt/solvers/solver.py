@@ -20,6 +20,7 @@ from numbaopt.backends import cpu, host
 from numbaopt.backends.protocol import Prepared
 from numbaopt.common.validation import is_real
 from numbaopt.methods.docs import HelpText
+from numbaopt.methods.former_names import FormerNames
 from numbaopt.methods.hyperparameters import check_name, inside, wrong_type
 from numbaopt.methods.method import Method
 from numbaopt.methods.state import State, step_arguments
@@ -32,7 +33,7 @@ def _for_kernels(step):
     return cpu.jit(getattr(step, "py_func", step))
 
 
-class Solver(Method):
+class Solver(FormerNames, Method):
     """A method with a handwritten compiled step, and its hyperparameters.
 
     Calling a solver with keywords returns a copy with other hyperparameters, as in ``lbfgs(history=20)``. Calling it

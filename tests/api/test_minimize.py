@@ -3,6 +3,7 @@
 import functools
 import pickle
 import sys
+import types
 import warnings
 
 import numpy as np
@@ -532,3 +533,9 @@ def test_annotations_that_name_nothing():
     told = []
     minimize(both, np.zeros(3), jac=True, callback=callback, options={"maxiter": 2})
     assert told == [1, 2]
+
+
+def test_check_grad_for_a_method_of_scipy_with_any_mapping_of_options():
+    options = types.MappingProxyType({"check_grad": True})
+    with pytest.raises(ValueError, match="gradient"):
+        minimize(lambda x: (float(x @ x), 3 * x), np.ones(2), jac=True, method="BFGS", options=options)

@@ -337,6 +337,7 @@ except IndexError as error:
 """
 
 
+@pytest.mark.slow
 def test_what_was_kept_without_bounds_checks_is_not_taken_with_them(tmp_path):
     assert run(BEYOND, tmp_path)["raised"] is None
     assert "out of bounds" in run(BEYOND, tmp_path, NUMBA_BOUNDSCHECK="1")["raised"]

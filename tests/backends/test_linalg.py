@@ -170,6 +170,7 @@ def test_the_text_does_what_the_function_does(dtype):
         np.testing.assert_allclose(state[name], value, rtol=0, atol=8 * eps(dtype) * abs(value).max())
 
 
+@pytest.mark.slow
 def test_what_a_matrix_is_not_given():
     # A slot that only another setting needs takes no room.
     assert turned(keep=False).shaped((2, 3)).slots_of == ("a", "b")

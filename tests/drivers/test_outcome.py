@@ -89,3 +89,27 @@ def test_a_gradient_of_zero_is_within_a_gtol_of_zero(fun, bounds):
     one_step = minimize(fun, np.zeros(2), method=numbaopt.sgd(lr=0.5), **given)
     assert (one_step.status, one_step.nit, one_step.fun) == (0, 1, 0.0)
     np.testing.assert_array_equal(one_step.x, [1.0, 1.0])
+
+
+@pytest.mark.parametrize("fun", [True, False], ids=["compiled", "Python"])
+def test_an_unfilled_gradient_is_noticed_though_batches_are_skipped(fun):
+    def unfilled(w, grad, rows):
+        return float(rows.sum() * 0.0 + w[0])
+
+    fun = njit(lambda w, grad, rows: rows.sum() * 0.0 + w[0]) if fun else unfilled
+    with pytest.raises(ValueError, match="grad"):
+        minimize(
+            fun, np.ones(2), jac="inplace", data=np.ones((300, 1)), batch_size=2, options={"nonfinite": "skip"}, seed=0
+        )
+
+
+def test_the_message_names_the_last_finite_iterate_where_a_loss_is_not_finite():
+    def fun(w, rows):
+        return (np.nan if calls.append(0) or len(calls) > 3 else float(w @ w)), 2 * w
+
+    calls = []
+    result = minimize(
+        fun, np.ones(2), jac=True, method="schedule_free_sgd", data=np.ones((40, 1)), batch_size=2, seed=0
+    )
+    assert result.status == 3
+    assert "x is the last iterate with a finite loss" in result.message and "reports" not in result.message

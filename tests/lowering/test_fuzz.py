@@ -154,6 +154,7 @@ def assert_lowered(seed, directory, compiled):
         assert wrong is None, f"{wrong}\n{source}\n{rule.source()}"
 
 
+@pytest.mark.slow
 @tries(250)
 @given(seed=st.integers(0, 2**32))
 def test_as_text(seed, tmp_path_factory):

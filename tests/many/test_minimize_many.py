@@ -177,6 +177,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.lowest
 @pytest.mark.parametrize("case", CASES)
 def test_side_by_side(swum, case):
@@ -382,6 +383,7 @@ def test_bad_input(name):
         minimize_many(**default | given)
 
 
+@pytest.mark.slow
 def test_args_that_are_no_tuple(scalar):
     X0, data = inputs(3)
     for args in (1.5, np.array([[1.5]])[0, 0]):

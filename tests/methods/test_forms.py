@@ -461,6 +461,7 @@ def test_maxfev_counts_the_point_to_report():
         assert result.nfev == limit
 
 
+@pytest.mark.slow
 def test_a_state_of_a_matrix_survives_pickling_and_a_wrong_array_of_rates_is_refused():
     x, g = np.ones((4, 3)), np.ones((4, 3))
     opt = Optimizer(by_rows(lr=0.3), {"w": x})

@@ -289,6 +289,7 @@ def test_h_holds_the_hyperparameters_in_order_and_lr_may_be_edited():
     assert bound.h.tolist() == [float(v) for v in bound.hyper.values()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("each", [adam, lamb, numbaopt.radam], ids=lambda each: each.name)
 def test_a_power_may_not_be_edited_in_h(each):
     x, s, h = np.ones(3), each.slots(np.ones(3)), each.h

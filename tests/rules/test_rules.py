@@ -428,6 +428,7 @@ def test_what_a_hyperparameter_may_be_depends_on_the_rule():
             rule(**wrong)
 
 
+@pytest.mark.slow
 def test_lamb_steps_a_tenth_of_the_parameters_length():
     # What the trust ratio is for, in closed form: the step is lr |x| long, whatever the gradient's length.
     rng = np.random.default_rng(3)

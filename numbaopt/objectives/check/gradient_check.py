@@ -125,8 +125,10 @@ def check_grad(fun, x0, args=(), jac=True, *, bounds=None, batch=(), entries=100
     --------
     numbaopt.minimize : ``options={"check_grad": True}`` makes this comparison before the run.
 
-    Notes ----- The comparison takes two evaluations for each entry, about twenty for each entry that seems wrong, and
-    about ten more.
+    Notes
+    -----
+    The comparison takes two evaluations for each entry, about twenty for each entry that seems wrong, and about ten
+    more.
 
     Examples
     --------
