@@ -91,14 +91,20 @@ def prepare_problem(b, starts, boxes, block):
 
 
 @jit
+def all_fixed(box):
+    """Return whether there are bounds, and all of them are equal."""
+    for i in range(box.shape[1]):
+        if box.shape[0] == 0 or box[0, i] != box[1, i]:
+            return False
+    return box.shape[0] > 0
+
+
+@jit
 def prepare_record(record, template, box):
     """Copy a template to a record. If bounds fix all variables, a gradient of zero meets gtol, whatever gtol is."""
     for i in range(template.size):
         record[i] = template[i]
-    for i in range(box.shape[1] if box.shape[0] > 0 else 0):
-        if box[0, i] != box[1, i]:
-            return
-    if box.shape[0] > 0:
+    if all_fixed(box):
         record[GTOL] = max(record[GTOL], 0.0)
 
 

@@ -26,7 +26,8 @@ X, G, BEST_X, BEST_G, LOWER, UPPER = range(6)
 # takes, and the same if its value is not finite; for a solver, the positions in h of its iterations and of the value at
 # its latest iterate.
 GTOL, FTOL, DONE_FTOL, MOST_NIT, MOST_NFEV, LATEST, NONFINITE, MORE, LESS, ITERATIONS, VALUE = range(11)
-LIMITS = slice(0, 11)
+END_OF_LIMITS = 11
+LIMITS = slice(0, END_OF_LIMITS)
 # The counts: steps and evaluations; the epoch; evaluations that were not finite, and how many of these were the latest
 # ones in a row; the iterations of a solver when they were last checked; whether the method handles evaluations that are
 # not finite.

@@ -10,14 +10,16 @@ Every lane has a record like that of a separate run, and the stopping test is `n
 functions that it calls have versions for lanes here, except `select`, which is in `numbaopt.backends.simd`.
 """
 
-from numbaopt.drivers.beginning import prepare_problem, prepare_record
+from numbaopt.drivers.beginning import all_fixed, prepare_problem
 from numbaopt.drivers.stopping import (
     BAD_FUN,
     BAD_JAC,
     BEST,
     BEST_G,
     BEST_X,
+    END_OF_LIMITS,
     GO_ON,
+    GTOL,
     LOWER,
     MAXFEV,
     MAXITER,
@@ -71,11 +73,16 @@ def load(starts, limits, numbers, template, data, pool, cursor):
     xs, gs, bests, records, box, s, h, fs, flags, alive, ids, redo, state, held, block, record = pool
     count = min(ids.size, cursor[END] - cursor[AT])
     state[GROUPS], state[STEP], state[ALIVE] = (count + W - 1) // W, -1, 0
+    for a in range(state[GROUPS]):  # the record of each lane, a vector at a time
+        for i in range(SIZE):
+            for lane in range(W):
+                records[(a * SIZE + i) * W + lane] = template[i]
     for j in range(state[GROUPS] * W):
         b = cursor[AT] + min(j, count - 1)  # unused lanes repeat the last problem
         prepare_problem(b, starts, limits, block)
-        prepare_record(record, template, block[LOWER:])
         put(j, pool)
+        if all_fixed(block[LOWER:]):  # as `prepare_record` has it
+            records[((j // W) * SIZE + GTOL) * W + j % W] = max(template[GTOL], 0.0)
         store_data(held, data, b, j)
         is_finite = finite(block[X])
         ids[j], alive[j] = b, 1 if j < count and is_finite else 0
@@ -106,11 +113,9 @@ def end(j, limit, pool, points, slopes, table):
 
 
 def put(j, pool):
-    """Copy a problem from ``block`` and ``record``, in the layout of a separate run, to lane j."""
+    """Copy a problem from ``block``, in the layout of a separate run, to lane j."""
     xs, gs, bests, records, box, s, h, fs, flags, alive, ids, redo, state, held, block, record = pool
     group, lane = j // W, j % W
-    for i in range(SIZE):
-        records[(group * SIZE + i) * W + lane] = record[i]
     for i in range(N):
         k, m = (group * N + i) * W + lane, (group * 2 * N + i) * W + lane
         xs[k], gs[k], bests[m], bests[m + N * W] = block[X, i], block[G, i], block[BEST_X, i], block[BEST_G, i]
@@ -122,7 +127,7 @@ def unload(j, pool):
     """Copy the problem in lane j to ``block`` and ``record``, in the layout of a separate run."""
     xs, gs, bests, records, box, s, h, fs, flags, alive, ids, redo, state, held, block, record = pool
     group, lane = j // W, j % W
-    for i in range(SIZE):
+    for i in range(END_OF_LIMITS, SIZE):  # the limits are those of all problems
         record[i] = records[(group * SIZE + i) * W + lane]
     record[NIT], record[NFEV] = state[STEP], state[STEP] + 1
     for i in range(N):
