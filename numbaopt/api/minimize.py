@@ -256,7 +256,7 @@ def solve(method, problem, settings):
     if problem.bounds is not None:
         method, lower_is_upper = bounded(method), problem.bounds[0] == problem.bounds[1]
         if lower_is_upper.all() and settings.batches is None:
-            options, message = options | {"gtol": options["gtol"] or 0.0}, FIXED
+            options, message = options | {"gtol": max(options["gtol"] or 0.0, 0.0)}, FIXED
     settings.check_method(method)
     bars = [Progress(options["progress"])] if options["progress"] or options["disp"] else []
     bars = [bar for bar in bars if bar.bar.is_shown]

@@ -12,6 +12,7 @@ import inspect
 import itertools
 import textwrap
 
+from numbaopt.backends.cpu import undecorated
 from numbaopt.drivers import flags, stopping, termination, trace
 from numbaopt.lowering import emit_cpu, runtime_text
 
@@ -62,7 +63,7 @@ def assemble(functions, program, enabled, helpers="", entry=None, inlined=(), pr
 
 @functools.cache
 def _source(function):
-    return textwrap.dedent(inspect.getsource(getattr(function, "py_func", function)))
+    return textwrap.dedent(inspect.getsource(undecorated(function)))
 
 
 def _parsed(function):

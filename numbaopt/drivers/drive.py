@@ -7,13 +7,14 @@ second, to handle Ctrl-C and to read the clock.
 
 import numpy as np
 
+from numbaopt.backends.cpu import undecorated
 from numbaopt.drivers.compiled_loop import minimize_batches, minimize_full_batch
 from numbaopt.drivers.python_loop import iterate, iterate_batches
 from numbaopt.drivers.recorder import Slices, Steps
 from numbaopt.drivers.stopping import BAD_JAC, BEST_X, NIT, NONFINITE_COUNT, G, X
 from numbaopt.drivers.termination import check_x
 
-_check_x = getattr(check_x, "py_func", check_x)  # in Python this is faster than loaded from a cache
+_check_x = undecorated(check_x)
 
 
 def drive(run, callback=None):

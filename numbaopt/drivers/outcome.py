@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 
+from numbaopt.backends.cpu import undecorated
 from numbaopt.common.tree import flatten
 from numbaopt.drivers import termination
 from numbaopt.drivers.stopping import (
@@ -36,10 +37,7 @@ FIXED = "All independent variables were fixed by bounds."
 OUTSIDE = 8  # the status of a solution outside the bounds, from a method that does not support them
 OVERSHOT = " But this holds at the last iterate, and an earlier iterate, x, is better: the steps may be too long."
 BAD = (BAD_FUN, BAD_JAC, BAD_X)
-# In Python these are faster than loaded from a cache.
-_answer, _iterations, _status = (
-    getattr(f, "py_func", f) for f in (termination.answer, termination.iterations_of, termination.status_of)
-)
+_answer, _iterations, _status = map(undecorated, (termination.answer, termination.iterations_of, termination.status_of))
 
 
 def outcome(run, stop, message=None):

@@ -4,7 +4,7 @@ from time import perf_counter
 
 import numpy as np
 
-from numbaopt.backends.cpu import parallel_pays
+from numbaopt.backends.cpu import parallel_pays, undecorated
 from numbaopt.common.locking import lazy
 from numbaopt.common.per_coordinate import PerCoordinate
 from numbaopt.drivers.beginning import RULE, set_limits
@@ -27,7 +27,7 @@ from numbaopt.drivers.stopping import (
 from numbaopt.drivers.termination import keep_reported
 from numbaopt.objectives.objective import blank
 
-_set_limits = getattr(set_limits, "py_func", set_limits)  # calling it in Python is faster than loading machine code
+_set_limits = undecorated(set_limits)
 COMPILING = 10.0  # seconds before the deadline from which on nothing more is compiled
 
 

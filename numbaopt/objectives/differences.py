@@ -39,7 +39,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-from numbaopt.backends.cpu import jit, only, uncached
+from numbaopt.backends.cpu import jit, only, uncached, undecorated
 from numbaopt.common.locking import once
 
 
@@ -172,11 +172,6 @@ def first_class(function, value, *kinds):
         The types of the other arguments.
     """
     return only(jit(undecorated(function)), (types.FunctionType(value), *kinds))
-
-
-def undecorated(function):
-    """Return the Python function of a compiled one."""
-    return getattr(function, "py_func", function)
 
 
 class Scheme(NamedTuple):

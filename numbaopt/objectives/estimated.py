@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from numbaopt.backends.cpu import undecorated
 from numbaopt.common.validation import as_complex, as_float
-from numbaopt.objectives.differences import SCHEMES, undecorated
+from numbaopt.objectives.differences import SCHEMES
 from numbaopt.objectives.objective import Objective
 from numbaopt.objectives.spsa import Spsa, estimate, perturb
 

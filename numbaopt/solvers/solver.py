@@ -30,7 +30,7 @@ from numbaopt.solvers.line_search import F0, F_LO
 @functools.cache
 def _for_kernels(step):
     """Return a step once more: `cpu.kernel` lets it take no further types, and users call the original."""
-    return cpu.jit(getattr(step, "py_func", step))
+    return cpu.jit(cpu.undecorated(step))
 
 
 class Solver(FormerNames, Method):

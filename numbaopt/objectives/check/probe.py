@@ -15,8 +15,9 @@ import math
 
 import numpy as np
 
+from numbaopt.backends.cpu import undecorated
 from numbaopt.common.validation import as_float
-from numbaopt.objectives.differences import SCHEMES, undecorated
+from numbaopt.objectives.differences import SCHEMES
 from numbaopt.objectives.objective import blank
 
 CENTRAL = SCHEMES["3-point"]
