@@ -28,7 +28,7 @@ settings.register_profile(
 settings.load_profile("numbaopt")
 
 
-LARGEST = 750_000_000  # bytes of a process of the test run, beyond which it gets no more tests
+LARGEST = 650_000_000  # bytes of a process of the test run, beyond which it gets no more tests
 SCHEDULER, MEMORY = pytest.StashKey(), pytest.StashKey()
 collect_ignore = ["typing/usage.py"]  # for type checkers: it is not run
 
